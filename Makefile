@@ -1,0 +1,66 @@
+# Two commands: `make run` and `make test`. Needs python3 >= 3.11 (with venv) and make; nothing else.
+PY   ?= python3
+VENV ?= .venv
+BIN   = $(VENV)/bin
+PIP   = $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input install --require-hashes --only-binary=:all:
+.DEFAULT_GOAL := help
+.PHONY: run test test-full interop lint fmt type bench certs config-check lock help clean
+.DELETE_ON_ERROR:
+
+help: ## what each target does
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.python:
+	@$(PY) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: needs Python 3.11+ with venv (Debian/Ubuntu: apt install python3-venv), or: make PY=python3.12" >&2; exit 1; }
+	$(PY) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.run: requirements.lock | $(VENV)/.python
+	@echo "installing the locked packages (about 30 s the first time) ..."
+	@$(PIP) -r requirements.lock
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock | $(VENV)/.python
+	@echo "installing the locked development packages (about 40 s the first time) ..."
+	@$(PIP) -r requirements-dev.lock
+	@touch $@
+
+run: $(VENV)/.run ## a whole small country on loopback; Ctrl-C stops it, the data stays in var/
+	@$(BIN)/python -m gateway demo $(ARGS)
+
+test: $(VENV)/.dev ## the fast tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-full: $(VENV)/.dev ## adds faults, kill -9, whole instances and the outside judges
+	@$(BIN)/python -m pytest -m '' $(ARGS)
+
+interop: $(VENV)/.dev ## only the outside judges: bytes made by others, openssl, signxml, xmlsec1
+	@$(BIN)/python -m pytest -m interop -rs $(ARGS)
+
+lint: $(VENV)/.dev ## ruff
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+fmt: $(VENV)/.dev ## ruff, changing files
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+type: $(VENV)/.dev ## mypy --strict
+	@$(BIN)/mypy
+
+bench: $(VENV)/.dev ## CPU per exchange against a pair that does nothing; figures, no verdict
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+certs: $(VENV)/.run ## keys and certificates of the demo instance (kept when they exist)
+	@$(BIN)/python -m certs.generate $(ARGS)
+
+config-check: $(VENV)/.run ## every YAML file, all errors at once
+	@$(BIN)/python -m gateway check $(ARGS)
+
+lock: ## the hash-pinned locks from pyproject.toml (needs uv)
+	uv lock -q
+	uv export -q --frozen --no-dev --no-emit-project --no-annotate --no-header --no-emit-index-url -o requirements.lock
+	uv export -q --frozen --no-emit-project --no-annotate --no-header --no-emit-index-url -o requirements-dev.lock
+	rm -f uv.lock
+
+clean: ## removes the virtual environment and all data of the demo
+	rm -rf $(VENV) var certs/out build

@@ -1,0 +1,101 @@
+"""Starting and stopping an adapter: database, schema, preparation, listener; and the opposite order at the end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from adapters.sdk.access import adapter_log, http_log
+from adapters.sdk.postgres import bootstrap, database_parameters, open_pool
+from adapters.sdk.web import Adapter, build_app
+
+_SHUTDOWN_SECONDS = 5.0
+_HEADER_BYTES = 64 * 1024  # X-Road servers pass on header lines of 20 kB and 200 headers (reference, confirmed live)
+_HEADERS = 512
+
+
+async def serve(
+    adapter: Adapter,
+    host: str,
+    port: int,
+    dsn_kwargs: Mapping[str, Any],
+    ready: Callable[[], None] | None = None,
+) -> None:
+    """Serve until cancelled; calls in progress then have five seconds. `ready` is called once the listener is open."""
+    log = adapter_log(adapter.name)
+    async with open_pool(dsn_kwargs, adapter.name) as pool:
+        await bootstrap(pool, adapter.name, (adapter.folder / "schema.sql").read_text("utf-8"))
+        if adapter.prepare is not None:
+            await adapter.prepare(pool, log)
+        runner = web.AppRunner(
+            build_app(adapter, pool, log),
+            access_log=None,  # its lines hold the path, and the path holds a person
+            logger=http_log(),
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+            max_line_size=_HEADER_BYTES,
+            max_field_size=_HEADER_BYTES,
+            max_headers=_HEADERS,
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port).start()
+            log.info("listening", address=f"{host}:{port}")
+            if ready is not None:
+                ready()
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
+            log.info("stopped")
+
+
+def run(adapter: Adapter, listen: str, database: str, ready: Callable[[], None] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM. `listen`: `host:port`; `database`: see `postgres.database_parameters`.
+
+    ValueError for either text when it is not of that form.
+    """
+    host, port = parse_listen(listen)
+    asyncio.run(_until_signal(adapter, host, port, database_parameters(database), ready))
+
+
+async def _until_signal(
+    adapter: Adapter, host: str, port: int, parameters: Mapping[str, Any], ready: Callable[[], None] | None
+) -> None:
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await serve(adapter, host, port, parameters, ready)
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """`127.0.10.1:9000` or `[::1]:9000`; ValueError otherwise."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise ValueError("listen is host:port")
+    return host.strip("[]"), int(port)
+
+
+def command_line(adapter: Adapter, listen: str, arguments: Sequence[str] | None = None) -> None:
+    """`--listen`, `--database`; exit code 2 with one line when one of them is wrong."""
+    parser = argparse.ArgumentParser(prog=f"python -m adapters.{adapter.name}")
+    parser.add_argument("--listen", default=listen, help="host:port (default: %(default)s)")
+    parser.add_argument(
+        "--database",
+        default="env:ADAPTER_DATABASE_URL",
+        help="env:NAME, file:PATH, postgresql:// without a password, or a JSON object for asyncpg (default: %(default)s)",
+    )
+    chosen = parser.parse_args(arguments)
+    try:
+        run(adapter, chosen.listen, chosen.database, lambda: print(f"READY http://{chosen.listen}", flush=True))
+    except (ValueError, OSError) as e:
+        print(f"{parser.prog}: {e}", file=sys.stderr)
+        raise SystemExit(2) from e

@@ -1,0 +1,222 @@
+"""The HTTP application around an adapter's endpoints.
+
+Order of a call:
+  1. X-Road headers, when there are any
+  2. path, query and body against the OpenAPI document
+  3. the handler, with parsed values
+  4. the answer, or the one form of problem; one log line either way
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from multidict import MultiMapping
+from structlog.typing import FilteringBoundLogger
+
+from adapters.sdk.access import adapter_log, correlation_id, where
+from adapters.sdk.document import Operation, load_manifest, load_operations
+from adapters.sdk.postgres import Pool, source_errors
+from adapters.sdk.problems import CONTENT_TYPE, MalformedCall, Problem
+from adapters.sdk.road import RoadHeaders, parse_road_headers
+from adapters.sdk.schema import DefinitionError, Formats, parse_json
+
+JsonObject: TypeAlias = Mapping[str, object]
+
+# Answers are about persons: no cache on the way may keep one (RFC 9111 5.2.2.5).
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+# `%39` for `9`: another reader of the same path, such as the citizens' log, might not decode it and name nobody.
+_NEEDLESS_ESCAPE = re.compile(r"%(?:2[DE]|5F|7E|3[0-9]|[46][1-9A-F]|[57][0-9A])", re.IGNORECASE)
+_ROAD = web.RequestKey("road", RoadHeaders)
+_CORRELATION = web.RequestKey("correlation", str)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call, already checked. Values are those of the document's formats: an identifier arrives parsed."""
+
+    road: RoadHeaders
+    path: Mapping[str, Any]
+    query: Mapping[str, Any]
+    body: Mapping[str, Any]
+
+
+Handler: TypeAlias = Callable[[Call], Awaitable[JsonObject]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """`path`: the template as it stands in `openapi.yaml`; `handler` returns the 200 answer or raises a Problem."""
+
+    method: str
+    path: str
+    handler: Handler
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """`folder` holds openapi.yaml, manifest.yaml and schema.sql. `prepare` runs once before the listener opens (seeding)."""
+
+    name: str
+    folder: Path
+    endpoints: Callable[[Pool], Sequence[Endpoint]]
+    formats: Formats = field(default_factory=dict)
+    prepare: Callable[[Pool, FilteringBoundLogger], Awaitable[None]] | None = None
+    max_body: int = 64 * 1024
+    body_seconds: float = 10.0
+
+
+def build_app(adapter: Adapter, pool: Pool, log: FilteringBoundLogger | None = None) -> web.Application:
+    """DefinitionError unless code, OpenAPI document and manifest name the same endpoints."""
+    operations = load_operations(adapter.folder, adapter.formats)
+    endpoints = adapter.endpoints(pool)
+    promised = {
+        "code": sorted(e.name for e in endpoints),
+        "openapi.yaml": sorted(operations),
+        "manifest.yaml": sorted(load_manifest(adapter.folder).endpoints),
+    }
+    if len({tuple(names) for names in promised.values()}) > 1:
+        raise DefinitionError(f"endpoints differ: {promised}")
+    app = web.Application(
+        client_max_size=adapter.max_body, middlewares=[_edge(adapter.name, log or adapter_log(adapter.name))]
+    )
+    for endpoint in endpoints:
+        app.router.add_route(endpoint.method, endpoint.path, _route(adapter, endpoint, operations[endpoint.name]))
+    app.router.add_route("GET", "/health", _health(adapter.name, pool))
+    return app
+
+
+def _route(
+    adapter: Adapter, endpoint: Endpoint, operation: Operation
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(request: web.Request) -> web.Response:
+        if _NEEDLESS_ESCAPE.search(request.rel_url.raw_path):
+            raise MalformedCall("Đường dẫn có ký tự mã hóa thừa (the path escapes characters that need no escape)")
+        call = Call(
+            road=request[_ROAD],
+            path=operation.path.check(dict(request.match_info), strict=False),
+            query=operation.query.check(_single(request.query), strict=False),
+            body=await _body(request, operation, adapter.body_seconds),
+        )
+        return _json(await endpoint.handler(call))
+
+    return answer
+
+
+def _single(query: MultiMapping[str]) -> dict[str, str]:
+    if len(set(query)) != len(query):
+        raise MalformedCall("Tham số bị lặp lại (a query parameter is repeated)")
+    return dict(query)
+
+
+async def _body(request: web.Request, operation: Operation, seconds: float) -> Mapping[str, Any]:
+    if operation.body is None:
+        if request.body_exists:
+            raise MalformedCall("Dịch vụ này không nhận nội dung (this endpoint takes no body)")
+        return {}
+    if request.content_type != "application/json" or "Content-Encoding" in request.headers:
+        raise Problem(
+            "Nội dung phải là application/json không nén (the body must be plain application/json)",
+            status=415,
+            code="unsupported_media_type",
+        )
+    try:
+        async with asyncio.timeout(seconds):
+            raw = await request.read()
+    except TimeoutError as e:
+        raise Problem("Nội dung đến quá chậm (the body came too slowly)", status=408, code="request_timeout") from e
+    checked: Mapping[str, Any] = operation.body.check(parse_json(raw))
+    return checked
+
+
+def _health(name: str, pool: Pool) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_: web.Request) -> web.Response:
+        await pool.fetchval("select 1")
+        return _json({"status": "ok", "adapter": name})
+
+    return answer
+
+
+def _json(value: JsonObject) -> web.Response:
+    body = json.dumps(value, ensure_ascii=False).encode()
+    return web.Response(body=body, content_type="application/json", charset="utf-8", headers=_HEADERS)
+
+
+def _edge(name: str, log: FilteringBoundLogger) -> Any:
+    @web.middleware
+    async def edge(request: web.Request, handler: Callable[[web.Request], Awaitable[web.Response]]) -> web.Response:
+        began = time.perf_counter()
+        fields: dict[str, object] = {}
+        request[_CORRELATION] = correlation_id(RoadHeaders())
+        try:
+            road = request[_ROAD] = parse_road_headers(request.headers.items())
+            request[_CORRELATION] = correlation_id(road)
+            if road.client is not None:
+                fields["client"] = str(road.client)
+            async with source_errors():
+                response = await handler(request)
+        except Exception as e:  # noqa: BLE001 - the one place where what nobody foresaw becomes a 500
+            problem = _problem(e)
+            response = _problem_response(problem, request[_CORRELATION])
+            fields |= {"code": problem.code, **(where(e) if problem.status >= 500 else {})}
+        resource = request.match_info.route.resource
+        log.info(
+            "call",
+            method=request.method if resource is not None else "-",
+            endpoint="-" if resource is None else resource.canonical,
+            status=response.status,
+            bytes=response.content_length,
+            ms=round((time.perf_counter() - began) * 1000, 2),
+            correlation_id=request[_CORRELATION],
+            **fields,
+        )
+        return response
+
+    return edge
+
+
+def _problem(error: Exception) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case web.HTTPRequestEntityTooLarge():
+            return Problem("Nội dung quá lớn (the body is too large)", status=413, code="body_too_large")
+        case web.HTTPNotFound():
+            return Problem("Không có dịch vụ này (there is no such endpoint)", status=404, code="unknown_endpoint")
+        case web.HTTPMethodNotAllowed():
+            return Problem(
+                "Phương thức không được dùng ở đây (this method is not allowed here)",
+                status=405,
+                code="method_not_allowed",
+                headers={"Allow": ", ".join(sorted(error.allowed_methods))},
+            )
+        case web.HTTPException() if error.status < 500:
+            return Problem(HTTPStatus(error.status).phrase, status=error.status, code="malformed_request")
+        case HttpProcessingError() | web.RequestPayloadError():
+            return MalformedCall("Nội dung HTTP bị lỗi (broken HTTP body)")
+        case _:
+            return Problem("Lỗi nội bộ (internal error)")
+
+
+def _problem_response(problem: Problem, correlation: str) -> web.Response:
+    return web.Response(
+        status=problem.status,
+        body=problem.body(correlation),
+        content_type=CONTENT_TYPE,
+        charset="utf-8",
+        headers={**_HEADERS, **problem.headers},
+    )

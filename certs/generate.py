@@ -1,0 +1,279 @@
+"""`python -m certs.generate`: what is missing of the demo's keys and certificates, and nothing else.
+
+A set of files (key, certificate, pin) is kept while it is whole, fits together, was issued by the present CA and does not end
+soon; otherwise it is made anew and said so. Keys are readable by their owner only. A certificate that the CA's index does not
+know is never put back into it: losing the index must not undo a revocation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+    pkcs12,
+)
+from pydantic import Field
+
+from gateway.core.errors import GatewayError
+from gateway.core.identifiers import SecurityServerId
+from gateway.core.signing.algorithms import PrivateKey
+from gateway.core.signing.certificates import auth_certificate_subject, is_issued_by, sign_certificate_subject
+from gateway.settings.common import Host, Strict
+from gateway.settings.loader import load
+from gateway.settings.names import MemberName, Piece
+from gateway.settings.registry import Profile
+from gateway.trust.authority import (
+    Authority,
+    Identity,
+    KeyType,
+    Validity,
+    create_registry,
+    create_root,
+    create_tls,
+    named,
+    new_key,
+    validity,
+)
+from gateway.trust.status import CertificateIndex
+
+_Years = Annotated[int, Field(ge=1, le=30)]
+
+
+class MemberTopology(Strict):
+    """`servers`: code and address."""
+
+    id: MemberName
+    servers: Annotated[dict[Piece, Host], Field(min_length=1)]
+
+
+class Topology(Strict):
+    instance: Piece
+    profile: Profile
+    key: Literal["ec-p256", "ec-p384", "rsa-2048"]
+    authority: Annotated[str, Field(min_length=1)]
+    authority_years: _Years
+    certificate_years: _Years
+    renew_within_days: Annotated[int, Field(ge=0)]
+    members: tuple[MemberTopology, ...]
+    information_systems: dict[Piece, tuple[Host, ...]]
+
+
+@dataclass
+class Report:
+    """File sets by name, in the order they were looked at."""
+
+    made: list[str] = field(default_factory=list)
+    renewed: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+
+    def lines(self, out: Path) -> Iterator[str]:
+        if self.made:
+            yield f"made in {out}: {', '.join(self.made)}"
+        if self.renewed:
+            yield f"made anew (ending soon, damaged, or of another CA): {', '.join(self.renewed)}"
+        if self.kept:
+            yield f"kept: {len(self.kept)}"
+
+
+def load_topology(path: Path) -> Topology:
+    """SettingsError with every problem of the file."""
+    return load(path, Topology)
+
+
+def generate(out: Path, topology: Topology, now: datetime) -> Report:
+    """Make what is missing in `out`. One process at a time; another one waits. OSError when `out` cannot be written."""
+    out.mkdir(parents=True, exist_ok=True)
+    out.chmod(0o700)
+    with _alone_beside(out):
+        return _Generator(out, topology, now).run()
+
+
+@contextmanager
+def _alone_beside(out: Path) -> Iterator[None]:
+    handle = os.open(out.parent, os.O_RDONLY | os.O_DIRECTORY)  # `out` itself is what the certificate index locks
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+# --- one set of files ----------------------------------------------------------------------------------------------
+
+
+def _read_pem(out: Path, name: str) -> Identity:
+    key = load_pem_private_key((out / f"{name}.key").read_bytes(), None)
+    return _fitting(key, x509.load_pem_x509_certificate((out / f"{name}.pem").read_bytes()))
+
+
+def _write_pem(out: Path, name: str, identity: Identity) -> None:
+    key = identity.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    _write(out / f"{name}.key", key, 0o600)
+    _write(out / f"{name}.pem", identity.certificate.public_bytes(Encoding.PEM), 0o644)
+
+
+def _read_pkcs12(out: Path, name: str) -> Identity:
+    pin = (out / f"{name}.pin").read_bytes().removesuffix(b"\n")
+    key, certificate, _ = pkcs12.load_key_and_certificates((out / f"{name}.p12").read_bytes(), pin)
+    if certificate != x509.load_pem_x509_certificate((out / f"{name}.pem").read_bytes()):
+        raise ValueError("another certificate")
+    return _fitting(key, certificate)
+
+
+def _write_pkcs12(out: Path, name: str, identity: Identity) -> None:
+    pin = secrets.token_urlsafe(18).encode()
+    bundle = pkcs12.serialize_key_and_certificates(
+        name.encode(), identity.key, identity.certificate, None, BestAvailableEncryption(pin)
+    )
+    # If we crash between these, the set does not fit together and is made anew next time.
+    _write(out / f"{name}.pin", pin + b"\n", 0o600)
+    _write(out / f"{name}.p12", bundle, 0o600)
+    _write(out / f"{name}.pem", identity.certificate.public_bytes(Encoding.PEM), 0o644)
+
+
+def _fitting(key: PrivateKeyTypes | None, certificate: x509.Certificate | None) -> Identity:
+    if certificate is None or not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise ValueError("no key or no certificate")
+    if key.public_key() != certificate.public_key():
+        raise ValueError("another key")
+    return Identity(key, certificate)
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(data)
+    new.replace(path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a key and its certificate stand in files. `read` raises OSError or ValueError when they do not."""
+
+    read: Callable[[Path, str], Identity]
+    write: Callable[[Path, str, Identity], None]
+
+
+_PEM = _Form(_read_pem, _write_pem)
+_PKCS12 = _Form(_read_pkcs12, _write_pkcs12)
+
+
+# --- all of them ---------------------------------------------------------------------------------------------------
+
+_Make = Callable[[x509.Name, Validity, PrivateKey], Identity]
+
+
+class _Generator:
+    def __init__(self, out: Path, topology: Topology, now: datetime) -> None:
+        self._out = out
+        self._topology = topology
+        self._now = now
+        self._index = CertificateIndex(out / "index.json")
+        self._report = Report()
+
+    def run(self) -> Report:
+        topology = self._topology
+        during = validity(self._now, years=topology.certificate_years)
+        of_root = validity(self._now, years=topology.authority_years)
+        root = self._ensure("ca", _PEM, named(topology.authority), self._make_root, of_root)
+        # Nothing outlives the CA: a chain is as good as its weakest certificate.
+        during = replace(during, not_after=min(during.not_after, root.certificate.not_valid_after_utc))
+        authority = Authority(root, self._index.record)
+        own = root.certificate
+        self._ensure("ocsp", _PEM, self._service("OCSP"), authority.issue_ocsp_signer, during, own)
+        self._ensure("tsa", _PEM, self._service("TSA"), authority.issue_time_stamper, during, own)
+        self._ensure("registry", _PEM, named(f"{topology.instance} registry"), create_registry, during)
+        for member in topology.members:
+            self._member(member, authority, during)
+        for name, addresses in topology.information_systems.items():
+            self._ensure(name, _PEM, named(name), partial(create_tls, addresses=addresses), during)
+        return self._report
+
+    def _member(self, topology: MemberTopology, authority: Authority, during: Validity) -> None:
+        member = topology.id.resolve(self._topology.instance).member
+        profile, issuer, code = self._topology.profile, authority.identity.certificate, member.member_code
+        servers = {c: SecurityServerId(member.instance, member.member_class, code, c) for c in topology.servers}
+        subject = sign_certificate_subject(profile, member=member, server=next(iter(servers.values())))
+        self._ensure(f"{code}-sign", _PKCS12, subject, authority.issue_signing, during, issuer)
+        for server_code, server in servers.items():
+            prefix = f"{code}-{server_code}"
+            subject = auth_certificate_subject(profile, server=server, dns=topology.servers[server_code])
+            self._ensure(f"{prefix}-auth", _PKCS12, subject, authority.issue_authentication, during, issuer)
+            make = partial(create_tls, addresses=[topology.servers[server_code]])
+            self._ensure(f"{prefix}-tls", _PEM, named(prefix), make, during)
+
+    def _make_root(self, subject: x509.Name, during: Validity, key: PrivateKey) -> Identity:
+        # The index belongs to the CA. If we crash here, every certificate is unknown to the index and is made anew.
+        (self._out / "index.json").unlink(missing_ok=True)
+        return create_root(subject, during, key)
+
+    def _ensure(
+        self,
+        name: str,
+        form: _Form,
+        subject: x509.Name,
+        make: _Make,
+        during: Validity,
+        issuer: x509.Certificate | None = None,
+    ) -> Identity:
+        try:
+            identity = form.read(self._out, name)
+            if self._still_good(identity.certificate, subject, issuer):
+                self._report.kept.append(name)
+                return identity
+        except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
+            pass
+        known = self._report.renewed if (self._out / f"{name}.pem").exists() else self._report.made
+        identity = make(subject, during, new_key(KeyType(self._topology.key)))
+        form.write(self._out, name, identity)
+        known.append(name)
+        return identity
+
+    def _still_good(self, certificate: x509.Certificate, subject: x509.Name, issuer: x509.Certificate | None) -> bool:
+        left = certificate.not_valid_after_utc - self._now
+        if certificate.subject != subject or left < timedelta(days=self._topology.renew_within_days):
+            return False
+        return issuer is None or (is_issued_by(certificate, issuer) and certificate in self._index)
+
+    def _service(self, what: str) -> x509.Name:
+        return named(f"{self._topology.authority} {what}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m certs.generate", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("certs/out"))
+    parser.add_argument("--topology", type=Path, default=Path("certs/topology.yaml"))
+    options = parser.parse_args(arguments)
+    try:
+        report = generate(options.out, load_topology(options.topology), datetime.now(UTC))
+    except (GatewayError, OSError) as e:
+        print(f"certs: {e.safe_detail if isinstance(e, GatewayError) else e}", file=sys.stderr)
+        return 1
+    for line in report.lines(options.out):
+        print(line)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

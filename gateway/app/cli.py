@@ -1,0 +1,102 @@
+"""The command line: one verb a role, and what administrators and auditors call."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.app import process
+from gateway.core.errors import GatewayError, SettingsError
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+verify = typer.Typer(no_args_is_help=True, help="Check evidence offline; exit 0 only if every step held.")
+cli.add_typer(verify, name="verify")
+
+Config = Annotated[Path, typer.Option("--config", help="YAML file of this role")]
+Supervised = Annotated[bool, typer.Option(help="also stop when standard input ends")]
+
+
+@cli.command()
+def demo(config: Config = Path("config/demo.yaml")) -> None:
+    """A whole small country on loopback: keys, database, trust, registry, adapters, security servers."""
+    from gateway.app.instance import run_demo
+
+    process.run(run_demo(config))
+
+
+@cli.command()
+def server(config: Config, supervised: Supervised = False) -> None:
+    """One security server."""
+    from gateway.app.build import security_server
+    from gateway.settings.server import load_server
+
+    settings = load_server(config)
+    process.run(process.serve(security_server(settings), supervised=supervised))
+
+
+@cli.command()
+def registry(config: Config = Path("config/registry/vn.yaml"), supervised: Supervised = False) -> None:
+    """Publish the global configuration of an instance."""
+    from gateway.app.roles import registry_role
+
+    process.run(process.serve(registry_role(config), supervised=supervised))
+
+
+@cli.command()
+def trust(config: Config = Path("config/trust.yaml"), supervised: Supervised = False) -> None:
+    """OCSP responder of a development or closed-network certification authority."""
+    from gateway.app.roles import trust_role
+
+    process.run(process.serve(trust_role(config), supervised=supervised))
+
+
+@cli.command()
+def revoke(certificate: Path, config: Config = Path("config/trust.yaml"), reason: str = "unspecified") -> None:
+    """Revoke a certificate of that authority; its OCSP responder says so from its next answer on."""
+    from gateway.app.roles import revoke_certificate
+
+    typer.echo(revoke_certificate(config, certificate, reason))
+
+
+@cli.command()
+def check(
+    paths: Annotated[list[Path] | None, typer.Argument(help="files or folders; default: config/")] = None,
+) -> None:
+    """Every problem of the configuration at once, as file:line:column: path: what is wrong."""
+    from gateway.settings.check import check as problems_of
+
+    problems = problems_of(paths or [Path("config")])
+    for problem in problems:
+        typer.echo(problem)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo("configuration is good")
+
+
+@verify.command()
+def message(
+    message_id: Annotated[str, typer.Argument(help="X-Road-Id")],
+    server: Annotated[str, typer.Option(help="security server whose log is read, e.g. VN/GOV/G22/ss1")],
+    configs: Annotated[Path, typer.Option(help="folder with the security servers' YAML files")] = Path(
+        "config/servers"
+    ),
+) -> None:
+    """Check the records of a message from one server's log alone: signature, chain, OCSP, hash chain, request hash."""
+    from gateway.app.verify import verify_message_of
+
+    sys.exit(process.run(verify_message_of(configs, server, message_id)))
+
+
+def main() -> None:
+    try:
+        cli()
+    except SettingsError as e:
+        for problem in e.problems:
+            print(problem, file=sys.stderr)
+        sys.exit(2)
+    except GatewayError as e:
+        print(e, file=sys.stderr)
+        sys.exit(1)

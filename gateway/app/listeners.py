@@ -1,0 +1,67 @@
+"""What every role is made of: listeners (no access log, bodies untouched), background work, the clock; ended by an exit stack."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+_KEEP_ALIVE = 75.0  # seconds; longer than any of our own clients keeps an idle connection
+_PARSER_LINE = 64 * 1024  # what the HTTP parser takes; the proxies' own, smaller limits answer in X-Road's form
+_PARSER_FIELD = 64 * 1024
+
+
+async def listen(
+    stack: AsyncExitStack,
+    handler: Handler,
+    host: str,
+    port: int,
+    *,
+    tls: ssl.SSLContext | None = None,
+    grace: float = 30.0,
+) -> None:
+    """Listen until `stack` unwinds; then no new connections, and `grace` seconds for exchanges under way."""
+    server = web.Server(
+        handler,
+        access_log=None,
+        auto_decompress=False,  # a body is signed and passed on as it came
+        keepalive_timeout=_KEEP_ALIVE,
+        max_line_size=_PARSER_LINE,
+        max_field_size=_PARSER_FIELD,
+    )
+    runner = web.ServerRunner(server, shutdown_timeout=grace)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, host, port, ssl_context=tls, backlog=1024).start()
+
+
+async def listen_app(stack: AsyncExitStack, app: web.Application, host: str, port: int) -> None:
+    """The same for an application with routes."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, host, port, backlog=256).start()
+
+
+def background(group: asyncio.TaskGroup, stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Work that runs until `stack` unwinds to here; when it fails, the whole server ends with its error."""
+    task = group.create_task(work)
+
+    async def end() -> None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(end)
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)

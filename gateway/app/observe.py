@@ -1,0 +1,137 @@
+"""Binds monitoring to the rooms: what operators are told, measured and warned of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from gateway.confclient.client import ConfigurationClient
+from gateway.core.errors import GatewayError
+from gateway.core.messages.fault import Fault
+from gateway.core.signing.verify import SignerVerdicts
+from gateway.exchange.peers import PeerVerdicts
+from gateway.messagelog.writer import MessageLogWriter
+from gateway.monitoring import checks
+from gateway.monitoring.health import Health, Problem
+from gateway.monitoring.logs import Log, where
+from gateway.monitoring.readings import CertificateReading, CertificateUse, Readings
+from gateway.settings.server import ServerSettings
+from gateway.signer.ocsp_client import OcspClient
+from gateway.signer.signer import AuthKey, LocalSigner
+from gateway.transport.peers import PeerLinks
+
+_WARN_DAYS = 30.0
+_LAG_WARN, _LAG_FAIL = 1.0, 10.0  # seconds
+_WARN_BEFORE_EXPIRY = timedelta(minutes=2)
+
+
+def incidents(log: Log) -> Callable[[Exception, Fault], None]:
+    """What the proxies report with: the fault's code and correlation id; of an unexpected error its type and place, never its
+    text, which may hold a path or a body."""
+
+    def report(error: Exception, fault: Fault) -> None:
+        if isinstance(error, GatewayError):
+            log.warning("refused", code=fault.code, correlation=fault.detail)
+        else:
+            log.error("internal_error", code=fault.code, correlation=fault.detail, **where(error))
+
+    return report
+
+
+class Watched:
+    """The rooms of one server that monitoring reads from."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        clock: Callable[[], datetime],
+        *,
+        writer: MessageLogWriter,
+        globalconf: ConfigurationClient,
+        ocsp: OcspClient,
+        signer: LocalSigner,
+        auth_key: AuthKey,
+        internal: x509.Certificate | None,
+        links: PeerLinks,
+        verdicts: SignerVerdicts,
+        peers: PeerVerdicts,
+    ) -> None:
+        self._server = settings.server
+        self._clock = clock
+        self._writer = writer
+        self._globalconf = globalconf
+        self._ocsp = ocsp
+        self._signer = signer
+        self._auth_key = auth_key
+        self._internal = internal
+        self._links = links
+        self._verdicts = verdicts
+        self._peers = peers
+
+    def readings(self) -> Readings:
+        verdicts, peers = self._verdicts, self._peers
+        return Readings(
+            log_queue=lambda: self._writer.stats().waiting,
+            log_lag=lambda: self._writer.stats().lag,
+            last_commit_age=lambda: self._since(self._writer.stats().last_commit),
+            globalconf_age=lambda: self._since(self._globalconf.last_success),
+            globalconf_left=self._globalconf_left,
+            chain_verifications=lambda: verdicts.misses + peers.misses,
+            ocsp_verifications=lambda: verdicts.misses + peers.misses,
+            certificates=self.certificates,
+            tls_handshakes={"client": lambda: self._links.handshakes},
+            verdict_hits={"signer": lambda: verdicts.hits, "peer": lambda: peers.hits},
+            verdict_misses={"signer": lambda: verdicts.misses, "peer": lambda: peers.misses},
+        )
+
+    def watch(self, health: Health) -> None:
+        health.register("globalconf", self._check_globalconf)
+        health.register("certificates", lambda now: checks.certificates(self.certificates(), warn_days=_WARN_DAYS))
+        health.register("ocsp", self._check_ocsp)
+        health.register("messagelog", self._check_log)
+
+    def certificates(self) -> Iterator[CertificateReading]:
+        now = self._clock()
+        for member, certificate in self._signer.holders(self._server.instance, now):
+            yield self._reading("sign", member, certificate, now)
+        yield self._reading("auth", str(self._server), self._auth_key.certificate, now)
+        if self._internal is not None:
+            yield self._reading("tls", str(self._server), self._internal, now)
+
+    def _reading(
+        self, use: CertificateUse, member: str, certificate: x509.Certificate, now: datetime
+    ) -> CertificateReading:
+        left = (certificate.not_valid_after_utc - now) / timedelta(days=1)
+        age = self._ocsp.age(certificate)
+        return CertificateReading(use, member, left, None if age is None else age.total_seconds())
+
+    def _since(self, moment: datetime | None) -> float | None:
+        return None if moment is None else (self._clock() - moment).total_seconds()
+
+    def _globalconf_left(self) -> float | None:
+        expires = self._globalconf.current().expires
+        return None if expires is None else (expires - self._clock()).total_seconds()
+
+    def _check_globalconf(self, now: datetime) -> Iterable[Problem]:
+        expires = self._globalconf.current().expires
+        if expires is not None:  # None: a directory that never expires
+            yield from checks.global_configuration(expires, now, warn=_WARN_BEFORE_EXPIRY)
+        if self._globalconf.last_error is not None:
+            yield Problem(
+                "globalconf.refresh",
+                "warn",
+                f"The global configuration could not be renewed: {self._globalconf.last_error}",
+                f"Không làm mới được cấu hình toàn cục: {self._globalconf.last_error}",
+            )
+
+    def _check_ocsp(self, now: datetime) -> Iterable[Problem]:
+        try:
+            trust = self._globalconf.current().trust(self._server.instance, now)
+        except GatewayError:
+            return ()  # said by the check of the global configuration
+        return checks.ocsp(self.certificates(), fresh_seconds=trust.ocsp_freshness.total_seconds())
+
+    def _check_log(self, _: datetime) -> Iterable[Problem]:
+        return checks.message_log(self._writer.stats().lag, warn=_LAG_WARN, fail=_LAG_FAIL)

@@ -1,0 +1,54 @@
+"""Runs one role as a process: event loop, signals, the word READY on standard output, an orderly stop.
+
+A supervised process also stops when its standard input ends, so nothing outlives a supervisor that was killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
+
+import uvloop
+
+READY = "READY"
+
+T = TypeVar("T")
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` to its end on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+async def serve(role: AbstractAsyncContextManager[str], *, supervised: bool) -> None:
+    """Enter `role`, say READY and what it says of itself, wait for a signal, leave it."""
+    stop = stop_event(supervised=supervised)
+    async with role as words:
+        print(READY, words, flush=True)
+        await stop.wait()
+
+
+def stop_event(*, supervised: bool) -> asyncio.Event:
+    """Set by SIGINT, SIGTERM or, when supervised, the end of standard input."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    if supervised:
+        loop.add_reader(sys.stdin.fileno(), _watch_stdin, loop, stop)
+    return stop
+
+
+def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    with contextlib.suppress(BlockingIOError):
+        if os.read(sys.stdin.fileno(), 1024):
+            return
+    loop.remove_reader(sys.stdin.fileno())
+    stop.set()

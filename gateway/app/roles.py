@@ -1,0 +1,54 @@
+"""The small roles: registry and trust."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from cryptography import x509
+
+from gateway.app.listeners import background, clock, listen_app
+from gateway.core.errors import SettingsError
+from gateway.monitoring.logs import build_log, route_library_logs
+from gateway.registry.publisher import Publisher
+from gateway.settings.registry import load_registry
+from gateway.settings.trust import load_trust
+from gateway.trust.responder import build_trust_app
+from gateway.trust.status import revoke
+
+
+@asynccontextmanager
+async def registry_role(config: Path) -> AsyncIterator[str]:
+    """Publishes the global configuration of the instance in `config`, signed anew every `publish.refresh`."""
+    route_library_logs(build_log())
+    publisher = Publisher(lambda: load_registry(config), clock)
+    await publisher.refresh()
+    address = publisher.settings.publish.listen
+    async with asyncio.TaskGroup() as group, AsyncExitStack() as stack:
+        background(group, stack, publisher.run())
+        await listen_app(stack, publisher.app(), address.host, address.port)
+        yield f"http://{address}/anchor.xml"
+
+
+@asynccontextmanager
+async def trust_role(config: Path) -> AsyncIterator[str]:
+    """Answers OCSP requests for the authority in `config`."""
+    route_library_logs(build_log())
+    settings = load_trust(config)
+    async with AsyncExitStack() as stack:
+        await listen_app(stack, build_trust_app(settings, clock), settings.listen.host, settings.listen.port)
+        yield f"http://{settings.listen}/ocsp"
+
+
+def revoke_certificate(config: Path, certificate: Path, reason: str) -> str:
+    """Revoke and say so in words. SettingsError for a reason RFC 5280 does not know or a file that is no certificate."""
+    settings = load_trust(config)
+    try:
+        parsed = x509.load_pem_x509_certificate(certificate.read_bytes())
+        why = x509.ReasonFlags(reason)
+    except (OSError, ValueError) as e:
+        raise SettingsError([f"{certificate}: {e}"]) from e
+    done = revoke(settings.status, parsed, clock(), why)
+    return f"revoked {parsed.subject.rfc4514_string()} (serial {parsed.serial_number:x}) since {done.time.isoformat()}"

@@ -1,0 +1,155 @@
+"""Dispatch of the client-facing ports (reference 1.1): `/r1/…` is REST; two metadata paths; anything else would be SOAP.
+
+An error made by X-Road itself carries `X-Road-Error`; a provider's own 4xx/5xx passes through without it (reference 1.6).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from ssl import SSLObject
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from gateway.clientproxy.metadata import list_clients_answer, verification_conf
+from gateway.core.errors import GatewayError, MalformedMessage
+from gateway.core.messages.fault import Fault, http_status, print_rest_error, print_soap_fault
+from gateway.exchange.blame import fault_of
+from gateway.exchange.client_side import ClientCall, ClientSide, exchange_as_client
+from gateway.exchange.ports import BodySink
+from gateway.exchange.states import AuthenticResponse, Body, InformationSystem
+
+Report = Callable[[Exception, Fault], None]  # tells the operator; never raises
+
+
+class ClientProxy:
+    """The request handler of both client-facing ports."""
+
+    def __init__(self, ports: ClientSide, new_body: Callable[[], BodySink], header_limit: int, report: Report) -> None:
+        self._ports = ports
+        self._new_body = new_body
+        self._header_limit = header_limit
+        self._report = report
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        target = _origin_form(request.raw_path)
+        if target.startswith("/r1/"):
+            return await self._rest(request, target)
+        try:
+            return await self._metadata(request, target)
+        except GatewayError as e:
+            return self._soap_error(e)
+
+    async def _rest(self, request: web.BaseRequest, target: str) -> web.StreamResponse:
+        try:
+            self._check_size(request, target)
+            call = ClientCall(
+                verb=request.method,
+                target=target,
+                headers=[(n.decode("latin-1"), v.decode("latin-1")) for n, v in request.raw_headers],
+                body=await self._body(request),
+                system=_system(request),
+            )
+            answer = await exchange_as_client(call, self._ports)
+        except ConnectionError:
+            raise  # the caller is gone before its call was complete; nothing was started
+        except Exception as e:  # noqa: BLE001 - a GatewayError or, outside the family, internal_error without text
+            return self._rest_error(e, request.headers.get("Accept"))
+        return await _send(answer.authentic, request)
+
+    async def _body(self, request: web.BaseRequest) -> Body | None:
+        """No byte, no body part (reference 1.5)."""
+        if not request.body_exists:
+            return None
+        sink = self._new_body()
+        try:
+            async for data in request.content.iter_any():
+                sink.write(data)
+            body = sink.finish()
+            return body if body.size else None
+        finally:
+            sink.abandon()
+
+    async def _metadata(self, request: web.BaseRequest, target: str) -> web.Response:
+        now, trust = self._ports.clock(), self._ports.globalconf.current()
+        trust.ensure_current(now)
+        path = target.partition("?")[0]
+        if request.method == "GET" and path == "/listClients":
+            instance = request.query.get("xRoadInstance") or trust.own_instance
+            return list_clients_answer(trust.shared(instance, now), request.headers.get("Accept"))
+        if request.method == "GET" and path == "/verificationconf":
+            return verification_conf(trust)
+        if request.method != "POST":
+            raise MalformedMessage(
+                f"Must use POST request method instead of {request.method}", code="invalid_http_method"
+            )
+        raise MalformedMessage("This security server takes REST messages (/r1/...) only", code="invalid_message")
+
+    def _check_size(self, request: web.BaseRequest, target: str) -> None:
+        size = len(target) + sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
+        if size > self._header_limit:
+            raise MalformedMessage(
+                f"The request line and headers are larger than {self._header_limit} bytes", code="bad_request"
+            )
+
+    def _rest_error(self, error: Exception, accept: str | None) -> web.Response:
+        fault = fault_of(error, "client", str(uuid.uuid4()))
+        self._report(error, fault)
+        content_type, body = print_rest_error(fault, accept)
+        headers = {"Content-Type": content_type, "X-Road-Error": _one_line(fault.code)}
+        return web.Response(status=http_status(fault.code), body=body, headers=headers)
+
+    def _soap_error(self, error: GatewayError) -> web.Response:
+        """Outside `/r1/` X-Road answers SOAP faults with HTTP 200 (reference 1.1, 2.1); the caller's mistakes are `client.`."""
+        fault = fault_of(error, "client", str(uuid.uuid4()))
+        if isinstance(error, MalformedMessage):
+            fault = replace(fault, code=f"client.{error.code}")
+        self._report(error, fault)
+        return web.Response(body=print_soap_fault(fault), headers={"Content-Type": "text/xml;charset=utf-8"})
+
+
+def _origin_form(raw: str) -> str:
+    """`/path?query`, also from the absolute form some clients send (`POST http://host/path`)."""
+    if raw.startswith("/"):
+        return raw
+    _, _, rest = raw.partition("://")
+    slash = rest.find("/")
+    return rest[slash:] if slash >= 0 else "/"
+
+
+def _system(request: web.BaseRequest) -> InformationSystem:
+    transport = request.transport
+    tls: SSLObject | None = None if transport is None else transport.get_extra_info("ssl_object")
+    return InformationSystem(tls is not None, None if tls is None else tls.getpeercert(binary_form=True))
+
+
+def _one_line(code: str) -> str:
+    """A relayed fault code is somebody else's text: nothing of it may end a header line."""
+    return "".join(c for c in code if 0x20 < ord(c) < 0x7F)[:255]
+
+
+async def _send(answer: AuthenticResponse, request: web.BaseRequest) -> web.StreamResponse:
+    """The provider's status, every header of the signed response part, the body."""
+    response, body = answer.response, answer.parts.body
+    headers = CIMultiDict((name, _as_received(value)) for name, value in response.headers)
+    inline = b"" if body is None else body.inline
+    if inline is not None:
+        return web.Response(status=response.status, headers=headers, body=inline or None)
+    assert body is not None
+    stream = web.StreamResponse(status=response.status, headers=headers)
+    stream.content_length = body.size
+    await stream.prepare(request)
+    async for piece in body.chunks():
+        await stream.write(piece)
+    await stream.write_eof()
+    return stream
+
+
+def _as_received(value: str) -> str:
+    """Parts hold the Latin-1 reading of header bytes (reference 1.3); where those are UTF-8 the library writes them back."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value

@@ -1,0 +1,1 @@
+"""Server configuration: what this security server's members offer, and to whom."""

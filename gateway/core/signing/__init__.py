@@ -1,0 +1,1 @@
+"""Signatures: XAdES as X-Road makes it, hash chains, certificates, OCSP, and the numbered verification."""

@@ -1,0 +1,443 @@
+"""Received signatures: bytes -> XadesSignature, or MalformedMessage. Nothing is verified here, but nothing is left open either.
+
+Two readers, one value. The *general* reader parses with lxml and canonicalises in document context; it takes what X-Road 7 writes
+and the X-Road 8 form (root `ds:Signature`, exclusive canonicalisation, SigningCertificateV2). The *fast* reader takes only text
+of exactly our own form, in which the canonical octets can be cut out, and returns None for everything else; whatever it returns,
+the general reader would return too. Refused by both: what `strictxml` refuses; transforms other than canonicalisation of
+SignedProperties; a reference to SignedProperties that is not *the* SignedProperties (signature wrapping); anything unexpected.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from cryptography import x509
+from lxml import etree
+
+from gateway.core.digest import Digest, DigestAlgorithm
+from gateway.core.errors import MalformedMessage
+from gateway.core.signing import xadesform as form
+from gateway.core.signing.algorithms import SignatureAlgorithm
+from gateway.core.signing.certificates import der, parse_certificate
+from gateway.core.signing.strictxml import (
+    DS,
+    MAX_DOCUMENT,
+    Children,
+    InvalidXml,
+    NotWellFormed,
+    attributes_of,
+    check_attributes,
+    decode_base64,
+    digest_method,
+    digest_value,
+    leaf_base64,
+    leaf_text,
+    need_attribute,
+    only_child,
+    parse_xml,
+)
+
+HASH_CHAIN_RESULT = "/sig-hashchainresult.xml"
+MESSAGE = "/message.xml"
+
+_XADES = "http://uri.etsi.org/01903/v1.3.2#"
+_ROOTS = tuple(f"{{http://uri.etsi.org/02918/v1.{n}.1#}}XAdESSignatures" for n in (2, 1))
+_SIGNED_PROPERTIES_TYPE = "http://uri.etsi.org/01903#SignedProperties"
+_EXCLUSIVE = {
+    "http://www.w3.org/TR/2001/REC-xml-c14n-20010315": False,
+    "http://www.w3.org/2001/10/xml-exc-c14n#": True,
+}
+_MAX_REFERENCES = 256
+_MAX_VALUES = 16
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d{0,6})?(Z|[+-](?:0\d|1[0-4]):[0-5]\d)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a signature covers: a file of the message, e.g. `/message.xml`."""
+
+    uri: str
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class XadesSignature:
+    """`signed_info`, `signed_properties`: canonical octets. `signed_properties_digest`: what SignedInfo says about the latter.
+    `certificate_digest`: what SignedProperties say about `certificate`. `signing_time`: as claimed by the signer, in UTC.
+    `ocsp`, `timestamps`: DER as encapsulated, unverified and unsigned."""
+
+    algorithm: SignatureAlgorithm
+    signed_info: bytes
+    value: bytes
+    references: tuple[Reference, ...]
+    signed_properties: bytes
+    signed_properties_digest: Digest
+    certificate: x509.Certificate
+    certificate_digest: Digest
+    signing_time: datetime
+    extra_certificates: tuple[x509.Certificate, ...]
+    ocsp: tuple[bytes, ...]
+    timestamps: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsigned:
+    extra_certificates: tuple[x509.Certificate, ...] = ()
+    ocsp: tuple[bytes, ...] = ()
+    timestamps: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _SignedInfo:
+    octets: bytes
+    algorithm: SignatureAlgorithm
+    references: tuple[Reference, ...]
+    properties_id: str
+    properties_digest: Digest
+    properties_exclusive: bool
+
+
+def parse_signature(xml: bytes) -> XadesSignature:
+    """MalformedMessage with `signature_verification.invalid_xml` (not XML as we read it) or
+    `signature_verification.malformed_signature` (no signature as reference 4.2 says) otherwise."""
+    return _parse_own_form(xml) or _parse_any_form(xml)
+
+
+def _parse_any_form(xml: bytes) -> XadesSignature:
+    try:
+        return _read(parse_xml(xml))
+    except NotWellFormed as e:
+        raise MalformedMessage(f"Signature is {e}", code="signature_verification.invalid_xml") from e
+    except (InvalidXml, MalformedMessage) as e:
+        raise MalformedMessage(
+            f"Signature is malformed: {e.safe_detail if isinstance(e, MalformedMessage) else e}",
+            code="signature_verification.malformed_signature",
+        ) from e
+
+
+# --- the general reader --------------------------------------------------------------------------------------------
+
+
+def _read(root: etree._Element) -> XadesSignature:
+    if root.tag in _ROOTS:
+        check_attributes(root)
+        root = only_child(root, _ds("Signature"))
+    if root.tag != _ds("Signature"):
+        raise InvalidXml("no ds:Signature")
+    name = need_attribute(root, "Id")
+    parts = Children(root)
+    info = _read_signed_info(parts.one(_ds("SignedInfo")))
+    value = parts.one(_ds("SignatureValue"))
+    if check_attributes(value, ("Id",)).get("Id") not in (None, "signature-value", f"value-{name}"):
+        raise InvalidXml("an unknown Id")
+    certificate = _read_key_info(parts.one(_ds("KeyInfo")))
+    qualifying = _bare(only_child(_bare(parts.one(_ds("Object"))), _xades("QualifyingProperties")), "Target")
+    parts.end()
+    if need_attribute(qualifying, "Target") != f"#{name}":
+        raise InvalidXml("the properties are about another signature")
+    properties = Children(qualifying)
+    signed = properties.one(_xades("SignedProperties"))
+    unsigned = properties.maybe(_xades("UnsignedProperties"))
+    properties.end()
+    if need_attribute(signed, "Id") != info.properties_id:
+        raise InvalidXml("the signed properties are not those that are referenced")
+    signing_time, certificate_digest = _read_signed_properties(signed)
+    extras = _Unsigned() if unsigned is None else _read_unsigned(unsigned)
+    return XadesSignature(
+        algorithm=info.algorithm,
+        signed_info=info.octets,
+        value=leaf_base64(value),
+        references=info.references,
+        signed_properties=_canonical(signed, exclusive=info.properties_exclusive),
+        signed_properties_digest=info.properties_digest,
+        certificate=certificate,
+        certificate_digest=certificate_digest,
+        signing_time=signing_time,
+        extra_certificates=extras.extra_certificates,
+        ocsp=extras.ocsp,
+        timestamps=extras.timestamps,
+    )
+
+
+def _ds(name: str) -> str:
+    return f"{{{DS}}}{name}"
+
+
+def _xades(name: str) -> str:
+    return f"{{{_XADES}}}{name}"
+
+
+def _bare(element: etree._Element, *allowed: str) -> etree._Element:
+    check_attributes(element, allowed)
+    return element
+
+
+def _canonical(element: etree._Element, *, exclusive: bool) -> bytes:
+    """Canonical XML 1.0 of a subtree in document context, without comments: of the bytes received, never of a rebuilt tree."""
+    return etree.tostring(element, method="c14n", exclusive=exclusive, with_comments=False)
+
+
+def _read_signed_info(element: etree._Element) -> _SignedInfo:
+    check_attributes(element, ("Id",))
+    children = Children(element)
+    exclusive = _canonicalisation(children.one(_ds("CanonicalizationMethod")))
+    method = children.one(_ds("SignatureMethod"))
+    Children(method).end()
+    algorithm = SignatureAlgorithm.from_uri(need_attribute(method, "Algorithm"))
+    found = [_read_reference(r) for r in children.many(_ds("Reference"), _MAX_REFERENCES)]
+    children.end()
+    references = tuple(Reference(uri, digest) for uri, digest, kind, _ in found if kind is None)
+    signed = [(uri, digest, c14n) for uri, digest, kind, c14n in found if kind is not None]
+    if len(signed) != 1:
+        raise InvalidXml("not exactly one reference to signed properties")
+    if len({r.uri for r in references}) != len(references):
+        raise InvalidXml("something is referenced twice")
+    uri, digest, properties_exclusive = signed[0]
+    return _SignedInfo(
+        _canonical(element, exclusive=exclusive), algorithm, references, uri[1:], digest, properties_exclusive
+    )
+
+
+def _canonicalisation(element: etree._Element) -> bool:
+    """Whether it is the exclusive one."""
+    Children(element).end()
+    uri = need_attribute(element, "Algorithm")
+    if uri not in _EXCLUSIVE:
+        raise InvalidXml("an unknown canonicalisation")
+    return _EXCLUSIVE[uri]
+
+
+def _read_reference(element: etree._Element) -> tuple[str, Digest, str | None, bool]:
+    """(URI, digest, Type if it is the signed properties, exclusive canonicalisation)"""
+    uri = need_attribute(element, "URI", ("Id", "Type"))
+    kind = attributes_of(element).get("Type")
+    children = Children(element)
+    transforms = children.maybe(_ds("Transforms"))
+    algorithm = digest_method(children.one(_ds("DigestMethod")))
+    digest = digest_value(children.one(_ds("DigestValue")), algorithm)
+    children.end()
+    if kind not in (None, _SIGNED_PROPERTIES_TYPE) or not uri.startswith("/" if kind is None else "#"):
+        raise InvalidXml("a reference to something else")
+    if transforms is None:
+        return uri, digest, kind, False
+    if (
+        kind is None
+    ):  # external data are hashed as they are: a transform would run code of the sender's choice over them
+        raise InvalidXml("a transform")
+    return uri, digest, kind, _canonicalisation(only_child(_bare(transforms), _ds("Transform")))
+
+
+def _read_key_info(element: etree._Element) -> x509.Certificate:
+    data = only_child(_bare(element), _ds("X509Data"))
+    return parse_certificate(leaf_base64(_bare(only_child(_bare(data), _ds("X509Certificate")))))
+
+
+def _read_signed_properties(element: etree._Element) -> tuple[datetime, Digest]:
+    """(SigningTime, digest of the signing certificate). The rest is covered by the signature and says nothing we act on."""
+    properties = {}
+    children = Children(Children(element).one(_xades("SignedSignatureProperties")))
+    while (child := children.any()) is not None:
+        if child.tag in properties:
+            raise InvalidXml("a signed property occurs twice")
+        properties[child.tag] = child
+    time = properties.get(_xades("SigningTime"))
+    named = [properties[t] for t in (_xades("SigningCertificate"), _xades("SigningCertificateV2")) if t in properties]
+    if time is None or len(named) != 1:
+        raise InvalidXml("the signed properties do not name time and certificate")
+    return _parse_time(leaf_text(time)), _certificate_digest(Children(named[0]).one(_xades("Cert")))
+
+
+def _certificate_digest(element: etree._Element) -> Digest:
+    children = Children(Children(element).one(_xades("CertDigest")))
+    algorithm = digest_method(children.one(_ds("DigestMethod")))
+    digest = digest_value(children.one(_ds("DigestValue")), algorithm)
+    children.end()
+    return digest
+
+
+def _parse_time(text: str) -> datetime:
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise InvalidXml("SigningTime is no time with a time zone")
+    seconds, fraction, zone = match.groups()
+    try:
+        return datetime.fromisoformat(f"{seconds}.{(fraction or '').ljust(6, '0')}{zone}").astimezone(UTC)
+    except (ValueError, OverflowError) as e:
+        raise InvalidXml("SigningTime is no time") from e
+
+
+def _read_unsigned(element: etree._Element) -> _Unsigned:
+    """Evidence beside the signature. What is of no use to us is refused: nobody signed it."""
+    certificates: tuple[x509.Certificate, ...] = ()
+    references: list[etree._Element] | None = None
+    ocsp: tuple[bytes, ...] = ()
+    timestamps: list[bytes] = []
+    encapsulated: list[etree._Element] = []
+    properties = Children(only_child(_bare(element), _xades("UnsignedSignatureProperties")))
+    while (child := properties.any()) is not None:
+        if child.tag == _xades("SignatureTimeStamp"):
+            timestamps.append(_read_timestamp(child))
+        elif child.tag == _xades("CompleteCertificateRefs") and references is None:
+            references = _read_certificate_refs(child)
+        elif child.tag == _xades("CertificateValues") and not encapsulated:
+            encapsulated = _items(_bare(child), "EncapsulatedX509Certificate")
+            certificates = tuple(parse_certificate(leaf_base64(_bare(c, "Id"))) for c in encapsulated)
+        elif child.tag == _xades("RevocationValues") and not ocsp:
+            ocsp = _read_ocsp_values(child)
+        else:
+            raise InvalidXml("an unexpected unsigned property")
+    if references is not None:
+        _check_certificate_refs(references, encapsulated, certificates)
+    return _Unsigned(certificates, ocsp, tuple(timestamps))
+
+
+def _items(element: etree._Element, name: str) -> list[etree._Element]:
+    children = Children(element)
+    found = children.many(_xades(name), _MAX_VALUES)
+    children.end()
+    if not found:
+        raise InvalidXml(f"no {name}")
+    return found
+
+
+def _read_timestamp(element: etree._Element) -> bytes:
+    children = Children(_bare(element, "Id"))
+    method = children.maybe(_ds("CanonicalizationMethod"))
+    if method is not None:
+        _canonicalisation(method)
+    token = leaf_base64(_bare(children.one(_xades("EncapsulatedTimeStamp")), "Id", "Encoding"))
+    children.end()
+    return token
+
+
+def _read_certificate_refs(element: etree._Element) -> list[etree._Element]:
+    if check_attributes(element, ("Id",)).get("Id") not in (None, "complete-certificate-refs"):
+        raise InvalidXml("an unknown Id")
+    return _items(_bare(only_child(element, _xades("CertRefs"))), "Cert")
+
+
+def _check_certificate_refs(
+    references: list[etree._Element], encapsulated: list[etree._Element], certificates: tuple[x509.Certificate, ...]
+) -> None:
+    """Each reference names one encapsulated certificate by Id and digest, and none is left over (reference 4.4 step 7)."""
+    by_id = {attributes_of(e).get("Id"): c for e, c in zip(encapsulated, certificates, strict=True)}
+    for reference in references:
+        certificate = by_id.pop(need_attribute(reference, "URI").removeprefix("#"), None)
+        digest = _certificate_digest(reference)
+        if certificate is None or digest.algorithm.of(der(certificate)) != digest:
+            raise InvalidXml("a certificate is missing or not the one referenced")
+    if by_id:
+        raise InvalidXml("a certificate is not referenced")
+
+
+def _read_ocsp_values(element: etree._Element) -> tuple[bytes, ...]:
+    values = _items(_bare(only_child(_bare(element), _xades("OCSPValues"))), "EncapsulatedOCSPValue")
+    for number, value in enumerate(values, start=1):
+        if check_attributes(value, ("Id",)).get("Id") not in (None, f"ocsp-response-{number}"):
+            raise InvalidXml("an unknown Id")
+    return tuple(leaf_base64(v) for v in values)
+
+
+# --- the fast reader -----------------------------------------------------------------------------------------------
+
+_CUTS = tuple((piece, piece[:1]) for piece in form.PIECES[1:])
+_URIS = {uri.encode(): uri for uri in (MESSAGE, HASH_CHAIN_RESULT)}
+_MIME_TYPES = (b"text/xml", b"application/hash-chain-result")
+_ALGORITHMS = {a.uri.encode(): a for a in SignatureAlgorithm}
+_OWN_IDS = frozenset(
+    ("signature", "signature-value", "signature-reference-0", "signature-reference-1", "signed-properties")
+)
+
+
+def _parse_own_form(xml: bytes) -> XadesSignature | None:
+    values = _cut(xml)
+    if values is None:
+        return None
+    (
+        algorithm,
+        uri,
+        digest,
+        properties_digest,
+        value,
+        certificate,
+        time,
+        certificate_digest,
+        issuer,
+        serial,
+        mime,
+        rest,
+    ) = values
+    if algorithm not in _ALGORITHMS or uri not in _URIS or mime not in _MIME_TYPES or not _is_plain(issuer, serial):
+        return None
+    start = len(form.HEAD) + len(form.SIGNED_INFO_TAG)
+    signed_info = xml[start : xml.index(form.BEFORE_VALUE, start)]
+    start = xml.index(form.SIGNED_PROPERTIES_TAG, start) + len(form.SIGNED_PROPERTIES_TAG)
+    signed_properties = xml[start : len(xml) - len(rest)]
+    try:
+        unsigned = _parse_unsigned(rest)
+        return XadesSignature(
+            algorithm=_ALGORITHMS[algorithm],
+            signed_info=form.SIGNED_INFO_APEX + signed_info,
+            value=decode_base64(value),
+            references=(Reference(_URIS[uri], _sha512(digest)),),
+            signed_properties=form.SIGNED_PROPERTIES_APEX + signed_properties,
+            signed_properties_digest=_sha512(properties_digest),
+            certificate=_parse_certificate(certificate),
+            certificate_digest=_sha512(certificate_digest),
+            signing_time=_parse_time(time.decode("ascii")),
+            extra_certificates=unsigned.extra_certificates,
+            ocsp=unsigned.ocsp,
+            timestamps=unsigned.timestamps,
+        )
+    except (MalformedMessage, ValueError):
+        return None  # the general reader says what is wrong
+
+
+def _cut(xml: bytes) -> list[bytes] | None:
+    """The values between the fixed pieces, the last being everything after them; None when a piece is not where it belongs."""
+    at = len(form.PIECES[0])
+    if not xml.startswith(form.PIECES[0]) or len(xml) > MAX_DOCUMENT:
+        return None
+    values = []
+    for piece, first in _CUTS:
+        end = xml.find(first, at)
+        if end < 0 or not xml.startswith(piece, end):
+            return None
+        values.append(xml[at:end])
+        at = end + len(piece)
+    values.append(xml[at:])
+    return values
+
+
+def _sha512(text: bytes) -> Digest:
+    return Digest(DigestAlgorithm.SHA512, decode_base64(text))
+
+
+@lru_cache(maxsize=1024)
+def _is_plain(issuer: bytes, serial: bytes) -> bool:
+    """Text that is its own canonical form and legal XML: printable, nothing to escape."""
+    try:
+        text = issuer.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return text.isprintable() and not set(text) & set("<>&") and serial.isdigit()
+
+
+@lru_cache(maxsize=1024)
+def _parse_certificate(text: bytes) -> x509.Certificate:
+    return parse_certificate(decode_base64(text))
+
+
+@lru_cache(maxsize=512)
+def _parse_unsigned(rest: bytes) -> _Unsigned:
+    """The unsigned properties by the general reader, once for each credential of a peer. InvalidXml or MalformedMessage."""
+    if not rest.startswith(form.UNSIGNED_PROPERTIES_TAG) or not rest.endswith(form.TAIL):
+        raise InvalidXml("not our form")
+    content = rest[len(form.UNSIGNED_PROPERTIES_TAG) : -len(form.TAIL)]
+    root = parse_xml(form.UNSIGNED_PROPERTIES_APEX + content)
+    if any(not _OWN_IDS.isdisjoint(attributes_of(element).values()) for element in root.iter()):
+        raise InvalidXml("an Id occurs twice")
+    return _read_unsigned(root)

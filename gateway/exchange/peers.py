@@ -1,0 +1,62 @@
+"""Who is at the other end of a mutual TLS connection: verdicts on authentication certificates, remembered while they hold."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime
+
+from gateway.core.errors import AuthenticationFailed, PeerRejected
+from gateway.core.globalconf.model import GlobalConfiguration, SecurityServer
+from gateway.core.identifiers import ClientId
+from gateway.core.signing.verify import VerifiedServer, verify_auth_certificate
+
+_MOST = 4096
+
+
+class PeerVerdicts:
+    """Chain and OCSP verdicts by (certificates, OCSP answers, trust). Bounded in number, and in time by `valid_until`."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[bytes, VerifiedServer] = OrderedDict()
+        self.hits = 0
+        self.misses = 0
+
+    def verify(
+        self, chain: Sequence[bytes], ocsp: Sequence[bytes], trust: GlobalConfiguration, client: ClientId, now: datetime
+    ) -> tuple[SecurityServer, VerifiedServer]:
+        """The registered server behind `chain` (DER, leaf first), which must have `client` among its clients (reference 3.3).
+
+        PeerRejected or CertificateStatusUnknown otherwise. Registration is looked up every time; only the certificate and
+        OCSP checks are remembered.
+        """
+        if not chain:
+            raise PeerRejected("The other security server showed no certificate")
+        instance_trust = trust.trust(client.instance, now)
+        key = hashlib.sha256(
+            b"\0".join((instance_trust.fingerprint, *(hashlib.sha256(x).digest() for x in (*chain, b"|", *ocsp))))
+        ).digest()
+        verified = self._known.get(key)
+        if verified is not None and verified.valid_until > now:
+            self.hits += 1
+            self._known.move_to_end(key)
+        else:
+            self.misses += 1
+            verified = verify_auth_certificate(chain, ocsp, instance_trust, now)
+            self._known[key] = verified
+            while len(self._known) > _MOST:
+                self._known.popitem(last=False)
+        server = trust.server_with_auth_cert(chain[0], client, now)
+        if server is None:
+            raise PeerRejected(f"The authentication certificate is not registered for a security server of '{client}'")
+        return server, verified
+
+
+def as_peer_failure(error: AuthenticationFailed) -> PeerRejected:
+    """Whatever made the TLS identity unacceptable, peers are told `ssl_authentication_failed` (reference 3.3, 10)."""
+    if isinstance(error, PeerRejected) and error.code.startswith("ssl_authentication_failed"):
+        return error
+    rejected = PeerRejected(error.safe_detail)
+    rejected.__cause__ = error
+    return rejected

@@ -1,0 +1,142 @@
+"""What an exchange asks of the world. Small protocols that belong to the caller; each docstring is the contract that
+`tests/contract` holds every implementation to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from gateway.core.framing.transport import TransportMessage
+from gateway.core.globalconf.model import GlobalConfiguration
+from gateway.core.identifiers import MemberId
+from gateway.core.serverconf.model import ServerConf
+from gateway.core.signing.xades import SigningCredential
+from gateway.exchange.states import (
+    AuthenticResponse,
+    AuthorizedRequest,
+    Body,
+    DispatchableRequest,
+    LoggedReply,
+    LoggedRequest,
+    LoggedResponse,
+    RecordedRefusal,
+    RefusedRequest,
+    SignedRequest,
+    SignedResponse,
+)
+
+Side = Literal["client", "server"]
+
+
+class BodySink(Protocol):
+    """Takes one body in pieces, hashing it; spools it to a file when it grows large."""
+
+    def write(self, data: bytes) -> None:
+        """MalformedMessage (`invalid_body`) when the body grows over its limit."""
+
+    def finish(self) -> Body:
+        """The complete body; the sink is spent."""
+
+    def abandon(self) -> None:
+        """Forget what came so far. Harmless after `finish`."""
+
+
+class Clock(Protocol):
+    def __call__(self) -> datetime:
+        """Now, in UTC, with time zone."""
+
+
+class GlobalConf(Protocol):
+    def current(self) -> GlobalConfiguration:
+        """The immutable configuration in force, expired or not (the exchange asks it); TrustOutdated when there is none."""
+
+
+class ServerConfSource(Protocol):
+    def current(self) -> ServerConf:
+        """The immutable server configuration in force."""
+
+
+class Signer(Protocol):
+    def credential(self, member: MemberId, now: datetime) -> SigningCredential:
+        """The member's active signing certificate with a fresh OCSP answer; KeyTokenError when there is none."""
+
+    async def sign(self, credential: SigningCredential, signed_info: bytes) -> bytes:
+        """Sign the canonical SignedInfo *bytes*; refuses anything else. Returns the XML-DSig signature value (ECDSA: raw r‖s).
+        KeyTokenError when the token cannot."""
+
+
+class ClientMessageLog(Protocol):
+    async def append_request(self, request: SignedRequest) -> LoggedRequest:
+        """Return once the record is durable; EvidenceUnavailable otherwise."""
+
+    async def append_response(self, response: AuthenticResponse) -> LoggedResponse:
+        """Return once the record is durable; EvidenceUnavailable otherwise."""
+
+
+class ServerMessageLog(Protocol):
+    async def append_authorized(self, request: AuthorizedRequest) -> DispatchableRequest:
+        """Return once the record *and* the claim of (peer server, request id) are durable, in one transaction.
+        ReplayedRequest when that pair was claimed before (then nothing is written); EvidenceUnavailable otherwise.
+        The claim survives restarts and is shared by servers that share the store."""
+
+    async def append_refused(self, request: RefusedRequest) -> RecordedRefusal:
+        """As `append_authorized`, for a request that will not be served."""
+
+    async def append_reply(self, response: SignedResponse) -> LoggedReply:
+        """Return once the record is durable; EvidenceUnavailable otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerReply:
+    """`message` as decoded, `body` already complete. A fault stands in `message.fault`."""
+
+    message: TransportMessage
+    body: Body | None
+
+
+class Peer(Protocol):
+    async def send(self, request: LoggedRequest) -> PeerReply:
+        """Deliver to one of the request's servers, each authenticated before the first byte; another address is tried only
+        while nothing of the message was sent. PeerUnavailable, PeerRejected, PeerFault or MalformedMessage."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReply:
+    """What the service (or a metaservice) answered. `headers`: names and values as received, Latin-1 decoded."""
+
+    status: int
+    reason: str
+    headers: Sequence[tuple[str, str]]
+    body: Body | None
+
+
+class ServicePort(Protocol):
+    async def call(self, request: DispatchableRequest) -> ServiceReply:
+        """Call the provider's information system once, no retries, no redirects, no cookies, within the service's time-out.
+        ServiceUnavailable with the X-Road code for what went wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeSummary:
+    """One finished exchange. Identifiers of organisations and messages only: nothing about a person."""
+
+    side: Side
+    outcome: str  # "ok" or the full error code
+    client: str
+    service: str
+    message_id: str
+    request_id: str
+    status: int | None
+    request_bytes: int
+    response_bytes: int
+    seconds: float
+
+
+class Observer(Protocol):
+    def stage(self, side: Side, stage: str, outcome: str, seconds: float) -> None:
+        """A stage ended. Must not raise and must not block."""
+
+    def finished(self, summary: ExchangeSummary) -> None:
+        """The exchange ended, well or not; called exactly once. Must not raise and must not block."""

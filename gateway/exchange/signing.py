@@ -1,0 +1,43 @@
+"""From digests to a signed message: the only maker of SignedRequest and SignedResponse.
+
+The signer is given the canonical SignedInfo, in which bodies appear as digests, and returns a signature and nothing else.
+"""
+
+from __future__ import annotations
+
+from gateway.core.digest import sha512
+from gateway.core.identifiers import MemberId
+from gateway.core.messages.rest import RestResponse
+from gateway.core.signing.xades import draft_signature
+from gateway.exchange.ports import Signer
+from gateway.exchange.states import (
+    Body,
+    DispatchableRequest,
+    Moment,
+    RoutedRequest,
+    SignedParts,
+    SignedRequest,
+    SignedResponse,
+)
+
+
+async def sign_request(routed: RoutedRequest, signer: Signer) -> SignedRequest:
+    """Signed by the client's member over request part and body."""
+    received = routed.received
+    member = received.request.client.member
+    return SignedRequest(routed, await _sign(received.request.raw, received.body, member, received.moment, signer))
+
+
+async def sign_response(
+    request: DispatchableRequest, response: RestResponse, body: Body | None, moment: Moment, signer: Signer
+) -> SignedResponse:
+    """Signed by the provider's member over response part and body; the part carries the request hash."""
+    member = request.incoming.request.service.client.member
+    return SignedResponse(request, response, await _sign(response.raw, body, member, moment, signer), moment)
+
+
+async def _sign(part: bytes, body: Body | None, member: MemberId, moment: Moment, signer: Signer) -> SignedParts:
+    credential = signer.credential(member, moment.now)
+    draft = draft_signature(sha512(part), () if body is None else (body.digest,), credential, moment.now)
+    signature = draft.complete(await signer.sign(credential, draft.signed_info))
+    return SignedParts(part, body, signature, draft.hash_chain_result, draft.hash_chain)

@@ -1,0 +1,205 @@
+"""The types a message passes through. One for each *guarantee*; each is built in exactly one module.
+
+consumer's side                               built by
+  ReceivedRequest      parsed, raw bytes kept   exchange/client_side.py
+  AdmittedRequest      client is ours, system authenticated   "
+  RoutedRequest        provider's servers known               "
+  SignedRequest        signature over every part              exchange/signing.py
+  LoggedRequest        record durable                         messagelog/writer.py   <- only this may be sent
+  AuthenticResponse    signed by the provider, covers all parts, answers *this* request   exchange/client_side.py
+  LoggedResponse       record durable                         messagelog/writer.py   <- only this may be given out
+
+provider's side
+  IncomingRequest      parsed, raw bytes kept, TLS chain of the peer   exchange/server_side.py
+  AuthenticRequest     peer server named, signature by the client's member, every part covered   "
+  AuthorizedRequest | RefusedRequest            decision taken         "
+  DispatchableRequest | RecordedRefusal         record durable, no replay   messagelog/writer.py   <- only the first is served
+  SignedResponse       bound to the request hash                        exchange/signing.py
+  LoggedReply          record durable                         messagelog/writer.py   <- only now may the signature leave
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from gateway.core.digest import Digest
+from gateway.core.globalconf.model import GlobalConfiguration, SecurityServer
+from gateway.core.identifiers import SecurityServerId
+from gateway.core.messages.rest import RestRequest, RestResponse
+from gateway.core.serverconf.access import Grant
+from gateway.core.serverconf.model import Client, Service
+from gateway.core.signing.verify import VerifiedSignature
+
+
+class Body(Protocol):
+    """A complete message body outside core: in memory when small, spooled to a file when large.
+
+    `digest` is SHA-512 over exactly the bytes that `chunks()` yields, however often it is called.
+    """
+
+    @property
+    def digest(self) -> Digest: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def inline(self) -> bytes | None:
+        """All bytes when they are in memory, None when they are spooled."""
+
+    def chunks(self) -> AsyncIterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Taken once for one side of an exchange: the time (UTC) and the global configuration in force."""
+
+    now: datetime
+    trust: GlobalConfiguration
+
+
+@dataclass(frozen=True, slots=True)
+class InformationSystem:
+    """How the caller connected: TLS or not, and the DER of its client certificate if it showed one."""
+
+    tls: bool
+    certificate: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedParts:
+    """A whole message as it is signed, sent and logged: exact bytes of each part (reference 3.7)."""
+
+    part: bytes
+    body: Body | None
+    signature: bytes
+    hash_chain_result: bytes | None
+    hash_chain: bytes | None
+
+
+# --- consumer's side -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedRequest:
+    moment: Moment
+    request: RestRequest
+    body: Body | None
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedRequest:
+    received: ReceivedRequest
+    client: Client
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedRequest:
+    """`servers`: where the provider can be reached, never empty, maintenance excluded."""
+
+    admitted: AdmittedRequest
+    servers: tuple[SecurityServer, ...]
+
+    @property
+    def received(self) -> ReceivedRequest:
+        return self.admitted.received
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    routed: RoutedRequest
+    parts: SignedParts
+
+    @property
+    def received(self) -> ReceivedRequest:
+        return self.routed.received
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    signed: SignedRequest
+    record_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticResponse:
+    request: LoggedRequest
+    response: RestResponse
+    parts: SignedParts
+    signer: VerifiedSignature
+    moment: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedResponse:
+    authentic: AuthenticResponse
+    record_number: int
+
+
+# --- provider's side -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingRequest:
+    """`peer_chain`: DER certificates the peer showed in its TLS handshake, leaf first."""
+
+    moment: Moment
+    request: RestRequest
+    parts: SignedParts
+    peer_chain: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticRequest:
+    incoming: IncomingRequest
+    peer: SecurityServerId
+    signer: VerifiedSignature
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizedRequest:
+    authentic: AuthenticRequest
+    service: Service | None  # None: a metaservice, answered by the security server itself
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRequest:
+    """`code`, `reason`: what the consumer is told."""
+
+    authentic: AuthenticRequest
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchableRequest:
+    authorized: AuthorizedRequest
+    record_number: int
+
+    @property
+    def incoming(self) -> IncomingRequest:
+        return self.authorized.authentic.incoming
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRefusal:
+    refused: RefusedRequest
+    record_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedResponse:
+    request: DispatchableRequest
+    response: RestResponse
+    parts: SignedParts
+    moment: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedReply:
+    signed: SignedResponse
+    record_number: int

@@ -1,0 +1,78 @@
+"""Between a signed message and its multipart form: what both directions of both proxies share (reference 3.7)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.core.errors import MalformedMessage
+from gateway.core.framing import transport as framing
+from gateway.exchange.blame import within
+from gateway.exchange.ports import BodySink
+from gateway.exchange.states import Body, SignedParts
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """A multipart message: `before`, the body's bytes (None: no body part), `after`. The signature is the last part."""
+
+    content_type: str
+    before: bytes
+    body: Body | None
+    after: bytes
+
+    @property
+    def length(self) -> int:
+        return len(self.before) + (0 if self.body is None else self.body.size) + len(self.after)
+
+    @property
+    def inline(self) -> bytes | None:
+        """The whole message when its body is in memory."""
+        body = b"" if self.body is None else self.body.inline
+        return None if body is None else b"".join((self.before, body, self.after))
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        yield self.before
+        if self.body is not None:
+            async for chunk in self.body.chunks():
+                yield chunk
+        yield self.after
+
+
+def frame(parts: SignedParts, part_type: str, boundary: str, ocsp: Sequence[bytes] = ()) -> Framed:
+    """`part_type`: `framing.REST_REQUEST` or `REST_RESPONSE`; `ocsp`: DER, requests only; `boundary`: fresh and random."""
+    encoder = framing.TransportEncoder(boundary)
+    before = b"".join(encoder.part(framing.OCSP, der) for der in ocsp) + encoder.part(part_type, parts.part)
+    if parts.body is not None:
+        before += encoder.open(framing.REST_BODY)
+    after = b""
+    if parts.hash_chain_result is not None and parts.hash_chain is not None:
+        after += encoder.part(framing.HASH_CHAIN_RESULT, parts.hash_chain_result)
+        after += encoder.part(framing.HASH_CHAIN, parts.hash_chain)
+    after += encoder.part(framing.SIGNATURE, parts.signature) + encoder.close()
+    return Framed(encoder.content_type, before, parts.body, after)
+
+
+async def read_message(
+    content_type: str | None,
+    direction: framing.Direction,
+    pieces: AsyncIterator[bytes],
+    new_body: Callable[[], BodySink],
+    limits: framing.FramingLimits,
+) -> tuple[framing.TransportMessage, Body | None]:
+    """Take a multipart message apart as it arrives, its body into a sink. MalformedMessage below `service_failed`."""
+    sink: BodySink | None = None
+    try:
+        decoder = framing.TransportDecoder(framing.parse_boundary(content_type), direction, limits)
+        async for data in pieces:
+            for event in decoder.feed(data):
+                if isinstance(event, framing.AttachmentBegin):
+                    sink = new_body()
+                elif isinstance(event, framing.AttachmentData) and sink is not None:
+                    sink.write(event.data)
+        return decoder.close(), None if sink is None else sink.finish()
+    except MalformedMessage as e:
+        raise within("service_failed", e) from e
+    finally:
+        if sink is not None:
+            sink.abandon()

@@ -1,0 +1,7 @@
+"""The durable message log: every message that leaves or is believed, before it leaves or is believed (reference 6.1).
+
+`writer.py` implements the exchange's two log ports and alone builds the states that stand for "recorded"; `groupcommit.py` lets
+concurrent exchanges share a commit; `batch.py` and `rows.py` are the SQL; `records.py` turns states into records; `bodies.py`
+stores large bodies in pieces. `reader.py` finds records again, `verification.py` proves them from the log alone,
+`maintenance.py` does what only the tables' owner may.
+"""

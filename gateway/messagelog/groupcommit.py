@@ -1,0 +1,233 @@
+"""Group commit: one task writes everything that waits in one transaction, while the next batch gathers behind it.
+
+The outcome of each record is one of three: durable (its number), claim taken (ReplayedRequest), EvidenceUnavailable. The last is
+said at once when too much waits, after `patience` when the database does not come back, and at shutdown; the record may then
+still become durable, since nobody knows what a lost connection did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from gateway.core.errors import EvidenceUnavailable, ReplayedRequest
+from gateway.core.globalconf.model import GlobalConfiguration
+from gateway.core.messagelog.record import MessageRecord
+from gateway.exchange.ports import Clock
+from gateway.messagelog.batch import write_batch, written_before
+from gateway.storage.failures import DATABASE_ERRORS, Failure, failure
+
+_FIRST_PAUSE = 0.02
+_LONGEST_PAUSE = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """`patience`: seconds after which a caller is told that the record is not durable. A batch and the queue are bounded in
+    records and in bytes. `inline_below`: bodies up to this size stand in the record itself, larger ones beside it."""
+
+    patience: float = 10.0
+    batch_records: int = 256
+    batch_bytes: int = 8 << 20
+    queue_records: int = 5000
+    queue_bytes: int = 256 << 20
+    inline_below: int = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class LogStats:
+    """`waiting`: records not durable yet; `lag`: seconds the oldest of them has waited. The others count since start."""
+
+    waiting: int
+    lag: float
+    records: int
+    commits: int
+    largest_batch: int
+    replays: int
+    reconnects: int
+    last_commit: datetime | None
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    record: MessageRecord
+    conf: GlobalConfiguration
+    done: asyncio.Future[int]
+    since: float = field(default_factory=time.monotonic)
+
+
+class GroupCommit:
+    """`append` from any number of tasks; `run` in one. The connection comes from `pool` and is kept while it works."""
+
+    def __init__(self, pool: asyncpg.Pool, clock: Clock, limits: LogLimits) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._limits = limits
+        self._connection: asyncpg.Connection | None = None
+        self._queue: deque[_Entry] = deque()
+        self._queued_bytes = 0
+        self._flight: Sequence[_Entry] = ()
+        self._wake = asyncio.Event()
+        self._closed = False
+        self._kept: set[str] = set()  # fingerprints of configurations that are durable
+        self._records = self._commits = self._largest = self._replays = self._reconnects = 0
+        self._last_commit: datetime | None = None
+
+    async def append(self, record: MessageRecord, conf: GlobalConfiguration) -> int:
+        """The record's number once it is durable. ReplayedRequest, EvidenceUnavailable."""
+        entry = self._enqueue(record, conf)
+        try:
+            async with asyncio.timeout(self._limits.patience):
+                return await entry.done
+        except TimeoutError as e:
+            raise EvidenceUnavailable("The message log does not answer") from e
+
+    async def run(self) -> None:
+        """Write until `drain` has been called and nothing waits, or until cancelled."""
+        try:
+            while self._queue or not self._closed:
+                self._wake.clear()
+                if not self._queue:
+                    await self._wake.wait()
+                self._flight = self._take()
+                await self._commit(self._flight)
+                self._flight = ()
+        finally:
+            self._closed = True
+            self._refuse((*self._flight, *self._queue), "The message log is shut down")
+            self._hang_up()
+
+    async def drain(self) -> None:
+        """Take nothing more, and return when everything that waited has its outcome. `run` then ends."""
+        self._closed = True
+        self._wake.set()
+        waiting = [e.done for e in (*self._flight, *self._queue) if not e.done.done()]
+        if waiting:
+            await asyncio.wait(waiting)
+
+    def stats(self) -> LogStats:
+        waiting = [e for e in (*self._flight, *self._queue) if not e.done.done()]
+        return LogStats(
+            waiting=len(waiting),
+            lag=time.monotonic() - min(e.since for e in waiting) if waiting else 0.0,
+            records=self._records,
+            commits=self._commits,
+            largest_batch=self._largest,
+            replays=self._replays,
+            reconnects=self._reconnects,
+            last_commit=self._last_commit,
+        )
+
+    # --- the queue -----------------------------------------------------------------------------------------------------
+
+    def _enqueue(self, record: MessageRecord, conf: GlobalConfiguration) -> _Entry:
+        limits = self._limits
+        if self._closed:
+            raise EvidenceUnavailable("The message log is shut down")
+        if len(self._queue) >= limits.queue_records or self._queued_bytes >= limits.queue_bytes:
+            raise EvidenceUnavailable("The message log is too far behind")
+        entry = _Entry(record, conf, asyncio.get_running_loop().create_future())
+        self._queue.append(entry)
+        self._queued_bytes += record.size
+        self._wake.set()
+        return entry
+
+    def _take(self) -> Sequence[_Entry]:
+        """What waits, in order, up to the limits; it ends before a second record with the same claim, which the next batch judges.
+        A caller who gave up before his record was sent leaves none."""
+        batch: list[_Entry] = []
+        size = 0
+        claims: set[tuple[str, str]] = set()
+        while self._queue and len(batch) < self._limits.batch_records:
+            entry = self._queue[0]
+            claim = entry.record.claim
+            if batch and (size + entry.record.size > self._limits.batch_bytes or claim in claims):
+                break
+            self._queue.popleft()
+            self._queued_bytes -= entry.record.size
+            if not entry.done.done():
+                batch.append(entry)
+                size += entry.record.size
+                claims |= {claim} if claim else set()
+        return batch
+
+    # --- one batch -----------------------------------------------------------------------------------------------------
+
+    async def _commit(self, entries: Sequence[_Entry], again: bool = False) -> None:
+        """Give each entry its outcome. While the database is away, try again for as long as somebody still waits. `again`: an
+        earlier attempt may have written these."""
+        pause = _FIRST_PAUSE
+        while batch := [e for e in entries if not e.done.done()]:
+            try:
+                async with asyncio.timeout(self._limits.patience):
+                    numbers = await self._write(batch, again)
+            except DATABASE_ERRORS as e:
+                kind = failure(e)
+                if kind is Failure.DATA and len(batch) > 1:
+                    for entry in batch:  # one of them is refused by the database: the others are innocent
+                        await self._commit([entry], again)
+                    return
+                if kind in (Failure.DATA, Failure.OTHER):
+                    _log.warning("the message log cannot be written: %s", type(e).__name__)
+                    self._refuse(batch, "The message log cannot be written")
+                    return
+                if kind is Failure.LOST:
+                    # The batch may be durable or not: the next attempt finds out, because writing is idempotent.
+                    self._hang_up()
+                    await self._pool.expire_connections()  # idle ones probably fell with it
+                    again = True
+                    self._reconnects += 1
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                self._settle(batch, numbers)
+                return
+
+    async def _write(self, batch: Sequence[_Entry], again: bool) -> Mapping[UUID, int]:
+        if self._connection is None or self._connection.is_closed():
+            self._hang_up()
+            self._connection = await self._pool.acquire()
+        records = [e.record for e in batch]
+        new = {e.conf.fingerprint: e.conf.files for e in batch if e.conf.fingerprint not in self._kept}
+        numbers = await write_batch(self._connection, records, new)
+        if again:
+            missing = [r for r in records if r.uid not in numbers]
+            numbers |= await written_before(self._connection, missing) if missing else {}
+        self._kept.update(new)
+        return numbers
+
+    def _settle(self, batch: Sequence[_Entry], numbers: Mapping[UUID, int]) -> None:
+        self._commits += 1
+        self._records += len(numbers)
+        self._largest = max(self._largest, len(batch))
+        self._last_commit = self._clock()
+        for entry in batch:
+            number = numbers.get(entry.record.uid)
+            self._replays += number is None
+            if entry.done.done():
+                continue
+            if number is not None:
+                entry.done.set_result(number)
+            else:
+                entry.done.set_exception(ReplayedRequest("This request was already accepted once"))
+
+    def _refuse(self, entries: Sequence[_Entry], why: str) -> None:
+        for entry in entries:
+            if not entry.done.done():
+                entry.done.set_exception(EvidenceUnavailable(why))
+
+    def _hang_up(self) -> None:
+        """Leave the connection, whatever state it is in."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None

@@ -1,0 +1,97 @@
+"""From the states of an exchange to message records. The bytes are those that were signed, never printed anew."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+from uuid import UUID
+
+from gateway.core.identifiers import SecurityServerId
+from gateway.core.messagelog.record import GRANTED, MessageRecord, RecordedBody, RecordSide, refused
+from gateway.core.messages.rest import RestRequest, RestResponse
+from gateway.exchange.states import (
+    AuthenticResponse,
+    AuthorizedRequest,
+    Moment,
+    RefusedRequest,
+    SignedParts,
+    SignedRequest,
+    SignedResponse,
+)
+
+Recordable: TypeAlias = SignedRequest | AuthenticResponse | AuthorizedRequest | RefusedRequest | SignedResponse
+
+
+def storable(text: str) -> str:
+    """Text as PostgreSQL can hold it: NUL and lone surrogates, which only a hostile peer sends, become escapes. The exact bytes are
+    in the part anyway; what is looked up goes through here too."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")
+
+
+def moment_of(state: Recordable) -> Moment:
+    """The moment at which this message's certificates were judged."""
+    match state:
+        case SignedRequest():
+            return state.received.moment
+        case AuthorizedRequest() | RefusedRequest():
+            return state.authentic.incoming.moment
+        case _:
+            return state.moment
+
+
+def parts_of(state: Recordable) -> SignedParts:
+    match state:
+        case AuthorizedRequest() | RefusedRequest():
+            return state.authentic.incoming.parts
+        case _:
+            return state.parts
+
+
+def record_of(state: Recordable, uid: UUID, body: RecordedBody | None) -> MessageRecord:
+    """The record of a message whose body part has been stored as `body`."""
+    match state:
+        case SignedRequest():
+            return _record(state, uid, body, state.received.request, "client")
+        case AuthenticResponse():
+            return _record(state, uid, body, state.response, "client", number=state.request.record_number)
+        case AuthorizedRequest():
+            request, peer = state.authentic.incoming.request, state.authentic.peer
+            return _record(state, uid, body, request, "server", peer=peer, decision=GRANTED)
+        case RefusedRequest():
+            request, peer = state.authentic.incoming.request, state.authentic.peer
+            return _record(state, uid, body, request, "server", peer=peer, decision=refused(state.code))
+        case SignedResponse():
+            peer, number = state.request.authorized.authentic.peer, state.request.record_number
+            return _record(state, uid, body, state.response, "server", peer=peer, number=number)
+
+
+def _record(
+    state: Recordable,
+    uid: UUID,
+    body: RecordedBody | None,
+    message: RestRequest | RestResponse,
+    side: RecordSide,
+    *,
+    peer: SecurityServerId | None = None,
+    decision: str | None = None,
+    number: int | None = None,
+) -> MessageRecord:
+    moment, parts = moment_of(state), parts_of(state)
+    return MessageRecord(
+        uid=uid,
+        time=moment.now,
+        side=side,
+        kind="response" if isinstance(message, RestResponse) else "request",
+        message_id=storable(message.message_id),
+        request_id=storable(message.request_id),
+        client=storable(str(message.client)),
+        service=storable(str(message.service)),
+        peer_server=None if peer is None else storable(str(peer)),
+        decision=decision,
+        request_number=number,
+        part=parts.part,
+        signature=parts.signature,
+        hash_chain_result=parts.hash_chain_result,
+        hash_chain=parts.hash_chain,
+        body=body,
+        conf_fingerprint=moment.trust.fingerprint,
+    )

@@ -1,0 +1,82 @@
+"""The durable message log, as the exchange sees it. The only maker of the states that stand for "recorded".
+
+A record is durable on return from each method: its exact bytes, the global configuration it was judged by, and for server
+requests the claim of (peer server, request id), all in one transaction. There is no way to switch it off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+import asyncpg
+
+from gateway.core.messagelog.record import RecordedBody
+from gateway.exchange.ports import Clock
+from gateway.exchange.states import (
+    AuthenticResponse,
+    AuthorizedRequest,
+    Body,
+    DispatchableRequest,
+    LoggedReply,
+    LoggedRequest,
+    LoggedResponse,
+    RecordedRefusal,
+    RefusedRequest,
+    SignedRequest,
+    SignedResponse,
+)
+from gateway.messagelog.bodies import store_body
+from gateway.messagelog.groupcommit import GroupCommit, LogLimits, LogStats
+from gateway.messagelog.records import Recordable, moment_of, parts_of, record_of
+
+_DEFAULT_LIMITS = LogLimits()
+
+
+class MessageLogWriter:
+    """ClientMessageLog and ServerMessageLog on PostgreSQL. `run` must be running; `drain` before the pool is closed."""
+
+    def __init__(self, pool: asyncpg.Pool, clock: Clock, limits: LogLimits = _DEFAULT_LIMITS) -> None:
+        self._pool = pool
+        self._limits = limits
+        self._commits = GroupCommit(pool, clock, limits)
+        # The group commit always finds a connection left; it would otherwise starve behind slow bodies.
+        self._streams = asyncio.Semaphore(max(1, pool.get_max_size() - 2))
+
+    async def append_request(self, request: SignedRequest) -> LoggedRequest:
+        return LoggedRequest(request, await self._append(request))
+
+    async def append_response(self, response: AuthenticResponse) -> LoggedResponse:
+        return LoggedResponse(response, await self._append(response))
+
+    async def append_authorized(self, request: AuthorizedRequest) -> DispatchableRequest:
+        return DispatchableRequest(request, await self._append(request))
+
+    async def append_refused(self, request: RefusedRequest) -> RecordedRefusal:
+        return RecordedRefusal(request, await self._append(request))
+
+    async def append_reply(self, response: SignedResponse) -> LoggedReply:
+        return LoggedReply(response, await self._append(response))
+
+    async def run(self) -> None:
+        """The group commit loop; ends after `drain`, or when cancelled (callers then get EvidenceUnavailable)."""
+        await self._commits.run()
+
+    async def drain(self) -> None:
+        """Refuse new records and wait until those under way have their outcome. Call when no exchange runs any more."""
+        await self._commits.drain()
+
+    def stats(self) -> LogStats:
+        return self._commits.stats()
+
+    async def _append(self, state: Recordable) -> int:
+        body = parts_of(state).body
+        stored = None if body is None else await self._store(body)
+        return await self._commits.append(record_of(state, uuid4(), stored), moment_of(state).trust)
+
+    async def _store(self, body: Body) -> RecordedBody:
+        limits = self._limits
+        if body.size <= limits.inline_below:
+            return await store_body(self._pool, body, inline_below=limits.inline_below, patience=limits.patience)
+        async with self._streams:
+            return await store_body(self._pool, body, inline_below=limits.inline_below, patience=limits.patience)

@@ -1,0 +1,88 @@
+"""The words of the usual checks. Pure: numbers in, problems out; `app/` binds them to the rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from gateway.monitoring.health import Problem
+from gateway.monitoring.readings import CertificateReading
+
+_USES = {
+    "sign": ("signing", "ký số"),
+    "auth": ("authentication", "xác thực máy chủ"),
+    "tls": ("internal TLS", "TLS nội bộ"),
+}
+
+
+def global_configuration(expires: datetime | None, now: datetime, *, warn: timedelta) -> Iterator[Problem]:
+    """`expires`: None = there is none."""
+    if expires is None:
+        yield Problem(
+            "globalconf", "fail", "There is no global configuration; no exchange can run.",
+            "Chưa có cấu hình toàn cục; không giao dịch nào thực hiện được.",
+        )  # fmt: skip
+    elif expires <= now:
+        at = expires.isoformat(timespec="seconds")
+        yield Problem(
+            "globalconf", "fail", f"The global configuration expired at {at}; no exchange can run.",
+            f"Cấu hình toàn cục đã hết hạn lúc {at}; không giao dịch nào thực hiện được.",
+        )  # fmt: skip
+    elif expires - now < warn:
+        seconds = int((expires - now).total_seconds())
+        yield Problem(
+            "globalconf", "warn", f"The global configuration expires in {seconds} s and has not been renewed.",
+            f"Cấu hình toàn cục sẽ hết hạn sau {seconds} giây và chưa được làm mới.",
+        )  # fmt: skip
+
+
+def certificates(readings: Iterable[CertificateReading], *, warn_days: float) -> Iterator[Problem]:
+    for r in readings:
+        use, vi = _USES[r.use]
+        key = f"certificate.{r.use}.{r.member}"
+        if r.days_left <= 0:
+            yield Problem(
+                key,
+                "fail",
+                f"The {use} certificate of {r.member} has expired.",
+                f"Chứng thư {vi} của {r.member} đã hết hạn.",
+            )
+        elif r.days_left < warn_days:
+            days = int(r.days_left)
+            yield Problem(
+                key, "warn", f"The {use} certificate of {r.member} expires in {days} days.",
+                f"Chứng thư {vi} của {r.member} sẽ hết hạn sau {days} ngày.",
+            )  # fmt: skip
+
+
+def ocsp(readings: Iterable[CertificateReading], *, fresh_seconds: float) -> Iterator[Problem]:
+    """`fresh_seconds`: the global configuration's `ocspFreshnessSeconds`; peers refuse older answers (reference 4.6)."""
+    for r in readings:
+        if r.use == "tls":
+            continue  # the internal certificate is self-signed: nobody answers for it
+        use, vi = _USES[r.use]
+        key = f"ocsp.{r.use}.{r.member}"
+        if r.ocsp_age is None or r.ocsp_age > fresh_seconds:
+            yield Problem(
+                key, "fail", f"There is no fresh OCSP answer for the {use} certificate of {r.member}; peers will refuse it.",
+                f"Không có phản hồi OCSP còn mới cho chứng thư {vi} của {r.member}; các máy chủ khác sẽ từ chối.",
+            )  # fmt: skip
+        elif r.ocsp_age > fresh_seconds / 2:
+            yield Problem(
+                key, "warn", f"The OCSP answer for the {use} certificate of {r.member} is {int(r.ocsp_age)} s old.",
+                f"Phản hồi OCSP cho chứng thư {vi} của {r.member} đã cũ {int(r.ocsp_age)} giây.",
+            )  # fmt: skip
+
+
+def message_log(lag: float | None, *, warn: float, fail: float) -> Iterator[Problem]:
+    """`lag`: seconds the oldest waiting record has waited; None = the log cannot be reached."""
+    if lag is None:
+        yield Problem(
+            "messagelog", "fail", "The message log cannot be reached; no exchange can run.",
+            "Không kết nối được nhật ký thông điệp; không giao dịch nào thực hiện được.",
+        )  # fmt: skip
+    elif lag > warn:
+        yield Problem(
+            "messagelog", "fail" if lag > fail else "warn", f"The message log is {lag:.1f} s behind.",
+            f"Nhật ký thông điệp đang chậm {lag:.1f} giây.",
+        )  # fmt: skip

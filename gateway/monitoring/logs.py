@@ -1,0 +1,87 @@
+"""Log set-up: one JSON object a line on standard error, colours instead when a person is looking at a terminal.
+
+Lines are structured and few. Text that others wrote (messages of exceptions, formatted arguments of library log calls) stays
+out of them, because it can hold a path, a header or a body.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
+
+Log = FilteringBoundLogger
+
+
+def build_log(stream: TextIO | None = None, *, console: bool | None = None, level: int = logging.INFO) -> Log:
+    """A logger that writes whole lines to `stream` (standard error). `console`: None = only when it is a terminal."""
+    out = sys.stderr if stream is None else stream
+    log: Log = structlog.wrap_logger(
+        structlog.WriteLogger(out),
+        processors=_processors(out.isatty() if console is None else console),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )
+    return log
+
+
+def _processors(console: bool) -> list[Processor]:
+    return [
+        structlog.processors.add_log_level,
+        _places_for_exceptions,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp" if console else "ts"),
+        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(serializer=_json),
+    ]
+
+
+def _places_for_exceptions(_: Any, __: str, event: EventDict) -> EventDict:
+    """`exc_info` becomes type and place: the text of an exception may quote what it choked on."""
+    found = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if found is True else found[1] if isinstance(found, tuple) else found
+    if isinstance(error, BaseException):
+        event.update(where(error))
+    return event
+
+
+def _json(event: Any, **_: Any) -> str:
+    # `ts`, `level`, `event` first: that is what a person's eye looks for in a raw line.
+    ordered = {key: event[key] for key in ("ts", "level", "event") if key in event} | event
+    return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def route_library_logs(log: Log, *, level: int = logging.WARNING) -> None:
+    """Send what libraries log (asyncio, aiohttp) through `log`; their access logs are off, since a line there holds the path."""
+    root = logging.getLogger()
+    root.handlers[:] = [LibraryHandler(log)]
+    root.setLevel(level)
+    logging.getLogger("aiohttp.access").disabled = True
+
+
+class LibraryHandler(logging.Handler):
+    """One line a record: the constant part of its text, and for an exception its type and where it was raised."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        what = str(record.msg).partition("\n")[0]
+        fields = {"logger": record.name}
+        if record.exc_info and record.exc_info[1] is not None:
+            fields |= where(record.exc_info[1])
+        try:
+            self._log.log(record.levelno, "library", what=what, **fields)
+        except (OSError, ValueError):  # standard error is gone: nobody is left to be told
+            self.handleError(record)
+
+
+def where(error: BaseException) -> dict[str, str]:
+    """`{"error": type, "at": file:line}` of the innermost frame; never the error's own text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    at = f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "-"
+    return {"error": type(error).__name__, "at": at}

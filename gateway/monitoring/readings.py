@@ -1,0 +1,133 @@
+"""What `/metrics` asks the rest of the server at the moment of a scrape. Nothing here is on the path of an exchange.
+
+Each reading is a function that `app/` hands in; the rooms themselves keep plain attributes and know nothing of Prometheus.
+A reading that returns None, or fails, is left out of the answer: absent is honest, zero would look healthy. How many failed is
+said beside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+T = TypeVar("T")
+Reading = Callable[[], float | None]
+CertificateUse = Literal["sign", "auth", "tls"]
+
+
+def unknown() -> float | None:
+    """The reading of something this server does not have."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateReading:
+    """`ocsp_age`: seconds since thisUpdate of the OCSP answer in hand; None when there is none."""
+
+    use: CertificateUse
+    member: str
+    days_left: float
+    ocsp_age: float | None = None
+
+
+def _no_certificates() -> Iterable[CertificateReading]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Ages and lags in seconds, sizes in bytes, `log_queue` in records. Counters grow only.
+
+    `tls_handshakes` is by side (`client`: links to peers, `server`: peers to us); `verdict_hits` and `verdict_misses` by what
+    is remembered (`signer`, `peer`).
+    """
+
+    log_queue: Reading = unknown
+    log_lag: Reading = unknown
+    last_commit_age: Reading = unknown
+    globalconf_age: Reading = unknown
+    globalconf_left: Reading = unknown
+    spool_bytes: Reading = unknown
+    chain_verifications: Reading = unknown
+    ocsp_verifications: Reading = unknown
+    certificates: Callable[[], Iterable[CertificateReading]] = _no_certificates
+    tls_handshakes: Mapping[str, Reading] = field(default_factory=dict)
+    verdict_hits: Mapping[str, Reading] = field(default_factory=dict)
+    verdict_misses: Mapping[str, Reading] = field(default_factory=dict)
+
+
+class ReadingsCollector(Collector):
+    """Register with the server's CollectorRegistry."""
+
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+        self._failed = 0
+
+    def describe(self) -> Iterable[Metric]:
+        """Empty: registering must not call readings of rooms that are not started yet."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        r = self._readings
+        self._failed = 0
+        for name, text, read in (
+            ("log_queue_records", "Records waiting for the message log's next commit.", r.log_queue),
+            ("log_lag_seconds", "How long the oldest waiting record has waited.", r.log_lag),
+            ("log_last_commit_age_seconds", "Since the message log last committed.", r.last_commit_age),
+            ("globalconf_age_seconds", "Since the global configuration was last refreshed.", r.globalconf_age),
+            (
+                "globalconf_expires_seconds",
+                "Until the global configuration expires; below zero: it has.",
+                r.globalconf_left,
+            ),
+            ("spool_bytes", "Bytes of bodies in temporary files.", r.spool_bytes),
+        ):
+            yield self._gauge(name, text, read)
+        yield from self._certificates()
+        yield self._counters("chain_verifications", "Certificate chains checked.", None, {"": r.chain_verifications})
+        yield self._counters("ocsp_verifications", "OCSP answers checked.", None, {"": r.ocsp_verifications})
+        yield self._counters("tls_handshakes", "Full TLS handshakes with peers.", "side", r.tls_handshakes)
+        yield self._counters("verdict_cache_hits", "Remembered verdicts used.", "of", r.verdict_hits)
+        yield self._counters("verdict_cache_misses", "Verdicts worked out anew.", "of", r.verdict_misses)
+
+        yield GaugeMetricFamily("gateway_readings_failed", "Readings of this scrape that failed.", self._failed)
+
+    def _certificates(self) -> Iterator[Metric]:
+        days = GaugeMetricFamily(
+            "gateway_certificate_days_left", "Days until the certificate expires.", labels=("use", "member")
+        )
+        ages = GaugeMetricFamily(
+            "gateway_ocsp_age_seconds", "Age of the OCSP answer in hand.", labels=("use", "member")
+        )
+        for certificate in self._read(lambda: tuple(self._readings.certificates())) or ():
+            days.add_metric((certificate.use, certificate.member), certificate.days_left)
+            if certificate.ocsp_age is not None:
+                ages.add_metric((certificate.use, certificate.member), certificate.ocsp_age)
+        yield days
+        yield ages
+
+    def _gauge(self, name: str, text: str, read: Reading) -> Metric:
+        family = GaugeMetricFamily(f"gateway_{name}", text, labels=())
+        value = self._read(read)
+        if value is not None:
+            family.add_metric((), value)
+        return family
+
+    def _counters(self, name: str, text: str, label: str | None, reads: Mapping[str, Reading]) -> Metric:
+        family = CounterMetricFamily(f"gateway_{name}", text, labels=() if label is None else (label,))
+        for key, read in reads.items():
+            value = self._read(read)
+            if value is not None:
+                family.add_metric(() if label is None else (key,), value)
+        return family
+
+    def _read(self, read: Callable[[], T | None]) -> T | None:
+        try:
+            return read()
+        except Exception:  # noqa: BLE001 - one room in trouble must not hide the figures of the others
+            self._failed += 1
+            return None

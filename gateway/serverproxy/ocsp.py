@@ -1,0 +1,36 @@
+"""Port 5577: OCSP answers for our authentication certificate, by hash, in plain HTTP (reference 3.4)."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping
+
+from aiohttp import web
+
+_MOST_HASHES = 10
+
+
+class OcspLookup:
+    """`answers()`: certificate DER -> its current OCSP response DER, for the certificates we show in TLS."""
+
+    def __init__(self, answers: Callable[[], Mapping[bytes, bytes]]) -> None:
+        self._answers = answers
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == "HEAD":
+            return web.Response()
+        wanted = request.query.getall("cert", [])
+        if request.method != "GET" or not 0 < len(wanted) <= _MOST_HASHES:
+            return web.Response(status=500, text="Could not get cert hashes")
+        # SHA-1 only names the certificate here; whoever asks verifies the OCSP answer itself.
+        by_hash = {hashlib.sha1(der, usedforsecurity=False).hexdigest(): r for der, r in self._answers().items()}
+        found = [by_hash[h] for h in wanted if h in by_hash]
+        if len(found) != len(wanted):
+            return web.Response(status=500, text="Could not find all OCSP responses")
+        boundary = "jetty" + secrets.token_hex(12)
+        parts = b"".join(
+            b"--%b\r\nContent-Type: application/ocsp-response\r\n\r\n%b\r\n" % (boundary.encode(), der) for der in found
+        )
+        content_type = f'multipart/related; type="application/ocsp-response"; charset=UTF-8; boundary={boundary}'
+        return web.Response(body=parts + b"--%b--\r\n" % boundary.encode(), headers={"Content-Type": content_type})

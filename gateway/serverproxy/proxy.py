@@ -1,0 +1,97 @@
+"""Port 5500: one POST, one multipart message in, one out (reference 3.5-3.7, 3.10).
+
+Until the reply is signed every failure is a bare SOAP fault with HTTP 200, as X-Road servers answer; there is no later failure,
+because a reply starts only when its record is durable.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable
+from ssl import SSLObject
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from gateway.core.errors import MalformedMessage
+from gateway.core.framing import transport as framing
+from gateway.core.messages.fault import Fault, print_soap_fault
+from gateway.exchange.blame import fault_of
+from gateway.exchange.ports import BodySink
+from gateway.exchange.server_side import Delivery, ServerSide, exchange_as_server
+from gateway.exchange.states import SignedParts
+from gateway.exchange.wire import frame, read_message
+
+Report = Callable[[Exception, Fault], None]  # tells the operator; never raises
+ShownChain = Callable[[SSLObject | None], tuple[bytes, ...]]
+
+
+class ServerProxy:
+    """The request handler of port 5500. `shown_chain` gives the DER certificates of a TLS connection, leaf first."""
+
+    def __init__(
+        self,
+        ports: ServerSide,
+        new_body: Callable[[], BodySink],
+        limits: framing.FramingLimits,
+        shown_chain: ShownChain,
+        report: Report,
+    ) -> None:
+        self._ports = ports
+        self._new_body = new_body
+        self._limits = limits
+        self._shown_chain = shown_chain
+        self._report = report
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            delivery = await self._receive(request)
+            reply = await exchange_as_server(delivery, self._ports)
+        except ConnectionError:
+            raise  # the peer is gone; nobody to answer
+        except Exception as e:  # noqa: BLE001 - a GatewayError or, outside the family, internal_error without text
+            return self._fault(e)
+        return await _send(reply.signed.parts, request)
+
+    async def _receive(self, request: web.BaseRequest) -> Delivery:
+        if request.method != "POST":
+            raise MalformedMessage(
+                f"Must use POST request method instead of {request.method}", code="invalid_http_method"
+            )
+        if request.headers.get("x-hash-algorithm", "").upper() != "SHA-512":
+            raise MalformedMessage("Request without x-hash-algorithm: SHA-512", code="internal_error")
+        if request.headers.get("x-road-message-type", "").upper() != "REST":
+            raise MalformedMessage("This security server serves REST messages only", code="invalid_message")
+        message, body = await read_message(
+            request.headers.get("content-type"),
+            framing.Direction.REQUEST,
+            request.content.iter_any(),
+            self._new_body,
+            self._limits,
+        )
+        transport = request.transport
+        chain = self._shown_chain(None if transport is None else transport.get_extra_info("ssl_object"))
+        return Delivery(message, body, request.headers.get("x-road-request-id"), chain)
+
+    def _fault(self, error: Exception) -> web.Response:
+        fault = fault_of(error, "server", str(uuid.uuid4()))
+        self._report(error, fault)
+        headers = {"Content-Type": "text/xml;charset=utf-8", "SOAPAction": ""}
+        return web.Response(body=print_soap_fault(fault), headers=headers)
+
+
+async def _send(parts: SignedParts, request: web.BaseRequest) -> web.StreamResponse:
+    framed = frame(parts, framing.REST_RESPONSE, "xtop" + secrets.token_hex(15))
+    # Lower-case names: X-Road servers look them up exactly so (reference 3.6).
+    headers = CIMultiDict({"content-type": framed.content_type, "x-hash-algorithm": "SHA-512"})
+    whole = framed.inline
+    if whole is not None:
+        return web.Response(body=whole, headers=headers)
+    response = web.StreamResponse(headers=headers)
+    response.content_length = framed.length
+    await response.prepare(request)
+    async for chunk in framed.chunks():
+        await response.write(chunk)
+    await response.write_eof()
+    return response

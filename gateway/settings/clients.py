@@ -1,0 +1,142 @@
+"""The clients of a security server in its settings: who connects how, what is served, who may call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from gateway.core.errors import SettingsError
+from gateway.core.messages.rest import VERBS
+from gateway.core.serverconf.metaservices import METASERVICES
+from gateway.core.serverconf.model import BASE_ENDPOINT, Endpoint
+from gateway.core.serverconf.paths import check_glob, glob_matches
+from gateway.settings.common import CertificateFile, Duration, ExistingFile, HttpUrl, Strict, text
+from gateway.settings.loader import Finding, nearest
+from gateway.settings.names import ClientName, ClientRef, GranteeName, LocalGroupRef, Piece
+from gateway.settings.openapi import openapi_endpoints
+from gateway.settings.references import duplicates, misread_instance
+from gateway.settings.yaml12 import Path
+
+
+def _endpoint(value: str) -> Endpoint:
+    method, blank, path = value.partition(" ")
+    if not blank or (method != "*" and method not in VERBS):
+        raise ValueError(f"{value!r} is not an endpoint such as 'GET /v1/persons/*': method, one blank, path")
+    return Endpoint(method, check_glob(path))
+
+
+def _service_code(value: str) -> str:
+    if value in METASERVICES:
+        raise ValueError(f"{value!r} is a metaservice of the server itself")
+    return value
+
+
+EndpointName = Annotated[
+    Endpoint,
+    text(_endpoint),
+    WithJsonSchema({"type": "string", "pattern": r"^(\*|[A-Z]+) ", "examples": ["GET /v1/persons/*"]}),
+]
+ServiceCode = Annotated[Piece, BeforeValidator(lambda v: _service_code(v) if isinstance(v, str) else v)]
+
+
+class InformationSystems(Strict):
+    authentication: Literal["http", "https", "mutual_tls"] = "mutual_tls"
+    certificates: tuple[CertificateFile, ...] = ()
+
+    @model_validator(mode="after")
+    def _somebody_can_connect(self) -> Self:
+        if self.model_fields_set == {"authentication"} and self.authentication == "mutual_tls":
+            raise ValueError("'mutual_tls' without 'certificates' lets nobody connect")
+        return self
+
+
+class RightSettings(Strict):
+    to: GranteeName
+    allow: Annotated[tuple[EndpointName, ...], Field(min_length=1)] | None = None
+
+
+class ServiceSettings(Strict):
+    """REST, or OPENAPI3 when `openapi` names the description."""
+
+    code: ServiceCode
+    url: HttpUrl
+    openapi: ExistingFile | None = None
+    endpoints: tuple[EndpointName, ...] = ()
+    timeout: Duration = timedelta(seconds=60)
+    verify_tls: bool = True
+    disabled: str | None = None
+    rights: tuple[RightSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_list_of_endpoints(self) -> Self:
+        if self.openapi is not None and self.endpoints:
+            raise ValueError("'endpoints' come from 'openapi': give only one of them")
+        return self
+
+
+class ClientSettings(Strict):
+    id: ClientName
+    status: Literal["registered", "saved", "disabled"] = "registered"
+    information_systems: InformationSystems = InformationSystems()
+    local_groups: dict[Piece, tuple[ClientName, ...]] = Field(default_factory=dict)
+    services: tuple[ServiceSettings, ...] = ()
+
+
+def service_endpoints(settings: ServiceSettings) -> tuple[Endpoint, ...]:
+    """Of the OpenAPI document, else as listed, else those that rights name."""
+    if settings.openapi is not None:
+        return openapi_endpoints(settings.openapi)
+    named = (e for right in settings.rights for e in right_endpoints(right) if not e.is_base)
+    return settings.endpoints or tuple(dict.fromkeys(named))
+
+
+def right_endpoints(right: RightSettings) -> tuple[Endpoint, ...]:
+    return (BASE_ENDPOINT,) if right.allow is None else right.allow
+
+
+def client_findings(client: ClientSettings, instance: str, path: Path, *, files: bool) -> Iterator[Finding]:
+    yield from misread_instance(client.id, instance, (*path, "id"))
+    if client.id.resolve(instance).instance != instance:
+        yield Finding((*path, "id"), f"a client of this server belongs to instance {instance!r}")
+    for code, members in client.local_groups.items():
+        for j, member in enumerate(members):
+            yield from misread_instance(member, instance, (*path, "local_groups", code, j))
+    codes = [((*path, "services", j, "code"), s.code) for j, s in enumerate(client.services)]
+    yield from duplicates(codes, "service")
+    for j, service in enumerate(client.services):
+        yield from _service_findings(service, client, instance, (*path, "services", j), files=files)
+
+
+def _service_findings(
+    service: ServiceSettings, client: ClientSettings, instance: str, path: Path, *, files: bool
+) -> Iterator[Finding]:
+    endpoints: tuple[Endpoint, ...] | None = None
+    if files or service.openapi is None:
+        try:
+            endpoints = service_endpoints(service)
+        except SettingsError as e:
+            yield from (Finding((*path, "openapi"), problem) for problem in e.problems)
+    for k, right in enumerate(service.rights):
+        at = (*path, "rights", k)
+        if isinstance(right.to, ClientRef):
+            yield from misread_instance(right.to, instance, (*at, "to"))
+        if isinstance(right.to, LocalGroupRef) and right.to.code not in client.local_groups:
+            close = nearest(right.to.code, client.local_groups)
+            yield Finding((*at, "to"), f"this client has no local group {right.to.code!r}{close}")
+        for m, wanted in enumerate(right.allow or ()):
+            if endpoints is not None and not any(_meets(wanted, e) for e in endpoints):
+                close = nearest(_written(wanted), map(_written, endpoints))
+                yield Finding((*at, "allow", m), f"{_written(wanted)!r} matches no endpoint of the service{close}")
+
+
+def _meets(right: Endpoint, endpoint: Endpoint) -> bool:
+    """Whether there is a call that both stand for; globs are compared by their text, so a narrower right counts."""
+    methods = "*" in (right.method, endpoint.method) or right.method == endpoint.method
+    return methods and (glob_matches(right.path, endpoint.path) or glob_matches(endpoint.path, right.path))
+
+
+def _written(endpoint: Endpoint) -> str:
+    return f"{endpoint.method} {endpoint.path}"

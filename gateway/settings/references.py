@@ -1,0 +1,24 @@
+"""Faults between well-formed values that every kind of file can have."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+
+from gateway.settings.loader import Finding
+from gateway.settings.names import ClientRef
+from gateway.settings.yaml12 import Path
+
+
+def duplicates(values: Iterable[tuple[Path, Hashable]], what: str) -> Iterator[Finding]:
+    seen: dict[Hashable, Path] = {}
+    for path, value in values:
+        if value in seen:
+            yield Finding(path, f"{what} {str(value)!r} stands here for the second time")
+        seen[value] = path
+
+
+def misread_instance(ref: ClientRef, instance: str, path: Path) -> Iterator[Finding]:
+    """`VN/GOV/G01` would silently become the subsystem G01 of member VN/VN/GOV."""
+    if not ref.absolute and len(ref.pieces) == 3 and ref.pieces[0] == instance:
+        short = "/".join(ref.pieces[1:])
+        yield Finding(path, f"three pieces are CLASS/CODE/SUBSYSTEM, but {instance!r} is the instance: write {short!r}")

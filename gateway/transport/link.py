@@ -1,0 +1,213 @@
+"""One HTTP/1.1 connection to a peer: one exchange at a time, kept open while both sides like.
+
+Ours and not a client library's because the peer's certificate must be judged between the handshake and the first byte of a
+message, and because the client is the dearest part of a gateway-to-gateway hop (decision 0016). Parsing is llhttp's
+(`httptools`); what is left here is order, back-pressure and limits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Protocol, cast
+
+import httptools
+
+from gateway.core.errors import MalformedMessage, PeerRejected, PeerUnavailable
+
+_HIGH_WATER = 512 * 1024  # bytes received and not yet taken, above which reading pauses
+_MAX_HEADERS = 32 * 1024
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """`headers`: names lower-cased; of repeated ones the last."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Message(Protocol):
+    """What is sent: all bytes when they are in memory, else pieces."""
+
+    @property
+    def inline(self) -> bytes | None: ...
+
+    def chunks(self) -> AsyncIterator[bytes]: ...
+
+
+class Link(asyncio.Protocol):
+    """A connection. `request` and then `body` to its end; `reusable` says whether another request may follow."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._parser: httptools.HttpResponseParser | None = None
+        self._head = ResponseHead()
+        self._header_bytes = 0
+        self._received: deque[bytes] = deque()
+        self._received_bytes = 0
+        self._until_eof = False
+        self._keep_alive = False
+        self._head_done = False
+        self._complete = False
+        self._error: Exception | None = None
+        self._lost = False
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._news = asyncio.Event()
+
+    # --- asyncio.Protocol -----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are of its own family
+
+    def data_received(self, data: bytes) -> None:
+        if self._parser is None:
+            # Bytes nobody asked for could only be an answer prepared for our next request.
+            return self._fail(MalformedMessage("The peer sent data without a request"))
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as e:
+            self._fail(
+                MalformedMessage(f"The peer's HTTP answer cannot be read: {type(e).__name__}", code="http_error")
+            )
+        if self._received_bytes > _HIGH_WATER and self._transport is not None:
+            self._transport.pause_reading()
+        self._news.set()
+        return None
+
+    def eof_received(self) -> bool:
+        if self._head_done and self._until_eof:
+            self._complete = True  # framed by the end of the connection (reference 3.6)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._head_done and self._until_eof and exc is None:
+            self._complete = True
+        self._lost = True
+        if not self._complete and self._error is None:
+            self._error = (
+                # TLS 1.3: a server that refuses our certificate says so only after our side of the handshake
+                PeerRejected("The peer ended the TLS connection")
+                if isinstance(exc, ssl.SSLError)
+                else PeerUnavailable("The peer closed the connection")
+            )
+        self._writable.set()
+        self._news.set()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    # --- llhttp callbacks -----------------------------------------------------------------------------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > _MAX_HEADERS:
+            self._fail(MalformedMessage("The peer's HTTP headers are too large", code="http_error"))
+            return
+        self._head.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        assert self._parser is not None
+        self._head.status = self._parser.get_status_code()
+        headers = self._head.headers
+        self._until_eof = (
+            "content-length" not in headers and "chunked" not in headers.get("transfer-encoding", "").lower()
+        )
+        self._keep_alive = self._parser.should_keep_alive()
+        self._head_done = self._head.status >= 200 and self._error is None
+
+    def on_body(self, data: bytes) -> None:
+        self._received.append(data)
+        self._received_bytes += len(data)
+
+    def on_message_complete(self) -> None:
+        if self._head_done:
+            self._complete = True
+
+    def _fail(self, error: Exception) -> None:
+        if self._error is None:
+            self._error = error
+        self.close()
+        self._news.set()
+
+    # --- for peers.py -----------------------------------------------------------------------------------------------
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        return None if self._transport is None else self._transport.get_extra_info("ssl_object")
+
+    @property
+    def reusable(self) -> bool:
+        """No exchange under way, the last one complete, and the peer did not say close."""
+        return not self._lost and self._error is None and self._parser is None
+
+    async def request(self, head: bytes, message: Message) -> ResponseHead:
+        """Send a request (`head` ends with the blank line) and wait for the head of its answer.
+
+        Stops sending as soon as the peer answers or goes away: an early fault is an answer.
+        """
+        self._parser = httptools.HttpResponseParser(self)
+        self._head, self._header_bytes = ResponseHead(), 0
+        self._head_done = self._complete = False
+        whole = message.inline
+        if whole is not None:
+            await self._write(head + whole)
+        else:
+            await self._write(head)
+            async for chunk in message.chunks():
+                if self._head_done or self._error is not None:
+                    break
+                await self._write(chunk)
+        while not self._head_done:
+            await self._wait_for_news()
+        return self._head
+
+    async def _write(self, data: bytes) -> None:
+        if self._error is not None:
+            return
+        assert self._transport is not None
+        self._transport.write(data)
+        await self._writable.wait()
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """The answer's body in the pieces in which it arrived. PeerUnavailable when it ends early."""
+        while True:
+            while self._received:
+                data = self._received.popleft()
+                self._received_bytes -= len(data)
+                yield data
+            if self._complete:
+                return
+            if self._transport is not None and not self._lost:
+                self._transport.resume_reading()
+            await self._wait_for_news()
+
+    async def _wait_for_news(self) -> None:
+        if self._error is not None and not self._received:
+            raise self._error
+        self._news.clear()
+        await self._news.wait()
+
+    def exchange_done(self) -> bool:
+        """Call after the whole body was read: makes the link ready for the next request, or closes it."""
+        keep = self._complete and self._keep_alive and not self._until_eof and not self._lost and self._error is None
+        self._parser = None
+        if not keep:
+            self.close()
+        return keep
+
+    def close(self) -> None:
+        self._lost = True
+        if self._transport is None:
+            return
+        if self._parser is not None:
+            self._transport.abort()
+        else:
+            self._transport.close()

@@ -1,0 +1,221 @@
+"""Links to the provider's security servers: choose an address, shake hands, judge the certificate, deliver, read the answer.
+
+Rule: a `Link` gets into `_Verified` only through `PeerVerdicts.verify`, and only a `_Verified` link is ever written to.
+Another address is tried only while nothing of the message was sent (reference 3.2, 9.3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import time
+from asyncio.staggered import staggered_race
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from gateway.core.errors import (
+    AuthenticationFailed,
+    GatewayError,
+    KeyTokenError,
+    PeerRejected,
+    PeerUnavailable,
+)
+from gateway.core.framing.transport import FramingLimits
+from gateway.core.globalconf.model import SecurityServer
+from gateway.core.identifiers import ClientId
+from gateway.exchange.peers import PeerVerdicts, as_peer_failure
+from gateway.exchange.ports import BodySink, Clock, GlobalConf, PeerReply
+from gateway.exchange.states import LoggedRequest
+from gateway.transport.link import Link
+from gateway.transport.peer_message import encode_request, read_reply
+from gateway.transport.tls import Profile, peer_client_context, shown_chain
+
+_NEXT_ADDRESS_AFTER = 0.25  # seconds until a second address is tried beside a silent first one
+
+
+class AuthenticationKey(Protocol):
+    """This server's authentication certificate and key."""
+
+    def load_into(self, context: ssl.SSLContext) -> None: ...
+
+    def ocsp_responses(self) -> tuple[bytes, ...]:
+        """DER, for the certificate and each intermediate that is sent; empty when there is no good answer now."""
+
+
+FetchOcsp = Callable[[str, int, Sequence[bytes]], Awaitable[tuple[bytes, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerOptions:
+    """Seconds; `answer_timeout` covers the whole exchange (the provider's service time-out comes first, reference 3.2)."""
+
+    port: int = 5500
+    ocsp_port: int = 5577
+    profile: Profile = "strict"
+    connect_timeout: float = 30.0
+    answer_timeout: float = 600.0
+    keep_idle: float = 30.0
+
+
+@dataclass(slots=True)
+class _Verified:
+    link: Link
+    address: str
+    chain: tuple[bytes, ...]
+    ocsp: tuple[bytes, ...]
+    idle_since: float = 0.0
+
+
+class PeerLinks:
+    """The Peer port. `handshakes` counts TLS handshakes made."""
+
+    def __init__(
+        self,
+        options: PeerOptions,
+        key: AuthenticationKey,
+        globalconf: GlobalConf,
+        clock: Clock,
+        verdicts: PeerVerdicts,
+        fetch_ocsp: FetchOcsp,
+        new_body: Callable[[], BodySink],
+        limits: FramingLimits,
+    ) -> None:
+        self._options = options
+        self._key = key
+        self._globalconf = globalconf
+        self._clock = clock
+        self._verdicts = verdicts
+        self._fetch_ocsp = fetch_ocsp
+        self._new_body = new_body
+        self._limits = limits
+        self._context = peer_client_context(options.profile)
+        key.load_into(self._context)
+        self._idle: dict[str, deque[_Verified]] = {}
+        self._winners: dict[frozenset[str], str] = {}
+        self._ocsp: dict[bytes, tuple[bytes, ...]] = {}
+        self.handshakes = 0
+
+    async def send(self, request: LoggedRequest) -> PeerReply:
+        provider = request.signed.received.request.service.client
+        ocsp = self._key.ocsp_responses()
+        if not ocsp:
+            raise KeyTokenError(
+                "No OCSP answer for our own authentication certificate", code="ssl_authentication_failed"
+            )
+        verified = await self._verified_link(request.signed.routed.servers, provider)
+        link = verified.link
+        try:
+            async with asyncio.timeout(self._options.answer_timeout):
+                head, framed = encode_request(request, ocsp, verified.address, self._options.port)
+                reply = await read_reply(link, await link.request(head, framed), self._new_body, self._limits)
+        except TimeoutError as e:
+            raise PeerUnavailable("The provider's security server did not answer in time", code="io_error") from e
+        else:
+            if link.exchange_done():
+                self._put_back(verified)
+            return reply
+        finally:
+            if not link.reusable:
+                link.close()
+
+    async def close(self) -> None:
+        for links in self._idle.values():
+            for verified in links:
+                verified.link.close()
+        self._idle.clear()
+
+    # --- choosing and connecting ----------------------------------------------------------------------------------
+
+    async def _verified_link(self, servers: Sequence[SecurityServer], provider: ClientId) -> _Verified:
+        addresses = [s.address for s in servers if s.address]
+        random.shuffle(addresses)
+        family = frozenset(addresses)
+        winner = self._winners.get(family)
+        if winner is not None:
+            addresses.sort(key=lambda a: a != winner)
+            if (kept := self._take_idle(winner, provider)) is not None:
+                return kept
+        verified = await self._race(addresses, provider)
+        self._winners[family] = verified.address
+        return verified
+
+    def _take_idle(self, address: str, provider: ClientId) -> _Verified | None:
+        links = self._idle.get(address)
+        while links:
+            verified = links.pop()
+            fresh = time.monotonic() - verified.idle_since < self._options.keep_idle
+            if verified.link.reusable and fresh and self._still_good(verified, provider):
+                return verified
+            verified.link.close()
+        return None
+
+    def _still_good(self, verified: _Verified, provider: ClientId) -> bool:
+        """The certificate may have been revoked or unregistered since the handshake, and this may be another provider."""
+        try:
+            self._verdicts.verify(verified.chain, verified.ocsp, self._globalconf.current(), provider, self._clock())
+        except GatewayError:
+            return False  # a new handshake will say why
+        return True
+
+    def _put_back(self, verified: _Verified) -> None:
+        verified.idle_since = time.monotonic()
+        links = self._idle.setdefault(verified.address, deque())
+        while links and verified.idle_since - links[0].idle_since > self._options.keep_idle:
+            links.popleft().link.close()
+        links.append(verified)
+
+    async def _race(self, addresses: Sequence[str], provider: ClientId) -> _Verified:
+        attempts = [partial(self._connect, address, provider) for address in addresses]
+        winner: _Verified | None
+        winner, _, errors = await staggered_race(attempts, _NEXT_ADDRESS_AFTER)
+        if winner is not None:
+            return winner
+        for error in errors:
+            if isinstance(error, AuthenticationFailed):
+                raise error
+        for error in errors:
+            if error is not None and not isinstance(error, PeerUnavailable):
+                raise error
+        raise PeerUnavailable(f"Could not connect to any target host ({', '.join(addresses)})")
+
+    async def _connect(self, address: str, provider: ClientId) -> _Verified:
+        options = self._options
+        loop = asyncio.get_running_loop()
+        link: Link | None = None
+        try:
+            async with asyncio.timeout(options.connect_timeout):
+                self.handshakes += 1
+                _, link = await loop.create_connection(Link, address, options.port, ssl=self._context)
+                return await self._verify(link, address, provider)
+        except (TimeoutError, OSError) as e:
+            if isinstance(e, ssl.SSLError):
+                raise PeerRejected("TLS handshake with the provider's security server failed") from e
+            raise PeerUnavailable(f"Could not connect to {address}:{options.port}") from e
+        except BaseException:
+            if link is not None:
+                link.close()
+            raise
+
+    async def _verify(self, link: Link, address: str, provider: ClientId) -> _Verified:
+        chain = shown_chain(link.tls)
+        if not chain:
+            raise PeerRejected("The other security server showed no certificate")
+        trust, now = self._globalconf.current(), self._clock()
+        remembered = self._ocsp.get(chain[0])
+        if remembered is not None:
+            try:
+                self._verdicts.verify(chain, remembered, trust, provider, now)
+                return _Verified(link, address, chain, remembered)
+            except AuthenticationFailed:
+                del self._ocsp[chain[0]]  # too old by now, perhaps; ask again
+        try:
+            ocsp = await self._fetch_ocsp(address, self._options.ocsp_port, chain)
+            self._verdicts.verify(chain, ocsp, trust, provider, now)
+        except AuthenticationFailed as e:
+            raise as_peer_failure(e) from e
+        self._ocsp[chain[0]] = ocsp
+        return _Verified(link, address, chain, ocsp)

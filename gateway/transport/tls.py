@@ -1,0 +1,119 @@
+"""TLS contexts. What each checks itself and what is checked right after the handshake by `exchange/peers.py`:
+
+| connection         | OpenSSL checks                                  | we check                                   |
+|--------------------|-------------------------------------------------|--------------------------------------------|
+| peer -> us (5500)  | certificate demanded, chain to an instance's CA | OCSP, registration, usage                  |
+| us -> peer         | the peer holds the key of its certificate       | chain, OCSP, registration, usage, *before  |
+|                    |                                                 | the first byte*                            |
+| system -> us (8443)| a shown certificate is one of some client       | it is one of *this* client                 |
+| us -> service      | certificate is one stored for the owner         | -                                          |
+
+OpenSSL's own chain check is not used towards peers: it refuses X-Road authentication certificates whose extended key usage is
+only clientAuth when a server shows them (reference 3.1, 3.3; decision 0017).
+
+Profiles: `strict` is TLS 1.3 only; `interop` adds TLS 1.2 with the AES-256-CBC suites that X-Road 7 servers speak.
+"""
+
+from __future__ import annotations
+
+import _ssl
+import ssl
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+Profile = Literal["strict", "interop"]
+
+# reference 3.1; DHE is left out: Python offers no automatic DH parameters, and every X-Road server has ECDHE.
+_XROAD7_SUITES = "ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-SHA384"
+# reference 1.1: what information systems of X-Road installations are used to, CBC left out.
+_SYSTEM_SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
+_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME; X-Road only logs expired information-system certificates (1.4)
+
+
+def _restrict(context: ssl.SSLContext, profile: Profile) -> None:
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    if profile == "interop":
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(_XROAD7_SUITES)
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+
+
+def peer_server_context(profile: Profile, authorities: Sequence[x509.Certificate]) -> ssl.SSLContext:
+    """For the server proxy: mutual TLS. The caller loads the authentication key into it.
+
+    Sessions are kept in memory, not in tickets: a resumed session then still has the whole chain the peer showed.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _restrict(context, profile)
+    context.options |= ssl.OP_NO_TICKET
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate CA may be the listed one
+    trust(context, authorities)
+    return context
+
+
+def peer_client_context(profile: Profile) -> ssl.SSLContext:
+    """For links to peers. Whoever uses it must pass the peer's chain to `PeerVerdicts.verify` before sending anything."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _restrict(context, profile)
+    context.check_hostname = False  # identity is the registered certificate, not a name (reference 3.1)
+    context.verify_mode = ssl.CERT_NONE  # see the table above: chain, OCSP and registration are judged by core
+    return context
+
+
+def system_server_context(accepted: Iterable[bytes]) -> ssl.SSLContext:
+    """For the client proxy's HTTPS port: `accepted` are the DER certificates of all clients' information systems."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_SYSTEM_SUITES)
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags = ssl.VerifyFlags(context.verify_flags | _NO_CHECK_TIME)
+    _load(context, accepted)
+    return context
+
+
+def service_client_context(accepted: Sequence[bytes]) -> ssl.SSLContext:
+    """For HTTPS services: the server's certificate must be one of the owner's (DER); names are not compared (1.4)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    _load(context, accepted)
+    return context
+
+
+def unchecked_service_context() -> ssl.SSLContext:
+    """For a service whose administrator wrote `verify_tls: false`: encrypted, but to whoever answers."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def trust(context: ssl.SSLContext, authorities: Iterable[x509.Certificate]) -> None:
+    """Add CA certificates to a context in use; new handshakes see them."""
+    _load(context, (a.public_bytes(Encoding.DER) for a in authorities))
+
+
+def _load(context: ssl.SSLContext, ders: Iterable[bytes]) -> None:
+    data = b"".join(ders)
+    if data:
+        context.load_verify_locations(cadata=data)
+
+
+def shown_chain(connection: ssl.SSLObject | ssl.SSLSocket | None) -> tuple[bytes, ...]:
+    """DER certificates the other end showed, leaf first; empty when it showed none.
+
+    Python before 3.13 has the whole chain only on the object below `SSLObject`.
+    """
+    if connection is None:
+        return ()
+    public = getattr(connection, "get_unverified_chain", None)
+    if public is not None:
+        return tuple(public())
+    chain = connection._sslobj.get_unverified_chain()  # type: ignore[union-attr]
+    return tuple(c.public_bytes(_ssl.ENCODING_DER) for c in chain or ())

@@ -1,0 +1,244 @@
+"""A real instance for tests: its own processes, keys, YAML and PostgreSQL in a temporary folder, on its own loopback network.
+
+    async with Country(folder, [Server("G22", clients=["dvc"]), Server("G01", clients=["dancu"], service=url)]) as country:
+        status, headers, body = await country.call("G22", "dancu/person/v1/x", client="dvc")
+
+Member codes are also the names of servers; a member with several servers gives them as `Server("G01", code="ss2")`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from certs.generate import generate, load_topology
+from gateway.app.demo import Child, supervise
+from gateway.storage.embedded import EmbeddedPostgres, attach_or_start
+
+_NETWORKS = itertools.count(os.getpid() % 100)
+PEER_PORT, OCSP_PORT, CLIENT_PORT, TLS_PORT, ADMIN_PORT = 5500, 5577, 8080, 8443, 9100
+
+
+@dataclass
+class Server:
+    """`services`: by client and service code, settings of config/reference.yaml. `more`: further top-level settings."""
+
+    member: str
+    clients: Sequence[str]
+    code: str = "ss1"
+    services: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    systems: dict[str, dict[str, Any]] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"{self.member}-{self.code}"
+
+
+class Country:
+    """Start it with `async with`. `folder` must be short enough for a socket path or lie anywhere (then /tmp is used)."""
+
+    def __init__(self, folder: Path, servers: Sequence[Server], *, key: str = "ec-p256", fast: bool = True) -> None:
+        self.folder = folder
+        self.servers = {s.name: s for s in servers}
+        self._key = key
+        self._fast = fast
+        self.network = f"127.{60 + next(_NETWORKS)}.10"
+        self.address = {name: f"{self.network}.{n + 1}" for n, name in enumerate(self.servers)}
+        self.registry, self.trust = f"{self.network}.200:8600", f"{self.network}.201:8888"
+        self.children: dict[str, Child] = {}
+        self.postgres: EmbeddedPostgres | None = None
+        self._stack = AsyncExitStack()
+
+    # --- files -----------------------------------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """YAML and keys. Idempotent."""
+        members: dict[str, dict[str, str]] = {}
+        for s in self.servers.values():
+            members.setdefault(s.member, {})[s.code] = self.address[s.name]
+        systems = {f"{c}-is": ["127.0.0.1"] for s in self.servers.values() for c in s.clients}
+        self._yaml(
+            "topology",
+            {
+                "instance": "VN",
+                "profile": "ejbca",
+                "key": self._key,
+                "authority": "Test CA",
+                "authority_years": 10,
+                "certificate_years": 2,
+                "renew_within_days": 30,
+                "members": [{"id": f"GOV/{m}", "servers": found} for m, found in members.items()],
+                "information_systems": systems,
+            },
+        )
+        generate(self.folder / "certs", load_topology(self.folder / "topology.yaml"), datetime.now(UTC))
+        self._yaml(
+            "trust",
+            {
+                "listen": self.trust,
+                "ca": {"certificate": self._cert("ca.pem"), "key": f"file:{self._cert('ca.key')}"},
+                "ocsp": {
+                    "certificate": self._cert("ocsp.pem"),
+                    "key": f"file:{self._cert('ocsp.key')}",
+                    "valid_for": "1h",
+                },
+                "status": self._cert("index.json"),
+            },
+        )
+        self.write_registry()
+        for s in self.servers.values():
+            self.write_server(s)
+
+    def write_registry(self, **publish: Any) -> None:
+        members: dict[str, set[str]] = {}
+        for s in self.servers.values():
+            members.setdefault(s.member, set()).update(s.clients)
+        authority = {
+            "name": "Test CA",
+            "certificate": self._cert("ca.pem"),
+            "ocsp": f"http://{self.trust}/ocsp",
+            "ocsp_certificate": self._cert("ocsp.pem"),
+            "profile": "ejbca",
+        }
+        self._yaml(
+            "registry",
+            {
+                "instance": "VN",
+                "member_classes": {"GOV": "agencies"},
+                "members": [
+                    {"id": f"GOV/{m}", "name": f"Member {m}", "subsystems": {c: c for c in sorted(found)}}
+                    for m, found in members.items()
+                ],
+                "security_servers": [
+                    {
+                        "id": f"GOV/{s.member}/{s.code}",
+                        "address": self.address[s.name],
+                        "clients": [f"GOV/{s.member}/{c}" for c in s.clients],
+                        "auth_certs": [self._cert(f"{s.name}-auth.pem")],
+                    }
+                    for s in self.servers.values()
+                ],
+                "trust": {"certification_authorities": [authority], "ocsp_freshness": "1h"},
+                "publish": {
+                    "listen": self.registry,
+                    "refresh": "1s",
+                    "valid_for": "10m",
+                    "signing_key": f"file:{self._cert('registry.key')}",
+                    "certificate": self._cert("registry.pem"),
+                    **publish,
+                },
+            },
+        )
+
+    def write_server(self, s: Server) -> None:
+        host = self.address[s.name]
+        key = {
+            "token": f"file:{self._cert(f'{s.member}-sign.p12')}",
+            "pin": f"file:{self._cert(f'{s.member}-sign.pin')}",
+        }
+        auth = {"token": f"file:{self._cert(f'{s.name}-auth.p12')}", "pin": f"file:{self._cert(f'{s.name}-auth.pin')}"}
+        tls = {"key": f"file:{self._cert(f'{s.name}-tls.key')}", "certificate": self._cert(f"{s.name}-tls.pem")}
+        settings = {
+            "server": f"VN/GOV/{s.member}/{s.code}",
+            "global_configuration": {"anchor": f"http://{self.registry}/anchor.xml", "refresh": "1s"},
+            "database": {"embedded": str(self.folder / "pg"), "name": s.name.lower().replace("-", "_")},
+            "keys": {"signing": key, "authentication": auth, "internal_tls": tls},
+            "state": str(self.folder / "state" / s.name),
+            "listen": {
+                "clients_http": f"{host}:{CLIENT_PORT}",
+                "clients_https": f"{host}:{TLS_PORT}",
+                "servers": f"{host}:{PEER_PORT}",
+                "ocsp": f"{host}:{OCSP_PORT}",
+                "admin": f"{host}:{ADMIN_PORT}",
+            },
+            "clients": [
+                {
+                    "id": f"GOV/{s.member}/{c}",
+                    "information_systems": s.systems.get(
+                        c, {"authentication": "http", "certificates": [self._cert(f"{c}-is.pem")]}
+                    ),
+                    "services": s.services.get(c, []),
+                }
+                for c in s.clients
+            ],
+        }
+        self._yaml(s.name, {**settings, **s.more})
+
+    def _cert(self, name: str) -> str:
+        return str(self.folder / "certs" / name)
+
+    def _yaml(self, name: str, value: Any) -> None:
+        (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(value, allow_unicode=True, sort_keys=False))
+
+    # --- processes -------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Country:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        await asyncio.to_thread(self.write)
+        fast = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"} if self._fast else {}
+        self.postgres = await attach_or_start(self.folder / "pg", settings=fast)
+        self._stack.push_async_callback(self.postgres.stop)
+        roles = [self._child("trust", "trust"), self._child("registry", "registry")]
+        servers = [self._child("server", name) for name in self.servers]
+        await self._stack.enter_async_context(supervise([roles, servers]))
+
+    def _child(self, role: str, name: str) -> Child:
+        config = str(self.folder / f"{name}.yaml")
+        child = Child(name, ("gateway", role, "--config", config, "--supervised"), self.folder / f"{name}.log")
+        self.children[name] = child
+        return child
+
+    def pid(self, name: str) -> int:
+        process = self.children[name].process
+        assert process is not None
+        return process.pid
+
+    def kill(self, name: str) -> None:
+        """kill -9; the supervisor starts it again."""
+        os.kill(self.pid(name), signal.SIGKILL)
+
+    async def stop(self, name: str) -> None:
+        """For good."""
+        await self.children[name].stop()
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    # --- calling ---------------------------------------------------------------------------------------------------
+
+    def url(self, consumer: str, service: str) -> str:
+        """`service`: MEMBER/subsystem/code[/path]"""
+        return f"http://{self.address[consumer]}:{CLIENT_PORT}/r1/VN/GOV/{service}"
+
+    async def call(
+        self, consumer: str, service: str, *, client: str, method: str = "GET", **more: Any
+    ) -> tuple[int, dict[str, str], bytes]:
+        """One call as an information system makes it: status, headers (lower-case names), body."""
+        headers = {"X-Road-Client": f"VN/GOV/{self.servers[consumer].member}/{client}", **more.pop("headers", {})}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, self.url(consumer, service), headers=headers, **more) as answer,
+        ):
+            return answer.status, {k.lower(): v for k, v in answer.headers.items()}, await answer.read()

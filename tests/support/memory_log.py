@@ -1,0 +1,68 @@
+"""An in-memory message log for tests, both ports. It keeps everything, so that a test can look at what was recorded."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from gateway.core.errors import ReplayedRequest
+from gateway.core.globalconf.model import GlobalConfiguration
+from gateway.core.messagelog.record import MessageRecord, RecordedBody, StoredRecord
+from gateway.exchange.states import (
+    AuthenticResponse,
+    AuthorizedRequest,
+    Body,
+    DispatchableRequest,
+    LoggedReply,
+    LoggedRequest,
+    LoggedResponse,
+    RecordedRefusal,
+    RefusedRequest,
+    SignedRequest,
+    SignedResponse,
+)
+from gateway.messagelog.records import Recordable, moment_of, parts_of, record_of
+
+
+class MemoryMessageLog:
+    """`records` in order, `configurations` by fingerprint, `claims` used up. Bodies always stand in the record."""
+
+    def __init__(self) -> None:
+        self.records: list[StoredRecord] = []
+        self.configurations: dict[str, GlobalConfiguration] = {}
+        self.claims: set[tuple[str, str]] = set()
+
+    async def append_request(self, request: SignedRequest) -> LoggedRequest:
+        return LoggedRequest(request, await self._append(request))
+
+    async def append_response(self, response: AuthenticResponse) -> LoggedResponse:
+        return LoggedResponse(response, await self._append(response))
+
+    async def append_authorized(self, request: AuthorizedRequest) -> DispatchableRequest:
+        return DispatchableRequest(request, await self._append(request))
+
+    async def append_refused(self, request: RefusedRequest) -> RecordedRefusal:
+        return RecordedRefusal(request, await self._append(request))
+
+    async def append_reply(self, response: SignedResponse) -> LoggedReply:
+        return LoggedReply(response, await self._append(response))
+
+    def find(self, message_id: str) -> list[MessageRecord]:
+        return [stored.record for stored in self.records if stored.record.message_id == message_id]
+
+    async def _append(self, state: Recordable) -> int:
+        record = record_of(state, uuid4(), await _recorded(parts_of(state).body))
+        if record.claim is not None:
+            if record.claim in self.claims:
+                raise ReplayedRequest("This request was already accepted once")
+            self.claims.add(record.claim)
+        conf = moment_of(state).trust
+        self.configurations[conf.fingerprint] = conf
+        self.records.append(StoredRecord(len(self.records) + 1, record))
+        return self.records[-1].number
+
+
+async def _recorded(body: Body | None) -> RecordedBody | None:
+    if body is None:
+        return None
+    data = b"".join([piece async for piece in body.chunks()])
+    return RecordedBody(len(data), body.digest, data, None)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.monitoring import checks
+from gateway.monitoring.health import Problem
+from gateway.monitoring.readings import CertificateReading
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+def severities(problems: object) -> list[str]:
+    found: list[Problem] = list(problems)  # type: ignore[call-overload]
+    assert all(p.what and p.vi and p.what != p.vi for p in found)
+    return [p.severity for p in found]
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [(None, ["fail"]), (-1, ["fail"]), (0, ["fail"]), (1, ["warn"]), (59, ["warn"]), (60, []), (900, [])],
+)
+def test_global_configuration(left: int | None, expected: list[str]) -> None:
+    expires = None if left is None else NOW + timedelta(seconds=left)
+    assert severities(checks.global_configuration(expires, NOW, warn=timedelta(seconds=60))) == expected
+
+
+@pytest.mark.parametrize(("days", "expected"), [(-3, ["fail"]), (0, ["fail"]), (29.9, ["warn"]), (30, [])])
+def test_certificates(days: float, expected: list[str]) -> None:
+    assert severities(checks.certificates([CertificateReading("auth", "VN/GOV/G01", days)], warn_days=30)) == expected
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"), [(None, ["fail"]), (3601, ["fail"]), (3600, ["warn"]), (1801, ["warn"]), (1800, [])]
+)
+def test_ocsp(age: float | None, expected: list[str]) -> None:
+    reading = CertificateReading("sign", "VN/GOV/G01", 100, age)
+    assert severities(checks.ocsp([reading], fresh_seconds=3600)) == expected
+
+
+def test_nobody_answers_for_the_internal_certificate() -> None:
+    assert severities(checks.ocsp([CertificateReading("tls", "VN/GOV/G01", 100)], fresh_seconds=3600)) == []
+
+
+@pytest.mark.parametrize(("lag", "expected"), [(None, ["fail"]), (0, []), (2, []), (2.1, ["warn"]), (31, ["fail"])])
+def test_message_log(lag: float | None, expected: list[str]) -> None:
+    assert severities(checks.message_log(lag, warn=2, fail=30)) == expected
+
+
+def test_problems_of_several_certificates_have_keys_of_their_own() -> None:
+    readings = [CertificateReading(use, m, -1) for use in ("sign", "auth") for m in ("VN/GOV/G01", "VN/GOV/G02")]
+    assert (
+        len({p.key for p in (*checks.certificates(readings, warn_days=1), *checks.ocsp(readings, fresh_seconds=1))})
+        == 8
+    )

@@ -1,0 +1,45 @@
+"""A pid in a file is not believed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.storage.identity import Identity
+from gateway.storage.leftover import clear_leftover
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="needs /proc")
+
+
+async def test_a_recycled_pid_is_not_stopped_and_does_not_block_the_start(tmp_path: Path) -> None:
+    pidfile = tmp_path / "postmaster.pid"
+    pidfile.write_text(f"{os.getpid()}\n{tmp_path}\n")  # after a restart of a container this is some process of ours
+    await clear_leftover(tmp_path, Path("/nowhere"), Identity())
+    assert not pidfile.exists()
+
+
+async def test_a_dead_pid_is_left_to_postgresql(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    pidfile = tmp_path / "postmaster.pid"
+    pidfile.write_text(f"{ended.pid}\n")
+    await clear_leftover(tmp_path, Path("/nowhere"), Identity())
+    assert pidfile.exists()  # its shared memory key lets PostgreSQL see children that are still alive
+
+
+async def test_an_orphan_in_the_directory_is_asked_to_go(tmp_path: Path) -> None:
+    orphan = subprocess.Popen(["/bin/sleep", "600"], cwd=tmp_path)
+    (tmp_path / "postmaster.pid").write_text(f"{orphan.pid}\n")
+    reaper = asyncio.to_thread(orphan.wait)
+    await asyncio.gather(clear_leftover(tmp_path, Path("/nowhere"), Identity()), reaper)
+    assert orphan.returncode == -2
+
+
+async def test_nothing_left_over(tmp_path: Path) -> None:
+    await clear_leftover(tmp_path, Path("/nowhere"), Identity())
+    assert list(tmp_path.iterdir()) == []

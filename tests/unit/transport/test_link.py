@@ -1,0 +1,179 @@
+"""The HTTP/1.1 link, against a scripted server that speaks raw bytes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from gateway.core.errors import GatewayError, MalformedMessage, PeerUnavailable
+from gateway.transport.link import Link
+
+HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+
+
+@dataclass
+class Text:
+    """A message for the link: all at once, or in pieces."""
+
+    data: bytes
+    pieces: int = 0
+
+    @property
+    def inline(self) -> bytes | None:
+        return None if self.pieces else self.data
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        for _ in range(self.pieces):
+            yield self.data
+
+
+@asynccontextmanager
+async def scripted(script: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]) -> AsyncIterator[Link]:
+    """A server that runs `script` for the one connection, and a link to it."""
+    done = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await script(reader, writer)  # type: ignore[misc]
+        finally:
+            writer.close()
+            done.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    _, link = await asyncio.get_running_loop().create_connection(Link, "127.0.0.1", port)
+    try:
+        yield link
+    finally:
+        link.close()
+        server.close()
+        async with asyncio.timeout(5):
+            await done.wait()
+            await server.wait_closed()
+
+
+async def read_request(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+    return await reader.readexactly(length)
+
+
+async def whole(link: Link) -> bytes:
+    return b"".join([piece async for piece in link.body()])
+
+
+async def exchange(link: Link, data: bytes = b"hello") -> tuple[int, bytes]:
+    head = await link.request(HEAD % len(data), Text(data))
+    return head.status, await whole(link)
+
+
+async def test_two_exchanges_on_one_connection() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            body = await read_request(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\nX-Hash-Algorithm: SHA-512\r\nContent-Length: 5\r\n\r\n" + body[::-1])
+
+    async with scripted(script) as link:
+        head = await link.request(HEAD % 5, Text(b"hello"))
+        assert head.status == 200
+        assert head.headers["x-hash-algorithm"] == "SHA-512"
+        assert await whole(link) == b"olleh"
+        assert link.exchange_done()
+        assert link.reusable
+        assert await exchange(link, b"again") == (200, b"niaga")
+
+
+@pytest.mark.parametrize(
+    ("answer", "keep"),
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc", False),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc", False),  # framed by the end (reference 3.6)
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", True),
+    ],
+)
+async def test_framings_of_an_answer(answer: bytes, keep: bool) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(answer)
+
+    async with scripted(script) as link:
+        assert await exchange(link) == (200, b"abc")
+        if keep:
+            assert link._parser is not None
+        assert not link.exchange_done() or keep
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "code"),
+    [
+        (b"", PeerUnavailable, "network_error"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", PeerUnavailable, "network_error"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab", PeerUnavailable, "network_error"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", MalformedMessage, "http_error"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: abc\r\n\r\n", MalformedMessage, "http_error"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X-A: %b\r\n" % (b"a" * 40_000) + b"\r\n", MalformedMessage, "http_error"),
+    ],
+)
+async def test_bad_answers_fail(answer: bytes, error: type[GatewayError], code: str) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(answer)
+        await writer.drain()
+
+    async with scripted(script) as link:
+        with pytest.raises(error) as e:
+            await exchange(link)
+        assert e.value.code == code
+        assert not link.exchange_done()
+        assert not link.reusable
+
+
+async def test_data_nobody_asked_for_closes_the_link() -> None:
+    async def script(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    async with scripted(script) as link:
+        async with asyncio.timeout(5):
+            while link.reusable:
+                await asyncio.sleep(0.01)
+        with pytest.raises(MalformedMessage):
+            await exchange(link)
+
+
+async def test_early_answer_stops_the_sending() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno")
+        await writer.drain()
+        while await reader.read(65536):
+            pass
+
+    async with scripted(script) as link:
+        head = await link.request(HEAD % (4_000 * 65536), Text(b"x" * 65536, pieces=4_000))
+        assert head.status == 500
+        assert await whole(link) == b"no"
+
+
+async def test_a_slow_reader_holds_the_peer_back() -> None:
+    size = 8 * 1024 * 1024
+    sent = 0
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        for _ in range(size // 65536):
+            writer.write(b"x" * 65536)
+            await writer.drain()
+            sent += 65536
+
+    async with scripted(script) as link:
+        await link.request(HEAD % 2, Text(b"go"))
+        await asyncio.sleep(0.1)
+        assert link._received_bytes < size  # reading paused
+        assert len(await whole(link)) == size
+    assert sent == size

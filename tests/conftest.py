@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 import pytest_asyncio
 
-from gateway.storage.database import Database, EmbeddedDatabase, ensure_writer_role, open_database
+from gateway.storage.database import Database, create_database, ensure_writer_role, open_pool
 from gateway.storage.embedded import EmbeddedPostgres
 from gateway.storage.schema import migrate
 
@@ -29,7 +29,7 @@ async def pg() -> AsyncIterator[EmbeddedPostgres]:
     server = EmbeddedPostgres(directory, settings=FAST)
     try:
         await server.start()
-        await _statement(server, f"CREATE DATABASE {_TEMPLATE} STRATEGY file_copy")
+        await create_database(server.dsn_kwargs(_TEMPLATE))
         connection = await asyncpg.connect(**server.dsn_kwargs(_TEMPLATE))
         try:
             await ensure_writer_role(connection)
@@ -42,22 +42,22 @@ async def pg() -> AsyncIterator[EmbeddedPostgres]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+@pytest_asyncio.fixture(scope="session")
+async def administrator(pg: EmbeddedPostgres) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(**pg.dsn_kwargs())
+    yield connection
+    await connection.close()
+
+
 @pytest_asyncio.fixture
-async def database(pg: EmbeddedPostgres) -> AsyncIterator[Database]:
+async def database(pg: EmbeddedPostgres, administrator: asyncpg.Connection) -> AsyncIterator[Database]:
     """A fresh, migrated database of its own."""
     name = "t_" + uuid.uuid4().hex[:12]
-    await _statement(pg, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY file_copy")
-    opened = await open_database(EmbeddedDatabase(pg.directory, name))  # attaches: `pg` owns the directory
+    await administrator.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY file_copy")
+    target = pg.dsn_kwargs(name)
+    opened = Database(await open_pool(target), target)
     try:
         yield opened
     finally:
         await opened.close()
-        await _statement(pg, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-async def _statement(server: EmbeddedPostgres, sql: str) -> None:
-    connection = await asyncpg.connect(**server.dsn_kwargs())
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
+        await administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")

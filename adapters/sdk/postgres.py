@@ -92,37 +92,36 @@ async def source_errors() -> AsyncIterator[None]:
 
 
 async def bootstrap(pool: Pool, name: str, sql: str) -> None:
-    """Bring the schema to its newest step. Steps are `--- <number>: <title>` sections, applied once, in one transaction each.
+    """Bring the schema to its newest step. Steps are `--- <number>: <title>` sections, each applied once.
 
     An applied step that was edited since, or a database newer than this code, stops the adapter with DefinitionError.
-    If we crash between two steps, the next start goes on with the second.
+    All in one transaction: if we crash here, the schema is as before.
     """
     steps = numbered_steps(sql)
-    async with pool.acquire() as connection:
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            "select pg_advisory_xact_lock(hashtext('adapter_schema'))"
+        )  # two starts at once: one waits
         await connection.execute(
             "create table if not exists adapter_schema (adapter text, step int, sha256 text not null,"
             " applied_at timestamptz not null default now(), primary key (adapter, step))"
         )
+        rows = await connection.fetch("select step, sha256 from adapter_schema where adapter = $1", name)
+        applied = {row["step"]: row["sha256"] for row in rows}
+        if applied and max(applied) > len(steps):
+            raise DefinitionError(f"the database of {name} is at step {max(applied)}, this code knows {len(steps)}")
         for number, text in enumerate(steps, start=1):
-            async with connection.transaction():
-                await _apply(connection, name, number, text)
-        newest = await connection.fetchval("select max(step) from adapter_schema where adapter = $1", name)
-    if newest > len(steps):
-        raise DefinitionError(f"the database of {name} is at step {newest}, this code knows {len(steps)}")
+            await _apply(connection, name, number, text, applied.get(number))
 
 
-async def _apply(connection: Connection, name: str, number: int, text: str) -> None:
+async def _apply(connection: Connection, name: str, number: int, text: str, applied: str | None) -> None:
     digest = hashlib.sha256(text.encode()).hexdigest()
-    await connection.execute("lock table adapter_schema in share row exclusive mode")  # two starts at once: one waits
-    known = await connection.fetchval(
-        "select sha256 from adapter_schema where adapter = $1 and step = $2", name, number
-    )
-    if known is None:
+    if applied is None:
         await connection.execute(text)
         await connection.execute(
             "insert into adapter_schema (adapter, step, sha256) values ($1, $2, $3)", name, number, digest
         )
-    elif known != digest:
+    elif applied != digest:
         raise DefinitionError(f"step {number} of {name} was applied with another text; add a step, do not edit one")
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+import uvloop
 from aiohttp import web
 
 from adapters.sdk.access import adapter_log, http_log
@@ -55,25 +57,42 @@ async def serve(
             log.info("stopped")
 
 
-def run(adapter: Adapter, listen: str, database: str, ready: Callable[[], None] | None = None) -> None:
-    """Serve until SIGINT or SIGTERM. `listen`: `host:port`; `database`: see `postgres.database_parameters`.
+def run(
+    adapter: Adapter,
+    listen: str,
+    database: str,
+    ready: Callable[[], None] | None = None,
+    *,
+    supervised: bool = False,
+) -> None:
+    """Serve until SIGINT, SIGTERM or, when supervised, the end of standard input: nothing outlives a killed supervisor.
 
-    ValueError for either text when it is not of that form.
+    `listen`: `host:port`; `database`: see `postgres.database_parameters`. ValueError when either is not of that form.
     """
     host, port = parse_listen(listen)
-    asyncio.run(_until_signal(adapter, host, port, database_parameters(database), ready))
+    parameters = database_parameters(database)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_until_told(supervised, serve(adapter, host, port, parameters, ready)))
 
 
-async def _until_signal(
-    adapter: Adapter, host: str, port: int, parameters: Mapping[str, Any], ready: Callable[[], None] | None
-) -> None:
+async def _until_told(supervised: bool, serving: Coroutine[Any, Any, None]) -> None:
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
+    if supervised:
+        loop.add_reader(sys.stdin.fileno(), _watch_stdin, loop, task)
     with contextlib.suppress(asyncio.CancelledError):
-        await serve(adapter, host, port, parameters, ready)
+        await serving
+
+
+def _watch_stdin(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+    with contextlib.suppress(BlockingIOError):
+        if os.read(sys.stdin.fileno(), 1024):
+            return
+    loop.remove_reader(sys.stdin.fileno())
+    task.cancel()
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -85,7 +104,7 @@ def parse_listen(text: str) -> tuple[str, int]:
 
 
 def command_line(adapter: Adapter, listen: str, arguments: Sequence[str] | None = None) -> None:
-    """`--listen`, `--database`; exit code 2 with one line when one of them is wrong."""
+    """`--listen`, `--database`, `--supervised`; exit code 2 with one line when one of them is wrong."""
     parser = argparse.ArgumentParser(prog=f"python -m adapters.{adapter.name}")
     parser.add_argument("--listen", default=listen, help="host:port (default: %(default)s)")
     parser.add_argument(
@@ -93,9 +112,14 @@ def command_line(adapter: Adapter, listen: str, arguments: Sequence[str] | None 
         default="env:ADAPTER_DATABASE_URL",
         help="env:NAME, file:PATH, postgresql:// without a password, or a JSON object for asyncpg (default: %(default)s)",
     )
+    parser.add_argument("--supervised", action="store_true", help="stop when standard input ends")
     chosen = parser.parse_args(arguments)
+
+    def ready() -> None:
+        print(f"READY http://{chosen.listen}", flush=True)
+
     try:
-        run(adapter, chosen.listen, chosen.database, lambda: print(f"READY http://{chosen.listen}", flush=True))
+        run(adapter, chosen.listen, chosen.database, ready, supervised=chosen.supervised)
     except (ValueError, OSError) as e:
         print(f"{parser.prog}: {e}", file=sys.stderr)
         raise SystemExit(2) from e

@@ -12,7 +12,6 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from ssl import SSLContext
 
 from prometheus_client import CollectorRegistry
 
@@ -27,7 +26,7 @@ from gateway.exchange.client_side import ClientSide
 from gateway.exchange.peers import PeerVerdicts
 from gateway.exchange.server_side import ServerSide
 from gateway.messagelog.groupcommit import LogLimits
-from gateway.messagelog.maintenance import Maintenance
+from gateway.messagelog.maintenance import LogMaintenance
 from gateway.messagelog.writer import MessageLogWriter
 from gateway.monitoring.admin import build_admin, require_loopback
 from gateway.monitoring.health import Health
@@ -38,7 +37,7 @@ from gateway.monitoring.readings import ReadingsCollector
 from gateway.serverproxy.metaservices import MetaServices
 from gateway.serverproxy.ocsp import OcspLookup
 from gateway.serverproxy.proxy import ServerProxy
-from gateway.settings.server import DatabaseForm, KeySettings, ServerSettings
+from gateway.settings.server import KeySettings, ServerSettings
 from gateway.settings.serverconf import server_conf
 from gateway.signer.ocsp_client import OcspClient, fetch_from_server
 from gateway.signer.signer import AuthKey, LocalSigner
@@ -77,11 +76,11 @@ async def _start(settings: ServerSettings, group: asyncio.TaskGroup, stack: Asyn
     state = settings.state_directory
 
     # evidence: nothing else starts when records cannot be kept
-    database = await open_database(_database(settings.database, settings.database_name))
+    database = await open_database(database_source(settings))
     stack.push_async_callback(database.close)
     background(group, stack, database.run())
-    maintenance = Maintenance(database, clock, settings.evidence.partitions)
-    await maintenance.start()
+    maintenance = LogMaintenance(database, clock, period=settings.evidence.partitions)
+    await maintenance.once()
     background(group, stack, maintenance.run())
     inline_below = settings.evidence.store_body_inline_below
     writer = MessageLogWriter(database.pool, clock, LogLimits(inline_below=inline_below))
@@ -154,11 +153,10 @@ async def _start(settings: ServerSettings, group: asyncio.TaskGroup, stack: Asyn
     if ports.ocsp is not None:
         await listen(stack, OcspLookup(auth_key.ocsp_answers).handle, ports.ocsp.host, ports.ocsp.port)
     if ports.servers is not None:
-        context = tls.peer_server_context(settings.peers.tls, globalconf.current().ca_certificates())
-        auth_key.load_into(context)
-        background(group, stack, _follow_authorities(globalconf, context))
+        listener = tls.PeerListener(settings.peers.tls, auth_key.load_into, globalconf.current().ca_certificates())
+        background(group, stack, _follow_authorities(globalconf, listener))
         proxy = ServerProxy(server_side, new_body, limits, tls.shown_chain, report)
-        await listen(stack, proxy.handle, ports.servers.host, ports.servers.port, tls=context)
+        await listen(stack, proxy.handle, ports.servers.host, ports.servers.port, tls=listener.context)
     clients = ClientProxy(client_side, new_body, settings.limits.header, report)
     if ports.clients_https is not None and internal_key is not None:
         context = tls.system_server_context(_system_certificates(conf.current()))
@@ -173,10 +171,11 @@ def _new_id() -> str:
     return str(uuid.uuid4())
 
 
-def _database(form: DatabaseForm, name: str) -> EmbeddedDatabase | str:
-    if form.embedded is not None:
-        return EmbeddedDatabase(form.embedded, name)
-    url = form.dsn()
+def database_source(settings: ServerSettings) -> EmbeddedDatabase | str:
+    """Where this server's message log is."""
+    if settings.database.embedded is not None:
+        return EmbeddedDatabase(settings.database.embedded, settings.database_name)
+    url = settings.database.dsn()
     assert url is not None  # the settings have exactly one of the two
     return url
 
@@ -203,15 +202,15 @@ def _system_certificates(conf: ServerConf) -> list[bytes]:
     return [*own, *(der for client in conf.clients.values() for der in client.certificates)]
 
 
-async def _follow_authorities(globalconf: ConfigurationClient, context: SSLContext) -> None:
-    """New CAs of the global configuration are accepted in handshakes without a restart; removed ones by `PeerVerdicts`."""
+async def _follow_authorities(globalconf: ConfigurationClient, listener: tls.PeerListener) -> None:
+    """The CAs of the global configuration in force are the ones believed in handshakes."""
     known = globalconf.current().fingerprint
     while True:
         await asyncio.sleep(_FOLLOW_SECONDS)
         current = globalconf.current()
         if current.fingerprint != known:
             known = current.fingerprint
-            tls.trust(context, current.ca_certificates())
+            listener.trust(current.ca_certificates())
 
 
 async def _read_description(url: str) -> bytes:

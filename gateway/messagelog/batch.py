@@ -46,8 +46,8 @@ async def write_batch(
     connection: asyncpg.Connection, records: Sequence[MessageRecord], configurations: Mapping[str, Mapping[str, bytes]]
 ) -> dict[UUID, int]:
     """Numbers of the records written, durable on return; missing are those whose claim was taken and those written before.
-    `configurations`: files of global configurations (by fingerprint) to keep in the same transaction. No two records with one claim.
-    Raises DATABASE_ERRORS."""
+    `configurations`: files of global configurations (by fingerprint) to keep in the same transaction. No two records may have
+    the same claim. Raises DATABASE_ERRORS."""
     arrays = arrays_of(records)
     if not configurations:  # a single statement is its own transaction, in one round trip
         return _numbers(await connection.fetch(_WRITE, *arrays))

@@ -28,6 +28,12 @@ _CODES = """
     unknown_member malformed_server_conf malformed_key_conf malformed_global_conf malformed_optional_parts_conf
     global_conf_outdated outdated_global_conf service_missing_url service_malformed_url hsm_non_operational maintenance_mode
     malformed_anchor anchor_file_not_found conf_download_failed
+    global_conf_download_url_connection_failure global_conf_get_version_failed global_conf_header_field_missing
+    global_conf_header_field_missing_parameter global_conf_header_field_wrong_value global_conf_missing_signed_data
+    global_conf_missing_signed_data_expiration_date global_conf_missing_verification_cert
+    global_conf_parsing_downloaded_conf_directory_failure global_conf_part_downloaded_file_integrity_failure
+    global_conf_part_invalid_instance_identifier global_conf_signature_decode_failure
+    global_conf_signature_verification_failure
     key_not_found key_not_available cert_not_found token_not_found token_not_active token_not_initialized
     token_not_available cannot_sign unsupported_sign_algorithm wrong_cert_usage login_failed pin_incorrect
     timestamper_failed mlog ocsp_connection_error ocsp_response_parsing_failure ocsp_failed

@@ -18,7 +18,7 @@ from gateway.settings.loader import Finding, nearest
 from gateway.settings.names import ClientName, ClientRef, GranteeName, LocalGroupRef, Piece
 from gateway.settings.openapi import openapi_endpoints
 from gateway.settings.references import duplicates, misread_instance
-from gateway.settings.yaml12 import Path
+from gateway.settings.yaml12 import Place
 
 
 def _endpoint(value: str) -> Endpoint:
@@ -48,7 +48,7 @@ class InformationSystems(Strict):
 
     @model_validator(mode="after")
     def _somebody_can_connect(self) -> Self:
-        if self.model_fields_set == {"authentication"} and self.authentication == "mutual_tls":
+        if self.model_fields_set and self.authentication == "mutual_tls" and not self.certificates:
             raise ValueError("'mutual_tls' without 'certificates' lets nobody connect")
         return self
 
@@ -97,7 +97,7 @@ def right_endpoints(right: RightSettings) -> tuple[Endpoint, ...]:
     return (BASE_ENDPOINT,) if right.allow is None else right.allow
 
 
-def client_findings(client: ClientSettings, instance: str, path: Path, *, files: bool) -> Iterator[Finding]:
+def client_findings(client: ClientSettings, instance: str, path: Place, *, files: bool) -> Iterator[Finding]:
     yield from misread_instance(client.id, instance, (*path, "id"))
     if client.id.resolve(instance).instance != instance:
         yield Finding((*path, "id"), f"a client of this server belongs to instance {instance!r}")
@@ -111,7 +111,7 @@ def client_findings(client: ClientSettings, instance: str, path: Path, *, files:
 
 
 def _service_findings(
-    service: ServiceSettings, client: ClientSettings, instance: str, path: Path, *, files: bool
+    service: ServiceSettings, client: ClientSettings, instance: str, path: Place, *, files: bool
 ) -> Iterator[Finding]:
     endpoints: tuple[Endpoint, ...] | None = None
     if files or service.openapi is None:

@@ -29,7 +29,7 @@ class Finding:
     """Something wrong at `path` (keys and list indices) that only shows when several places are read together.
     `at_key`: the key itself is at fault rather than its value."""
 
-    path: yaml12.Path
+    path: yaml12.Place
     text: str
     at_key: bool = False
 
@@ -108,8 +108,8 @@ def validate(source: Source, model: type[M], checks: Checks[M] | None = None, *,
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean …?`, or nothing when nothing is near."""
-    found = difflib.get_close_matches(word, list(known), 1, cutoff=0.6)
+    """`; did you mean …?`, or nothing when nothing is near. Identifiers are all alike in front, so they must be nearer."""
+    found = difflib.get_close_matches(word, list(known), 1, cutoff=0.8 if "/" in word else 0.6)
     return f"; did you mean {found[0]!r}?" if found else ""
 
 
@@ -125,7 +125,7 @@ def _problem(document: Document, error: ErrorDetails, model: type[BaseModel]) ->
     return position, f": {_dotted(path)}: {_message(error, path, model)}"
 
 
-def _real_path(value: Any, error: ErrorDetails) -> yaml12.Path:
+def _real_path(value: Any, error: ErrorDetails) -> yaml12.Place:
     """The error's place in the document: without the steps that exist only in the model (unions, one-or-list)."""
     path: list[str | int] = []
     for piece in error["loc"]:
@@ -144,7 +144,7 @@ def _children(value: Any) -> Mapping[Any, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _message(error: ErrorDetails, path: yaml12.Path, model: type[BaseModel]) -> str:
+def _message(error: ErrorDetails, path: yaml12.Place, model: type[BaseModel]) -> str:
     given, context = error["input"], error.get("ctx", {})
     match error["type"]:
         case "missing":
@@ -177,17 +177,17 @@ def _choices(context: Mapping[str, Any]) -> list[str]:
     return str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
 
 
-def _known_keys(model: type[BaseModel], path: yaml12.Path) -> Iterator[str]:
+def _known_keys(model: type[BaseModel], path: yaml12.Place) -> Iterator[str]:
     for found in _models_at(model, path):
         yield from found.model_fields
 
 
-def field_of(model: type[BaseModel], path: yaml12.Path) -> type[BaseModel] | None:
+def field_of(model: type[BaseModel], path: yaml12.Place) -> type[BaseModel] | None:
     """The model that has the key at `path`; None for a key that the administrator chose (a group's code)."""
     return next((m for m in _models_at(model, path[:-1]) if path[-1] in m.model_fields), None)
 
 
-def _models_at(model: type[BaseModel], path: yaml12.Path) -> list[type[BaseModel]]:
+def _models_at(model: type[BaseModel], path: yaml12.Place) -> list[type[BaseModel]]:
     """The models that may stand at `path`; none inside a mapping of plain values."""
     annotations: list[Any] = [model]
     for piece in path:
@@ -207,7 +207,7 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models_in(argument)
 
 
-def _dotted(path: yaml12.Path) -> str:
+def _dotted(path: yaml12.Place) -> str:
     """`clients[0].services[1].url`"""
     text = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
     return text.removeprefix(".") or "(whole file)"

@@ -6,18 +6,18 @@ from collections.abc import Hashable, Iterable, Iterator
 
 from gateway.settings.loader import Finding
 from gateway.settings.names import ClientRef
-from gateway.settings.yaml12 import Path
+from gateway.settings.yaml12 import Place
 
 
-def duplicates(values: Iterable[tuple[Path, Hashable]], what: str) -> Iterator[Finding]:
-    seen: dict[Hashable, Path] = {}
+def duplicates(values: Iterable[tuple[Place, Hashable]], what: str) -> Iterator[Finding]:
+    seen: dict[Hashable, Place] = {}
     for path, value in values:
         if value in seen:
             yield Finding(path, f"{what} {str(value)!r} stands here for the second time")
         seen[value] = path
 
 
-def misread_instance(ref: ClientRef, instance: str, path: Path) -> Iterator[Finding]:
+def misread_instance(ref: ClientRef, instance: str, path: Place) -> Iterator[Finding]:
     """`VN/GOV/G01` would silently become the subsystem G01 of member VN/VN/GOV."""
     if not ref.absolute and len(ref.pieces) == 3 and ref.pieces[0] == instance:
         short = "/".join(ref.pieces[1:])

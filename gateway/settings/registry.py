@@ -136,9 +136,9 @@ def load_registry(path: Path, *, files: bool = True) -> RegistrySettings:
     return load(path, RegistrySettings, registry_findings, files=files)
 
 
-def registered_clients(registry: RegistrySettings) -> dict[ClientId, yaml12.Path]:
+def registered_clients(registry: RegistrySettings) -> dict[ClientId, yaml12.Place]:
     """Members and subsystems, with the place that names them."""
-    found: dict[ClientId, yaml12.Path] = {}
+    found: dict[ClientId, yaml12.Place] = {}
     for i, member in enumerate(registry.members):
         found.setdefault(member.id.resolve(registry.instance), ("members", i, "id"))
         for code in member.subsystems:
@@ -177,7 +177,7 @@ def registry_findings(registry: RegistrySettings) -> Iterator[Finding]:
 
 
 def _reference(
-    ref: ClientRef, *, registry: RegistrySettings, known: dict[ClientId, yaml12.Path], path: yaml12.Path
+    ref: ClientRef, *, registry: RegistrySettings, known: dict[ClientId, yaml12.Place], path: yaml12.Place
 ) -> Iterator[Finding]:
     wrong = list(misread_instance(ref, registry.instance, path))
     yield from wrong
@@ -187,7 +187,7 @@ def _reference(
 
 
 def _member_findings(registry: RegistrySettings) -> Iterator[Finding]:
-    ids: list[tuple[yaml12.Path, Hashable]] = []
+    ids: list[tuple[yaml12.Place, Hashable]] = []
     for i, member in enumerate(registry.members):
         ids.append((("members", i, "id"), member.id.resolve(registry.instance)))
         ids += [
@@ -197,7 +197,7 @@ def _member_findings(registry: RegistrySettings) -> Iterator[Finding]:
     yield from duplicates(ids, "member")
 
 
-def _member_class(ref: ClientRef, registry: RegistrySettings, path: yaml12.Path) -> Iterator[Finding]:
+def _member_class(ref: ClientRef, registry: RegistrySettings, path: yaml12.Place) -> Iterator[Finding]:
     member = ref.resolve(registry.instance)
     if member.instance != registry.instance:
         yield Finding(path, f"a member of this registry belongs to instance {registry.instance!r}")

@@ -15,7 +15,7 @@ import yaml
 
 from gateway.core.errors import SettingsError
 
-Path: TypeAlias = tuple[str | int, ...]
+Place: TypeAlias = tuple[str | int, ...]  # keys and list indices from the top
 Position: TypeAlias = tuple[int, int]  # line and column, from 1
 
 _MOST_NODES = 500_000  # aliases count as often as they are used: nine lines of them can stand for 10^9 values
@@ -42,12 +42,12 @@ class Document:
     `nulls`: where a key or item has no value."""
 
     value: Any = None
-    values: dict[Path, Position] = field(default_factory=dict)
-    keys: dict[Path, Position] = field(default_factory=dict)
+    values: dict[Place, Position] = field(default_factory=dict)
+    keys: dict[Place, Position] = field(default_factory=dict)
     problems: list[tuple[Position, str]] = field(default_factory=list)
-    nulls: set[Path] = field(default_factory=set)
+    nulls: set[Place] = field(default_factory=set)
 
-    def position(self, path: Path, *, key: bool = False) -> Position:
+    def position(self, path: Place, *, key: bool = False) -> Position:
         """Of the key or value at `path`, or of the nearest thing around it."""
         if key and path in self.keys:
             return self.keys[path]
@@ -113,7 +113,7 @@ class _Builder:
             self._document.value = self._value(node, ())
         return self._document
 
-    def _value(self, node: yaml.Node, path: Path) -> Any:
+    def _value(self, node: yaml.Node, path: Place) -> Any:
         self._nodes += 1
         if self._nodes > _MOST_NODES:
             raise _TooMuch(f"more than {_MOST_NODES} values, repeated by aliases")
@@ -128,17 +128,17 @@ class _Builder:
         finally:
             self._open.discard(id(node))
 
-    def _position_of(self, node: yaml.Node, path: Path) -> Position:
+    def _position_of(self, node: yaml.Node, path: Place) -> Position:
         """An alias stands where its key stands; the node itself only knows its first place."""
         first = id(node) not in self._seen
         self._seen.add(id(node))
         return _position(node.start_mark) if first else self._document.keys.get(path, _position(node.start_mark))
 
-    def _sequence(self, node: yaml.Node, path: Path) -> tuple[Any, ...]:
+    def _sequence(self, node: yaml.Node, path: Place) -> tuple[Any, ...]:
         self._check_tag(node, "seq")
         return tuple(self._value(item, (*path, i)) for i, item in enumerate(node.value))
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, path: Place) -> dict[str, Any]:
         self._check_tag(node, "map")
         value: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -153,7 +153,7 @@ class _Builder:
             value[key] = self._value(value_node, (*path, key))
         return value
 
-    def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
+    def _scalar(self, node: yaml.ScalarNode, path: Place) -> Any:
         text: str = node.value
         try:
             match node.tag.removeprefix(_TAG):

@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -166,7 +167,8 @@ class OcspClient:
 
     def _forget(self, w: _Watched) -> None:
         w.response = w.this_update = w.valid_until = None
-        self._file(w).unlink(missing_ok=True)
+        with suppress(OSError):  # what stays on disk is verified again when it is read
+            self._file(w).unlink()
 
     def _keep(self, w: _Watched, response: bytes) -> None:
         """For the next start. If we crash here the old file stands: it is verified again when it is read."""

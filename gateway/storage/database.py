@@ -95,9 +95,7 @@ async def _open(
 ) -> Database:
     try:
         await _prepare(target, read_only)
-        pool = await asyncpg.create_pool(
-            **target, min_size=0, max_size=connections, timeout=_CONNECT_SECONDS, init=_become_writer
-        )
+        pool = await open_pool(target, connections=connections, read_only=read_only)
         await pool.release(await pool.acquire(timeout=_CONNECT_SECONDS))
     except asyncpg.InsufficientPrivilegeError as e:
         raise SettingsError(["the database user lacks a privilege: it must own the gateway's database"]) from e
@@ -106,9 +104,22 @@ async def _open(
     return Database(pool, target, server)
 
 
+async def open_pool(target: Mapping[str, Any], *, connections: int = 8, read_only: bool = False) -> asyncpg.Pool:
+    """Sessions of the writer role in a database that is prepared; none is opened yet. `target`: arguments of `asyncpg.connect`."""
+    settings = {"default_transaction_read_only": "on"} if read_only else {}
+    return await asyncpg.create_pool(
+        **target,
+        min_size=0,
+        max_size=connections,
+        timeout=_CONNECT_SECONDS,
+        init=_become_writer,
+        server_settings={"application_name": "gateway", **settings},
+    )
+
+
 async def _prepare(target: Mapping[str, Any], read_only: bool) -> None:
     if not read_only:
-        await _create_database(target)
+        await create_database(target)
     connection = await _connect(target)
     try:
         if read_only:
@@ -139,7 +150,7 @@ async def ensure_writer_role(connection: asyncpg.Connection) -> None:
         ) from e
 
 
-async def _create_database(target: Mapping[str, Any]) -> None:
+async def create_database(target: Mapping[str, Any]) -> None:
     """If it is missing. From template0, which nobody is connected to, so that servers may do this at the same time."""
     try:
         await _close(await asyncpg.connect(**target, timeout=_CONNECT_SECONDS))

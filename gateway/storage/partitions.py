@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Literal
 
 import asyncpg
@@ -33,16 +34,14 @@ def partitions_ahead(table: str, period: Period, now: datetime) -> tuple[Partiti
     for _ in range(_AHEAD[period] + 1):
         starts.append(_next(period, starts[-1]))
     form = "%Y%m%d" if period == "day" else "%Y%m"
-    return tuple(
-        Partition(f"{table}_{start.strftime(form)}", start, end) for start, end in zip(starts, starts[1:], strict=False)
-    )
+    return tuple(Partition(f"{table}_{start.strftime(form)}", start, end) for start, end in pairwise(starts))
 
 
 async def ensure_partition(
     connection: asyncpg.Connection, table: str, partition: Partition, *, patience: str = "2s"
 ) -> bool:
     """Make the piece, as the owner, if it is missing; rows of its time leave the default piece for it. False when it is there
-    already, overlaps one (the period was changed) or the table was busy for `patience`: the default piece serves, and the next round tries again."""
+    already, overlaps one (the period was changed) or the table stayed busy for `patience`: the default piece serves meanwhile."""
     try:
         async with connection.transaction():
             await connection.execute(f"SET LOCAL lock_timeout = '{patience}'")

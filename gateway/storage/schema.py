@@ -77,7 +77,7 @@ async def migrate(connection: asyncpg.Connection, migrations: Sequence[Migration
 
 
 async def check_schema(connection: asyncpg.Connection, migrations: Sequence[Migration] | None = None) -> int:
-    """The schema's version, if this program can work with it. SettingsError, in words, when it is too new, too old or was changed."""
+    """The schema's version, if this program can work with it. SettingsError, in words, when too new, too old or changed."""
     known = load_migrations() if migrations is None else migrations
     if await connection.fetchval("SELECT to_regclass('schema_migration')") is None:
         raise SettingsError(["the database holds no gateway schema yet: start a server on it first"])

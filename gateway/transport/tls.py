@@ -17,8 +17,9 @@ Profiles: `strict` is TLS 1.3 only; `interop` adds TLS 1.2 with the AES-256-CBC 
 from __future__ import annotations
 
 import _ssl
+import asyncio
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from cryptography import x509
@@ -41,18 +42,46 @@ def _restrict(context: ssl.SSLContext, profile: Profile) -> None:
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
 
 
-def peer_server_context(profile: Profile, authorities: Sequence[x509.Certificate]) -> ssl.SSLContext:
-    """For the server proxy: mutual TLS. The caller loads the authentication key into it.
+class PeerListener:
+    """For the server proxy: mutual TLS that shows our authentication certificate *without* its root (reference 3.1), which a
+    real peer would want an OCSP answer for.
 
-    Sessions are kept in memory, not in tickets: a resumed session then still has the whole chain the peer showed.
+    OpenSSL completes the chain it shows out of the same store by which it judges the other side. So a connection begins with
+    `context`, whose store is empty, and goes over to a context with the instance's CAs when our side of the handshake is
+    sent. A peer whose certificate came before that is judged by the empty store: refused, never let in.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    _restrict(context, profile)
-    context.options |= ssl.OP_NO_TICKET
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate CA may be the listed one
-    trust(context, authorities)
-    return context
+
+    def __init__(
+        self, profile: Profile, load_key: Callable[[ssl.SSLContext], None], authorities: Iterable[x509.Certificate]
+    ) -> None:
+        self._profile = profile
+        self._load_key = load_key
+        self.context = self._new_context()
+        self.context.sni_callback = self._on_client_hello  # called for every hello, with a name or without
+        self.trust(authorities)
+
+    def trust(self, authorities: Iterable[x509.Certificate]) -> None:
+        """Whom to believe from the next handshake on: exactly these CAs (one may be an intermediate)."""
+        believing = self._new_context()
+        _load(believing, (a.public_bytes(Encoding.DER) for a in authorities))
+        self._believing = believing
+
+    def _new_context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        _restrict(context, self._profile)
+        context.options |= (
+            ssl.OP_NO_TICKET
+        )  # sessions stay here, so that a resumed one still has the peer's whole chain
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate CA may be the listed one
+        self._load_key(context)
+        return context
+
+    def _on_client_hello(
+        self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext
+    ) -> None:
+        connection.context = self.context  # a second hello (retry) comes after the change below
+        asyncio.get_running_loop().call_soon(setattr, connection, "context", self._believing)
 
 
 def peer_client_context(profile: Profile) -> ssl.SSLContext:
@@ -92,11 +121,6 @@ def unchecked_service_context() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def trust(context: ssl.SSLContext, authorities: Iterable[x509.Certificate]) -> None:
-    """Add CA certificates to a context in use; new handshakes see them."""
-    _load(context, (a.public_bytes(Encoding.DER) for a in authorities))
 
 
 def _load(context: ssl.SSLContext, ders: Iterable[bytes]) -> None:

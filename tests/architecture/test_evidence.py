@@ -64,17 +64,15 @@ def test_a_second_maker_is_seen() -> None:
 
 
 def test_no_state_is_forged_by_copying() -> None:
-    """`dataclasses.replace` and friends would make evidence without its maker."""
+    """`dataclasses.replace` and friends would make evidence without its maker. Faults vouch for nothing."""
     forged = {"replace", "dataclasses.replace", "copy.replace", "object.__new__", "object.__setattr__"}
-    rooms = {
-        "gateway.exchange",
-        "gateway.messagelog",
-        "gateway.clientproxy",
-        "gateway.serverproxy",
-        "gateway.transport",
-    }
+    rooms = {"exchange", "messagelog", "clientproxy", "serverproxy", "transport"}
     found = [
-        f"{m.where}:{n.lineno}: {c}" for m in modules("gateway") if m.room in rooms for c, n in calls(m) if c in forged
+        f"{m.where}:{node.lineno}: {ast.unparse(node)}"
+        for m in modules("gateway")
+        if m.room.removeprefix("gateway.") in rooms
+        for called, node in calls(m)
+        if called in forged and not (node.args and ast.unparse(node.args[0]) == "fault")
     ]
     assert found == []
 
@@ -126,41 +124,53 @@ _STEPS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("copy")
+    shutil.copytree(ROOT / "gateway", folder / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def type_errors(copy: Path, file: str) -> str:
+    """What mypy says about one file of the copy."""
+    checked = subprocess.run(
+        [
+            *(
+                sys.executable,
+                "-m",
+                "mypy",
+                "--strict",
+                "--config-file=",
+                "--follow-imports=silent",
+                "--no-error-summary",
+            ),
+            *("--ignore-missing-imports", f"--cache-dir={copy / 'cache'}", f"gateway/exchange/{file}"),
+        ],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode in (0, 1), checked.stderr
+    return checked.stdout
+
+
 @pytest.mark.slow
-class TestASkippedStepDoesNotTypeCheck:
-    @pytest.fixture(scope="class")
-    def copy(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        folder = tmp_path_factory.mktemp("copy")
-        shutil.copytree(ROOT / "gateway", folder / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
-        return folder
+@pytest.mark.parametrize("file", ["client_side.py", "server_side.py"])
+def test_the_order_as_it_is_type_checks(copy: Path, file: str) -> None:
+    assert type_errors(copy, file) == ""
 
-    def check(self, copy: Path, file: str) -> str:
-        return subprocess.run(
-            [
-                *(sys.executable, "-m", "mypy", "--strict", "--config-file=", "--follow-imports=silent"),
-                *("--no-error-summary", f"--cache-dir={copy / 'cache'}", f"gateway/exchange/{file}"),
-            ],
-            cwd=copy,
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout
 
-    @pytest.mark.parametrize("file", ["client_side.py", "server_side.py"])
-    def test_the_order_as_it_is_does(self, copy: Path, file: str) -> None:
-        assert self.check(copy, file) == ""
-
-    @pytest.mark.parametrize(("file", "step", "shortcut"), _STEPS)
-    @pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "bypassed"])
-    def test_without_a_step_it_does_not(
-        self, copy: Path, file: str, step: str, shortcut: str, *, deleted: bool
-    ) -> None:
-        path = copy / "gateway" / "exchange" / file
-        before = path.read_text("utf-8")
-        assert before.count(step) == 1, "the step moved: adapt this table"
-        try:
-            path.write_text(before.replace(step, "pass" if deleted else shortcut), "utf-8")
-            errors = self.check(copy, file)
-        finally:
-            path.write_text(before, "utf-8")
-        assert re.search(r"\[(return|name-defined|arg-type|assignment|return-value|attr-defined)\]", errors), errors
+@pytest.mark.slow
+@pytest.mark.parametrize(("file", "step", "shortcut"), _STEPS)
+@pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "bypassed"])
+def test_a_skipped_step_does_not_type_check(copy: Path, file: str, step: str, shortcut: str, *, deleted: bool) -> None:
+    path = copy / "gateway" / "exchange" / file
+    before = path.read_text("utf-8")
+    assert before.count(step) == 1, "the step moved: adapt this table"
+    try:
+        path.write_text(before.replace(step, "pass" if deleted else shortcut), "utf-8")
+        errors = type_errors(copy, file)
+    finally:
+        path.write_text(before, "utf-8")
+    assert re.search(r"\[(return|name-defined|arg-type|return-value)\]", errors), errors

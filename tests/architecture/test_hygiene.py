@@ -102,7 +102,9 @@ def test_no_path_of_one_machine() -> None:
     assert found == []
 
 
-_PRIVATE_KEY = re.compile("-----BEGIN" + r" (?:[A-Z]+ )*PRIVATE" + " KEY-----")
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s[\sA-Za-z0-9+/=:,-]{60}"
+)  # with content: a name alone opens nothing
 _KEY_FILES = {".p12", ".pfx", ".key", ".jks", ".keystore"}
 
 
@@ -113,7 +115,7 @@ def test_no_private_key_is_kept() -> None:
 
 def test_a_private_key_would_be_seen() -> None:
     for kind in ("", "EC ", "RSA ", "ENCRYPTED "):
-        assert _PRIVATE_KEY.search(f"-----BEGIN {kind}PRIVATE" + " KEY-----")
+        assert _PRIVATE_KEY.search(f"-----BEGIN {kind}PRIVATE" + " KEY-----\n" + "MIGH" * 16)
 
 
 def test_locks_name_no_registry() -> None:
@@ -125,10 +127,11 @@ def test_locks_name_no_registry() -> None:
 
 def _codes() -> Iterator[tuple[str, str]]:
     for m in modules("gateway"):
-        for _, node in calls(m):
-            for k in node.keywords:
-                if k.arg == "code" and isinstance(k.value, ast.Constant) and isinstance(k.value.value, str):
-                    yield f"{m.where}:{node.lineno}", k.value.value
+        for called, node in calls(m):
+            given = [k.value for k in node.keywords if k.arg == "code"] + (node.args[:1] if called == "Denial" else [])
+            for value in given:
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    yield f"{m.where}:{node.lineno}", value.value
 
 
 def _family(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:

@@ -43,9 +43,11 @@ from tests.support.wire import (
     add_part,
     append_part,
     drop_part,
+    extend,
     put,
     reorder,
     repeat_part,
+    split,
     substitute,
     tamper,
 )
@@ -194,6 +196,20 @@ async def test_a_request_signed_with_a_revoked_certificate(sim: InstanceSimulato
     assert await refused(sim) == (f"{THEIRS}.signature_verification.invalid_cert_path.cert_validation", START)
 
 
+async def test_an_ocsp_answer_of_somebody_not_entitled(sim: InstanceSimulator) -> None:
+    signing = sim.consumer.signing[PORTAL]
+    sim.consumer.ocsp_answers[signing.certificate.serial_number] = sim.forged_ocsp(signing)
+    told = await refused(sim)
+    assert told == (f"{THEIRS}.signature_verification.invalid_cert_path.incorrect_validation_info", START)
+
+
+async def test_the_ocsp_answer_for_another_certificate(sim: InstanceSimulator) -> None:
+    signing, other = sim.consumer.signing[PORTAL], sim.consumer.signing[JUSTICE]
+    sim.consumer.ocsp_answers[signing.certificate.serial_number] = sim.ocsp_answer(other.certificate)
+    told = await refused(sim)
+    assert told == (f"{THEIRS}.signature_verification.invalid_cert_path.cert_validation", START)
+
+
 PEER = f"{THEIRS}.service_failed.ssl_authentication_failed"
 
 
@@ -265,8 +281,9 @@ ATTACKS: dict[str, tuple[Hand, str]] = {
     "an empty body": (put(REST_BODY, b""), f"{CHAIN}.invalid_hash_chain"),
     "no body": (drop_part(REST_BODY), f"{CHAIN}.invalid_reference"),
     "a byte of the chain": (substitute(HASH_CHAIN, b"/attachment1", b"/attachment2"), f"{CHAIN}.invalid_reference"),
-    "a byte of the result": (tamper(HASH_CHAIN_RESULT, -1), f"{VERIFICATION}.invalid_signature_value"),
-    "no chain": (drop_part(HASH_CHAIN, HASH_CHAIN_RESULT), f"{VERIFICATION}.invalid_signature_value"),
+    "a byte of the result": (tamper(HASH_CHAIN_RESULT, -1), f"{CHAIN}.malformed_hash_chain"),
+    "white space after the result": (extend(HASH_CHAIN_RESULT, b" "), f"{VERIFICATION}.invalid_signature_value"),
+    "no chain": (drop_part(HASH_CHAIN, HASH_CHAIN_RESULT), CHAIN),
     "half a chain": (drop_part(HASH_CHAIN_RESULT), f"{FRAMING}.invalid_content_type"),
     "no signature": (drop_part(SIGNATURE), f"{FRAMING}.missing_signature"),
     "no message": (drop_part(REST_REQUEST), f"{FRAMING}.invalid_content_type"),
@@ -301,36 +318,19 @@ async def test_an_attacked_request_is_neither_recorded_nor_served(sim: InstanceS
 async def test_the_same_request_unharmed_is_served(sim: InstanceSimulator) -> None:
     """Otherwise the table above would prove nothing."""
     sim.wire.hands_on_request.append(lambda parts: parts)
-    assert await sim.outcome("POST", TARGET + "?a=1", body=BODY, headers=(("X-Road-UserId", "one"),)) == "ok"  # type: ignore[arg-type]
+    assert await sim.outcome("POST", TARGET + "?a=1", body=BODY, headers=(("X-Road-UserId", "one"),)) == "ok"
 
 
-async def test_a_changed_byte_anywhere_in_a_request_without_body(sim: InstanceSimulator) -> None:
-    """Every tenth byte of part and signature: whatever happens, it is not served."""
+@pytest.mark.parametrize(("content_type", "step"), [(REST_REQUEST, 7), (SIGNATURE, 53)])
+async def test_a_changed_byte_anywhere(sim: InstanceSimulator, content_type: str, step: int) -> None:
+    """Whatever the byte was, the request is not served."""
     await sim.call()
-    parts = dict((p.content_type, len(p.data)) for p in sent_parts(sim))
-    for content_type in (REST_REQUEST, SIGNATURE):
-        for index in range(0, parts[content_type], 10 if content_type == REST_REQUEST else 97):
-            fresh = sim
-            fresh.wire.hands_on_request[:] = [tamper(content_type, index)]
-            before = len(sim.service.calls)
-            told = await sim.outcome()
-            served = len(sim.service.calls) > before
-            assert not served or harmless(sim, content_type), f"{content_type}[{index}]: {told}"
-
-
-def sent_parts(sim: InstanceSimulator) -> list[Part]:
-    from tests.support.wire import split
-
-    return list(split(sim.wire.requests[-1].content_type, sim.wire.requests[-1].data))
-
-
-def harmless(sim: InstanceSimulator, content_type: str) -> bool:
-    """A changed byte outside everything that is signed (white space, an encapsulated value that is not needed) changes nothing
-    that anybody believes: the request that was served is, byte for byte, one that the member signed."""
-    return (
-        content_type == SIGNATURE
-        and sim.service.calls[-1].incoming.parts.part == sim.service.calls[0].incoming.parts.part
-    )
+    (sent,) = sim.wire.requests
+    length = next(len(p.data) for p in split(sent.content_type, sent.data) if p.content_type == content_type)
+    for index in range(0, length, step):
+        sim.wire.hands_on_request[:] = [tamper(content_type, index)]
+        assert await sim.outcome() != "ok", f"{content_type}[{index}]"
+    assert len(sim.service.calls) == 1
 
 
 async def test_a_body_that_no_signature_covers(sim: InstanceSimulator) -> None:
@@ -343,7 +343,8 @@ async def test_a_body_that_no_signature_covers(sim: InstanceSimulator) -> None:
 
 async def test_the_chain_of_another_message(sim: InstanceSimulator) -> None:
     await sim.call("POST", body=b"other")
-    other = {p.content_type: p for p in sent_parts(sim)}
+    (sent,) = sim.wire.requests
+    other = {p.content_type: p for p in split(sent.content_type, sent.data)}
     sim.service.calls.clear()
     for kind in (HASH_CHAIN_RESULT, HASH_CHAIN, SIGNATURE):
         sim.wire.hands_on_request.append(put(kind, other[kind].data))
@@ -396,7 +397,7 @@ async def test_a_refused_request_again(sim: InstanceSimulator) -> None:
 
 async def test_a_forged_message_does_not_use_up_an_id(sim: InstanceSimulator) -> None:
     sim.wire.hands_on_request.append(tamper(REST_BODY, 0))
-    assert await sim.outcome("POST", body=BODY) == f"{CHAIN}.invalid_hash_chain"  # type: ignore[arg-type]
+    assert await sim.outcome("POST", body=BODY) == f"{CHAIN}.invalid_hash_chain"
     sim.wire.hands_on_request.clear()
     forged = sim.wire.requests[-1]
     true = replace(forged, data=forged.data.replace(tampered(BODY), BODY))
@@ -413,7 +414,7 @@ def tampered(body: bytes) -> bytes:
 async def test_the_same_x_road_id_twice_is_no_replay(sim: InstanceSimulator) -> None:
     """Information systems repeat X-Road-Id; the request id is ours and fresh."""
     for _ in range(2):
-        assert await sim.outcome(headers=(("X-Road-Id", "42"),)) == "ok"  # type: ignore[arg-type]
+        assert await sim.outcome(headers=(("X-Road-Id", "42"),)) == "ok"
 
 
 async def test_a_request_that_failed_at_the_service_is_not_served_again(sim: InstanceSimulator) -> None:
@@ -485,8 +486,8 @@ async def test_a_verdict_does_not_outlive_its_ocsp_answer(sim: InstanceSimulator
     assert await sim.outcome() == "ok"
     sim.clock.now += timedelta(hours=1, seconds=1)
     sim.publish()
-    sim.consumer.forget_ocsp()
+    sim.consumer.fetch_ocsp()
     assert await sim.outcome() == "server.clientproxy.ssl_authentication_failed"  # the provider kept its old answer
-    sim.provider.forget_ocsp()
+    sim.provider.fetch_ocsp()
     assert await sim.outcome() == "ok"
     assert sim.provider.signer_verdicts.misses == 2

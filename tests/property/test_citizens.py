@@ -1,19 +1,25 @@
 """Whatever is typed as an identifier, a date, a name or a body: a value or the adapter's own problem, never anything else."""
 
+import asyncio
+import io
 import json
 import re
 import unicodedata
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
+from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from yarl import URL
 
 from adapters.dancu import build_adapter
 from adapters.dancu.identifiers import PersonalNumber, Sex, parse_household_code, parse_personal_number
 from adapters.dancu.seed.example import PERSONS
 from adapters.dancu.verification import Claim, Verdict, check_claim, comparable
-from adapters.sdk import InvalidIdentifier, Problem
+from adapters.sdk import InvalidIdentifier, Problem, build_app
+from adapters.sdk.access import adapter_log
 from adapters.sdk.document import load_operations
 from adapters.sdk.road import parse_road_headers
 from adapters.sdk.schema import parse_date, parse_json
@@ -124,3 +130,32 @@ def test_a_name_matches_however_it_is_typed(name: str) -> None:
     assert comparable(typed) == typed
     assert comparable(unicodedata.normalize("NFD", name)) == typed
     assert comparable(f"  {name}\t") == typed
+
+
+class EmptyPool:
+    async def fetchrow(self, *_: object) -> None:
+        return None
+
+    async def fetch(self, *_: object) -> list[object]:
+        return []
+
+
+async def _statuses(texts: list[str]) -> set[int]:
+    """Over HTTP, each text as a person, as a household and in a claim."""
+    app = build_app(ADAPTER, EmptyPool(), adapter_log("dancu", io.StringIO()))
+    async with TestClient(TestServer(app)) as client:
+        found = set()
+        for text in texts:
+            piece = quote(text.encode("utf-8", "replace"), safe="")
+            for path in (f"/v1/persons/{piece}", f"/v1/households/{piece}"):
+                async with client.get(URL(path, encoded=True)) as answer:
+                    found.add(answer.status)
+            async with client.post("/v1/verify", json={"id": text, "full_name": text}) as answer:
+                found.add(answer.status)
+    return found
+
+
+@given(st.lists(st.text() | NEARLY | NUMBERS.map(str), min_size=5, max_size=30))
+@settings(max_examples=10, deadline=None)
+def test_any_text_over_http_is_never_our_fault(texts: list[str]) -> None:
+    assert asyncio.run(_statuses(texts)) <= {200, 400, 404, 405, 422}

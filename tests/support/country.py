@@ -3,7 +3,7 @@
     async with Country(folder, [Server("G22", clients=["dvc"]), Server("G01", clients=["dancu"], service=url)]) as country:
         status, headers, body = await country.call("G22", "dancu/person/v1/x", client="dvc")
 
-Member codes are also the names of servers; a member with several servers gives them as `Server("G01", code="ss2")`.
+A server is named by its member (`G22`, its first server) or in full (`G01-ss2`).
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ class Server:
     @property
     def name(self) -> str:
         return f"{self.member}-{self.code}"
+
+
+def _full(name: str) -> str:
+    """`G22` is `G22-ss1`."""
+    return name if "-" in name or name in ("trust", "registry") else f"{name}-ss1"
 
 
 class Country:
@@ -211,7 +216,7 @@ class Country:
         return child
 
     def pid(self, name: str) -> int:
-        process = self.children[name].process
+        process = self.children[_full(name)].process
         assert process is not None
         return process.pid
 
@@ -221,22 +226,22 @@ class Country:
 
     async def stop(self, name: str) -> None:
         """For good."""
-        await self.children[name].stop()
+        await self.children[_full(name)].stop()
 
     def log(self, name: str) -> str:
-        return (self.folder / f"{name}.log").read_text(errors="replace")
+        return (self.folder / f"{_full(name)}.log").read_text(errors="replace")
 
     # --- calling ---------------------------------------------------------------------------------------------------
 
     def url(self, consumer: str, service: str) -> str:
         """`service`: MEMBER/subsystem/code[/path]"""
-        return f"http://{self.address[consumer]}:{CLIENT_PORT}/r1/VN/GOV/{service}"
+        return f"http://{self.address[_full(consumer)]}:{CLIENT_PORT}/r1/VN/GOV/{service}"
 
     async def call(
         self, consumer: str, service: str, *, client: str, method: str = "GET", **more: Any
     ) -> tuple[int, dict[str, str], bytes]:
         """One call as an information system makes it: status, headers (lower-case names), body."""
-        headers = {"X-Road-Client": f"VN/GOV/{self.servers[consumer].member}/{client}", **more.pop("headers", {})}
+        headers = {"X-Road-Client": f"VN/GOV/{self.servers[_full(consumer)].member}/{client}", **more.pop("headers", {})}
         async with (
             aiohttp.ClientSession() as session,
             session.request(method, self.url(consumer, service), headers=headers, **more) as answer,

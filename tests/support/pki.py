@@ -30,7 +30,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from gateway.core.digest import sha512
 from gateway.core.identifiers import MemberId, SecurityServerId
 from gateway.core.signing.algorithms import PrivateKey, SignatureAlgorithm, default_algorithm, sign
-from gateway.core.signing.certificates import auth_certificate_subject, der, sign_certificate_subject
+from gateway.core.signing.certificates import (
+    auth_certificate_subject,
+    der,
+    parse_certificate,
+    sign_certificate_subject,
+)
 from gateway.core.signing.trust import ApprovedCa, CaCertificate, InstanceTrust
 from gateway.core.signing.xades import SignatureDraft, SigningCredential, draft_signature
 
@@ -149,7 +154,7 @@ class Pki:
         if extended:
             builder = builder.add_extension(x509.ExtendedKeyUsage(list(extended)), critical=False)
         signer = private if issuer is None else issuer.key
-        certificate = builder.sign(signer, hashes.SHA256())
+        certificate = parse_certificate(der(builder.sign(signer, hashes.SHA256())))
         return Issued(certificate, private, issuer, member, key == "pss")
 
     def issue_ca(

@@ -62,9 +62,9 @@ from gateway.trust.authority import (
     Authority,
     Identity,
     KeyType,
-    named,
     create_registry,
     create_root,
+    named,
     new_key,
     validity,
 )
@@ -174,7 +174,7 @@ class SimulatedServer:
         self.seen = Seen()
         self.peer_verdicts = PeerVerdicts()
         self.signer_verdicts = SignerVerdicts()
-        self._ocsp: dict[int, bytes] = {}
+        self.ocsp_answers: dict[int, bytes] = {}
 
     @property
     def end(self) -> End:
@@ -190,14 +190,17 @@ class SimulatedServer:
         return self.trusted.configuration()
 
     def ocsp_of(self, identity: Identity) -> bytes:
-        """The answer in hand; asked for once, then kept until `forget_ocsp`."""
+        """The answer in hand, asked for when there is none."""
         serial = identity.certificate.serial_number
-        if serial not in self._ocsp:
-            self._ocsp[serial] = self._simulator.ocsp_answer(identity.certificate)
-        return self._ocsp[serial]
+        if serial not in self.ocsp_answers:
+            self.ocsp_answers[serial] = self._simulator.ocsp_answer(identity.certificate)
+        return self.ocsp_answers[serial]
 
-    def forget_ocsp(self) -> None:
-        self._ocsp.clear()
+    def fetch_ocsp(self) -> None:
+        """New answers for all our certificates."""
+        self.ocsp_answers.clear()
+        for identity in (self.auth, *self.signing.values()):
+            self.ocsp_of(identity)
 
     def credential(self, member: MemberId, now: datetime) -> SigningCredential:
         identity = self.signing.get(member)
@@ -241,6 +244,7 @@ class InstanceSimulator:
         self.shared = self._shared_parameters()
         self.publish()
         self.wire = Wire(self.consumer.end, self.provider.end, self.clock, self.consumer, self.consumer.peer_verdicts)
+        self.refresh_ocsp()
         self.client_side = self._make_client_side()
         self.server_side = self._make_server_side()
 
@@ -301,7 +305,7 @@ class InstanceSimulator:
 
     def refresh_ocsp(self) -> None:
         for server in (self.consumer, self.provider):
-            server.forget_ocsp()
+            server.fetch_ocsp()
 
     def revoke(self, identity: Identity, *, refresh: bool = True) -> None:
         """`refresh=False`: the holder keeps showing the answer from before."""
@@ -388,13 +392,21 @@ class InstanceSimulator:
         """A CA of the same name that nobody approved."""
         return Authority(create_root(named("CA", organisation="VN"), self._during), self._index.record)
 
+    def forged_ocsp(self, identity: Identity) -> bytes:
+        """An answer for our certificate, signed by a responder of a CA that nobody approved."""
+        rogue = self._make_responder(self.foreign_ca()).signer
+        return self._ask(replace(self._responder, signer=rogue), identity.certificate)
+
     def ocsp_answer(self, certificate: x509.Certificate) -> bytes:
+        return self._ask(self._responder, certificate)
+
+    def _ask(self, responder: OcspResponder, certificate: x509.Certificate) -> bytes:
         request = (
             ocsp.OCSPRequestBuilder()
             .add_certificate(certificate, self.ca.identity.certificate, hashes.SHA1())  # noqa: S303 - names, protects nothing
             .build()
         )
-        return self._responder.answer(request.public_bytes(Encoding.DER), self.clock())
+        return responder.answer(request.public_bytes(Encoding.DER), self.clock())
 
     def _make_responder(self, ca: Authority) -> OcspResponder:
         signer = ca.issue_ocsp_signer(named("OCSP", organisation="VN"), self._during)

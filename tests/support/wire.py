@@ -170,6 +170,16 @@ def substitute(content_type: str, old: bytes, new: bytes) -> Hand:
     return hand
 
 
+def extend(content_type: str, data: bytes) -> Hand:
+    """More bytes at the end of the first part of this type."""
+
+    def hand(parts: Parts) -> Parts:
+        at = _find(parts, content_type)
+        return (*parts[:at], Part(content_type, parts[at].data + data), *parts[at + 1 :])
+
+    return hand
+
+
 def put(content_type: str, data: bytes) -> Hand:
     """Another content for the first part of this type."""
 

@@ -7,6 +7,7 @@ instance's shared-params; a listed intermediate CA is an anchor by itself. Names
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -60,7 +61,11 @@ def parse_certificate(data: bytes) -> x509.Certificate:
             raise ValueError("oversized")
         certificate = x509.load_der_x509_certificate(data)
         # The library reads lazily: what it would stumble over later is found here, where it has a name.
-        _ = (certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key())
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", UserWarning
+            )  # C with more than two letters: an instance (reference 11.1, 26)
+            _ = (certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key())
         _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.signature_hash_algorithm)
     except (ValueError, TypeError, UnsupportedAlgorithm, *_X509_ERRORS) as e:
         raise MalformedMessage("a certificate cannot be read", code="incorrect_certificate") from e

@@ -125,6 +125,19 @@ def verify_hash_chain(result: bytes, chain: bytes, inputs: Mapping[str, Digest])
         raise _malformed(str(e)) from e
 
 
+def written_digests(chain: bytes) -> dict[str, Digest]:
+    """What a chain says about the parts it names. For containers that do not keep their attachments (reference 5.2): digests from
+    here may stand in for missing attachments in `verify_hash_chain`, which then says nothing about their content.
+
+    MalformedMessage (`malformed_hash_chain`) when the chain cannot be read.
+    """
+    try:
+        steps, _ = _parse_chain(chain, "/sig-hashchain.xml")
+    except InvalidXml as e:
+        raise _malformed(str(e)) from e
+    return {v.part: v.written for step in steps.values() for v in step if v.part is not None and v.written is not None}
+
+
 def _is_what_we_write(result: bytes, chain: bytes, inputs: Mapping[str, Digest]) -> bool:
     """The usual chain over one message needs no parsing: it is the very bytes that we would write for these parts."""
     digests = tuple(inputs.values())

@@ -8,6 +8,7 @@ its package. A field that occurs twice is refused: two readers could take differ
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -250,4 +251,6 @@ def _attribute(oid: ObjectIdentifier, value: str) -> x509.NameAttribute[str]:
     # C is an instance identifier of any length in the Ejbca profile: the library's two-letter rule does not apply.
     printable = oid in _TYPE_BY_RULE and _PRINTABLE.fullmatch(value)
     kind = _ASN1Type.PrintableString if printable else _ASN1Type.UTF8String
-    return x509.NameAttribute(oid, value, kind, _validate=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return x509.NameAttribute(oid, value, kind, _validate=False)

@@ -20,7 +20,7 @@ MAX_DOCUMENT = 256 * 1024
 
 # At most a declaration of XML 1.0 in UTF-8 may stand before the root element; `<!` and `<?` have no place there.
 _PROLOGUE = re.compile(
-    rb'(?:<\?xml version="1\.0"(?: encoding="UTF-8")?(?: standalone="(?:yes|no)")?\?>)?[\t\n\r ]*<[A-Za-z_]'
+    rb'(?:<\?xml version="1\.0"(?: encoding="(?:UTF-8|utf-8)")?(?: standalone="(?:yes|no)")?\?>)?[\t\n\r ]*<[A-Za-z_]'
 )
 _SPACE = " \t\n\r"
 _BLANK = str.maketrans("", "", _SPACE)

@@ -109,7 +109,8 @@ class SignerVerdicts:
         self.hits = 0
         self.misses = 0
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
         return len(self._known)
 
     def get(self, key: VerdictKey, at: datetime) -> SignerVerdict | None:

@@ -177,7 +177,10 @@ def _bare(element: etree._Element, *allowed: str) -> etree._Element:
 
 def _canonical(element: etree._Element, *, exclusive: bool) -> bytes:
     """Canonical XML 1.0 of a subtree in document context, without comments: of the bytes received, never of a rebuilt tree."""
-    return etree.tostring(element, method="c14n", exclusive=exclusive, with_comments=False)
+    try:
+        return etree.tostring(element, method="c14n", exclusive=exclusive, with_comments=False)
+    except etree.C14NError as e:  # a namespace that is no absolute URI
+        raise InvalidXml("no canonical form") from e
 
 
 def _read_signed_info(element: etree._Element) -> _SignedInfo:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import subprocess
 import sys
 import unicodedata
@@ -219,19 +220,23 @@ async def test_the_tables_refuse_fail(register: Register, source_pool: Any, colu
 
 
 @pytest.mark.slow
-async def test_the_program(source_parameters: dict[str, Any], tmp_path: Path) -> None:
-    """`python -m adapters.dancu` with the full population: loads, says READY, answers, stops when asked."""
-    database = tmp_path / "database.json"
-    database.write_text(json.dumps(source_parameters), "utf-8")
+@pytest.mark.parametrize("way", ["signal", "supervisor gone"])
+async def test_the_program(source_parameters: dict[str, Any], way: str) -> None:
+    """`python -m adapters.dancu` with the full population: loads, says READY, stops when told."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "adapters.dancu", "--listen", "127.0.0.1:0", "--database", f"file:{database}",
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[3],
+        sys.executable, "-m", "adapters.dancu", "--listen", "127.0.0.1:0", "--supervised",
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[3],
+        env={**os.environ, "ADAPTER_DATABASE_URL": json.dumps(source_parameters)},
     )  # fmt: skip
+    assert process.stdin is not None
     assert process.stdout is not None
     assert (await asyncio.wait_for(process.stdout.readline(), 60)).startswith(b"READY http://127.0.0.1:")
-    process.terminate()
-    _, log = await asyncio.wait_for(process.communicate(), 20)
-    events = [json.loads(line) for line in log.splitlines()]
-    assert process.returncode == 0
+    if way == "signal":
+        process.terminate()
+    else:
+        process.stdin.close()
+    assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert process.stderr is not None
+    events = [json.loads(line) for line in (await process.stderr.read()).splitlines()]
     assert [e["persons"] >= CITIZENS for e in events if e["event"] == "population_loaded"] == [True]
     assert events[-1]["event"] == "stopped"

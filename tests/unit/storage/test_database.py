@@ -53,13 +53,13 @@ async def plain_user(pg: EmbeddedPostgres, database: Database) -> AsyncIterator[
         await owner.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
-def _url(pg: EmbeddedPostgres, user: str, database: str, password: str = "pw") -> str:
+def _url(pg: EmbeddedPostgres, user: str, database: str, password: str) -> str:
     return f"postgresql://{user}:{password}@/{database}?host={pg.dsn_kwargs()['host']}"
 
 
 async def test_a_url_whose_user_may_not_become_the_writer(pg: EmbeddedPostgres, plain_user: tuple[str, str]) -> None:
     with pytest.raises(SettingsError, match="CREATE ROLE gateway_writer NOLOGIN; GRANT"):
-        await open_database(_url(pg, *plain_user))
+        await open_database(_url(pg, *plain_user, "pw"))
 
 
 async def test_a_url_whose_user_was_made_a_member(pg: EmbeddedPostgres, plain_user: tuple[str, str]) -> None:
@@ -68,7 +68,7 @@ async def test_a_url_whose_user_was_made_a_member(pg: EmbeddedPostgres, plain_us
     admin = await asyncpg.connect(**pg.dsn_kwargs())
     await admin.execute(f"GRANT {WRITER_ROLE} TO {user}")
     await admin.execute(f"CREATE DATABASE {name} OWNER {user}")
-    opened = await open_database(_url(pg, user, name))
+    opened = await open_database(_url(pg, user, name, "pw"))
     assert await opened.pool.fetchval("SELECT current_user") == WRITER_ROLE
     assert opened.server is None
     await opened.run()  # nothing to keep alive
@@ -79,7 +79,7 @@ async def test_a_url_whose_user_was_made_a_member(pg: EmbeddedPostgres, plain_us
 
 async def test_a_url_of_a_database_that_is_missing(pg: EmbeddedPostgres, plain_user: tuple[str, str]) -> None:
     with pytest.raises(SettingsError, match="may not create it"):
-        await open_database(_url(pg, plain_user[0], "no_such_database"))
+        await open_database(_url(pg, plain_user[0], "no_such_database", "pw"))
 
 
 async def test_created_when_missing_also_from_a_url(pg: EmbeddedPostgres) -> None:
@@ -89,6 +89,8 @@ async def test_created_when_missing_also_from_a_url(pg: EmbeddedPostgres) -> Non
     await opened.close()
     again = await open_database(EmbeddedDatabase(pg.directory, name), read_only=True)
     assert await again.pool.fetchval("SELECT count(*) FROM message_record") == 0
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        await again.pool.execute("INSERT INTO replay_claim VALUES ('p', 'r', now())")
     async with again.owner() as owner:
         assert await owner.fetchval("SELECT current_database()") == name
     await again.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 
 import pytest
 
@@ -30,7 +31,7 @@ WHERE = "SELECT tableoid::regclass::text FROM message_record ORDER BY time"
 def test_ahead(period: Period, now: datetime, names: list[str]) -> None:
     ahead = partitions_ahead("message_record", period, now)
     assert [p.name for p in ahead] == [f"message_record_{n}" for n in names]
-    assert all(a.end == b.start for a, b in zip(ahead, ahead[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(ahead))
 
 
 async def _write(database: Database, *times: datetime) -> list[str]:

@@ -7,6 +7,9 @@ from functools import cache
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
 from gateway.core.identifiers import MemberId, SecurityServerId
 from gateway.core.signing.algorithms import PrivateKey
@@ -20,6 +23,7 @@ from gateway.trust.status import CertificateIndex
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 G01 = MemberId("VN", "GOV", "G01")
 SS1 = SecurityServerId("VN", "GOV", "G01", "ss1")
+SHA1 = hashes.SHA1()  # noqa: S303 - names certificates in OCSP, protects nothing
 OCSP_URL = "http://127.0.0.1:1/ocsp"
 
 
@@ -34,6 +38,19 @@ def sign_subject(member: MemberId = G01) -> x509.Name:
 
 def auth_subject() -> x509.Name:
     return auth_certificate_subject(EJBCA, server=SS1)
+
+
+def ocsp_request(
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    algorithm: hashes.HashAlgorithm = SHA1,
+    *extensions: tuple[x509.ExtensionType, bool],
+) -> bytes:
+    """DER. `extensions`: value and whether it is critical."""
+    builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, algorithm)
+    for value, critical in extensions:
+        builder = builder.add_extension(value, critical=critical)
+    return builder.build().public_bytes(Encoding.DER)
 
 
 class Pki:

@@ -68,7 +68,7 @@ def test_revoke_somebody_elses_certificate_fail(pki: Pki) -> None:
     # The same serial number under another CA is another certificate.
     entry = pki.index.find(mine.serial_number)
     assert entry is not None
-    pki.index._write = lambda *a: pytest.fail("written")  # type: ignore[assignment]
+    pki.index._write = lambda *a: pytest.fail("written")  # type: ignore[method-assign]
     foreign = replace(entry, sha256="00" * 32)
     pki.index._issued = {mine.serial_number: foreign}
     with pytest.raises(UnknownSubject):

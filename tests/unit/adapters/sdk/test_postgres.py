@@ -79,8 +79,8 @@ async def test_each_step_is_applied_once(source_pool: Any) -> None:
 
 
 async def test_two_starts_at_once(source_pool: Any) -> None:
-    await bootstrap(source_pool, "other", "--- 1: x\nselect 1;\n")
-    await asyncio.gather(*(bootstrap(source_pool, "toy", TWO) for _ in range(3)))
+    await asyncio.gather(*(source_pool.execute("select pg_sleep(0.01)") for _ in range(5)))  # five open connections
+    await asyncio.gather(*(bootstrap(source_pool, "toy", TWO) for _ in range(5)))
     assert await source_pool.fetchval("select count(*) from a") == 1
 
 

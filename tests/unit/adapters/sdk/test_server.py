@@ -1,5 +1,6 @@
 import asyncio
 import json
+import logging
 import socket
 from pathlib import Path
 from typing import Any
@@ -40,30 +41,33 @@ def free_port() -> int:
 
 
 async def test_serves_until_cancelled(
-    tmp_path: Path, source_parameters: dict[str, Any], capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    source_parameters: dict[str, Any],
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO)
     ready, port = asyncio.Event(), free_port()
     async with asyncio.TaskGroup() as group:
         task = group.create_task(serve(toy(tmp_path), "127.0.0.1", port, source_parameters, ready.set))
         await asyncio.wait_for(ready.wait(), 10)
-        assert b'"adapter": "toy"' in await exchange(
-            port, b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        assert b'"adapter": "toy"' in await exchange(port, request("/health"))
+        assert (await exchange(port, request("/v1/things/999300000017", b"X-Long: " + b"x" * 20_000))).startswith(
+            b"HTTP/1.1 200"
         )
-        long = b"GET /health HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 20_000 + b"\r\nConnection: close\r\n\r\n"
-        assert (await exchange(port, long)).startswith(b"HTTP/1.1 200")
         # Broken at the HTTP level, after something that must not be kept.
-        assert b" 400 " in await exchange(port, b"GET /v1/persons/999300000017 HTTP/9\r\nbad header\r\n\r\n")
+        assert b" 400 " in await exchange(port, b"GET /v1/things/999300000017 HTTP/9\r\nbad header\r\n\r\n")
         task.cancel()
-    log = capfd.readouterr().err
-    assert "999300000017" not in log
-    assert [json.loads(line)["event"] for line in log.splitlines() if line.startswith("{")] == [
-        "listening",
-        "call",
-        "call",
-        "stopped",
-    ]
+    lines = capfd.readouterr().err
+    assert [json.loads(line)["event"] for line in lines.splitlines()] == ["listening", "call", "call", "stopped"]
+    assert [record.name for record in caplog.records] == ["adapters.sdk.http"]
+    assert "999300000017" not in lines + caplog.text
     with pytest.raises(ConnectionRefusedError):
         await exchange(port, b"")
+
+
+def request(path: str, header: bytes = b"Accept: */*") -> bytes:
+    return b"GET " + path.encode() + b" HTTP/1.1\r\nHost: x\r\n" + header + b"\r\nConnection: close\r\n\r\n"
 
 
 async def exchange(port: int, sent: bytes) -> bytes:

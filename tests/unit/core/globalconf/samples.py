@@ -132,7 +132,9 @@ def as_version(params: SharedParameters, version: int) -> SharedParameters:
 
 
 def private(instance: str = "VN", anchors: tuple[Anchor, ...] = ()) -> PrivateParameters:
-    management = ManagementService("https://registry.test:4001/", SubsystemId(instance, "GOV", "G00", "m"), b"any bytes")
+    management = ManagementService(
+        "https://registry.test:4001/", SubsystemId(instance, "GOV", "G00", "m"), b"any bytes"
+    )
     return PrivateParameters(instance, management, timedelta(seconds=60), anchors)
 
 
@@ -159,7 +161,9 @@ def directory(
     )
 
 
-def reference(identifier: str, data: bytes, instance: str = "VN", version: int = 6, stamp: str = "2026") -> PartReference:
+def reference(
+    identifier: str, data: bytes, instance: str = "VN", version: int = 6, stamp: str = "2026"
+) -> PartReference:
     location = f"/V{version}/{stamp}/{identifier.lower()}.xml"
     named = instance if identifier in (SHARED, PRIVATE) else None
     return PartReference(identifier, named, location, DigestAlgorithm.SHA512.of(data))

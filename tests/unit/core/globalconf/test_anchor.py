@@ -13,7 +13,9 @@ XML = print_anchor(anchor())
 
 
 def test_what_is_printed_is_read_again() -> None:
-    both = replace(anchor(), sources=(*anchor().sources, AnchorSource("https://b.test/internalconf", (b"x", der("ca")))))
+    both = replace(
+        anchor(), sources=(*anchor().sources, AnchorSource("https://b.test/internalconf", (b"x", der("ca"))))
+    )
     assert parse_anchor(print_anchor(both)) == both
     undated = replace(anchor(), generated_at=None)
     assert parse_anchor(print_anchor(undated)) == undated

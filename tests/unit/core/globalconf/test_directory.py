@@ -35,10 +35,9 @@ def test_it_is_written_as_a_central_server_writes_it() -> None:
         certificate=der("rsa-registry"),
         boundaries=("OUTER", "INNER"),
     )
-    head, signed, tail = body.partition(b"--INNER\r\nExpire"), b"", b""
-    signed = body[len(head[0]) : body.index(b"\r\n--OUTER\r\nContent-Type: application")]
-    tail = body[len(head[0]) + len(signed) :]
-    assert head[0] == (
+    start, end = body.index(b"--INNER\r\nExpire"), body.index(b"\r\n--OUTER\r\nContent-Type: application")
+    head, signed, tail = body[:start], body[start:end], body[end:]
+    assert head == (
         b"Content-Type: multipart/related; charset=UTF-8; boundary=OUTER\r\n\r\n"
         b"--OUTER\r\nContent-Type: multipart/mixed; charset=UTF-8; boundary=INNER\r\n\r\n"
     )
@@ -132,7 +131,11 @@ UNREADABLE = "global_conf_parsing_downloaded_conf_directory_failure"
         (WRONG, b"Expire-date: 2026", b"Expire-date: MMXXVI"),
         (WRONG, b"multipart/related", b"multipart/other"),
         (WRONG, b"boundary=outer", b"boundary="),
-        (WRONG, b"000/shared-parameters.xml", b"000/.."),
+        (
+            WRONG,
+            b"NEXTUPDATE\r\nContent-location: /V6/20261124080000000000000/nextupdate.xml",
+            b"X\r\nContent-location: /..",
+        ),
         (WRONG, b"Content-identifier: NEXTUPDATE", b"Content-file-name: ../x\r\nContent-identifier: OTHER"),
         ("global_conf_missing_signed_data_expiration_date", b"Expire-date:", b"Expiry:"),
         ("global_conf_missing_signed_data", b"--outer\r\n", b"--other\r\n"),

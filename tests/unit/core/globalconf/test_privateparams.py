@@ -34,7 +34,13 @@ def test_versions_that_are_not_known(version: int) -> None:
 
 
 def test_elements_stand_in_the_order_of_the_schema() -> None:
-    names = (b"<instanceI", b"<configurationAnchor>", b"<managementService>", b"<authCertRegServiceA", b"<authCertRegServiceC")
+    names = (
+        b"<instanceI",
+        b"<configurationAnchor>",
+        b"<managementService>",
+        b"<authCertRegServiceA",
+        b"<authCertRegServiceC",
+    )
     places = [XML.index(n) for n in (*names, b"<managementRequestServiceProviderId", b"<timeStampingIntervalSeconds>")]
     assert places == sorted(places)
 

@@ -1,0 +1,186 @@
+"""Proves recorded messages from the log alone: exact bytes, signature, and the global configuration stored beside them.
+
+For each record:
+
+1. The part parses as what the record says it is, and its identifiers are those of the record.
+2. The body's bytes have the recorded length and SHA-512.
+3. The global configuration by which it was judged is in the log.
+4. The signature verifies at the record's time, over digests of the bytes as recorded, by the member who is to have signed:
+   references or hash chain, signature value, certificate path, OCSP (the steps of `core/signing/verify.py`).
+5. A response: its request is in the log, and `x-road-request-hash` is the hash of that request's bytes (reference 3.9).
+
+A step that cannot be done because one before it failed has failed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from gateway.core.digest import Digest, DigestAlgorithm, sha512
+from gateway.core.errors import GatewayError, InconsistentResponse, MalformedMessage
+from gateway.core.globalconf.model import GlobalConfiguration
+from gateway.core.globalconf.saved import load_saved
+from gateway.core.identifiers import ClientId
+from gateway.core.messagelog.record import MessageRecord, RecordedBody, RecordKind, RecordSide, StoredRecord
+from gateway.core.messages.rest import RestRequest, RestResponse, parse_request, parse_response, request_hash
+from gateway.core.signing.verify import MessageDigests, SignerVerdicts, VerifiedSignature
+from gateway.core.signing.verify import verify_message as verify_signature
+from gateway.messagelog.reader import MessageLogReader
+from gateway.messagelog.records import storable
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`number` as in the module docstring; `what`: what was established, or what is wrong."""
+
+    number: int
+    what: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReport:
+    number: int
+    time: datetime
+    side: RecordSide
+    kind: RecordKind
+    request_id: str
+    steps: tuple[Step, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(step.ok for step in self.steps)
+
+
+async def verify_message(reader: MessageLogReader, message_id: str) -> list[RecordReport]:
+    """One report a record with this message id, newest exchange first; empty when there is none, which proves nothing. Errors of
+    the database pass through."""
+    verification = _Verification(reader)
+    return [await verification.report(stored) async for stored in reader.by_message_id(message_id)]
+
+
+@dataclass(slots=True)
+class _Steps:
+    done: list[Step] = field(default_factory=list)
+
+    def attempt(self, number: int, check: Callable[[], tuple[str, _T]]) -> _T | None:
+        """`check` gives a sentence and a value, or raises a GatewayError that says what is wrong."""
+        try:
+            what, value = check()
+        except GatewayError as e:
+            self.fail(number, str(e))
+            return None
+        self.done.append(Step(number, what, True))
+        return value
+
+    def fail(self, number: int, what: str) -> None:
+        self.done.append(Step(number, what, False))
+
+
+class _Verification:
+    """Configurations and certificate verdicts are worked out once for all records of a run."""
+
+    def __init__(self, reader: MessageLogReader) -> None:
+        self._reader = reader
+        self._configurations: dict[str, GlobalConfiguration] = {}
+        self._verdicts = SignerVerdicts()
+
+    async def report(self, stored: StoredRecord) -> RecordReport:
+        record, steps = stored.record, _Steps()
+        message = steps.attempt(1, lambda: _parse(record))
+        body = await self._hash_body(record.body)
+        steps.attempt(2, lambda: _check_body(record.body, body))
+        files = await self._reader.configuration(record.conf_fingerprint)
+        conf = steps.attempt(3, lambda: self._configuration(record.conf_fingerprint, files))
+        if message is None or conf is None:
+            steps.fail(4, "signature not checked: a step before it failed")
+        else:
+            verified = steps.attempt(4, lambda: self._signature(record, message, body, conf))
+            steps.done += [Step(4, what, True) for what in (verified.steps if verified else ())]
+        if record.kind == "response":
+            request = await self._request_of(record)
+            digest = None if request is None or request.body is None else await self._hash_body(request.body)
+            steps.attempt(5, lambda: _check_answers(message, request, digest))
+        return RecordReport(stored.number, record.time, record.side, record.kind, record.request_id, tuple(steps.done))
+
+    async def _hash_body(self, body: RecordedBody | None) -> tuple[int, Digest] | None:
+        """Length and SHA-512 of the bytes that are there."""
+        if body is None:
+            return None
+        running, size = hashlib.sha512(), 0
+        async for piece in self._reader.body(body):
+            running.update(piece)
+            size += len(piece)
+        return size, Digest(DigestAlgorithm.SHA512, running.digest())
+
+    def _configuration(self, fingerprint: str, files: Mapping[str, bytes] | None) -> tuple[str, GlobalConfiguration]:
+        if files is None:
+            raise MalformedMessage("the global configuration of that time is not in the log")
+        if fingerprint not in self._configurations:
+            self._configurations[fingerprint] = load_saved(files)
+        return f"global configuration {fingerprint[:16]} is in the log", self._configurations[fingerprint]
+
+    def _signature(
+        self,
+        record: MessageRecord,
+        message: RestRequest | RestResponse,
+        body: tuple[int, Digest] | None,
+        conf: GlobalConfiguration,
+    ) -> tuple[str, VerifiedSignature]:
+        signer = _signer(message)
+        verified = verify_signature(
+            MessageDigests(sha512(record.part), () if body is None else (body[1],)),
+            signature=record.signature,
+            hash_chain_result=record.hash_chain_result,
+            hash_chain=record.hash_chain,
+            signer=signer,
+            trust=conf.trust(signer.instance, record.time),
+            at=record.time,
+            verdicts=self._verdicts,
+        )
+        return f"signed by {verified.member}, as of {record.time.isoformat()}", verified
+
+    async def _request_of(self, response: MessageRecord) -> MessageRecord | None:
+        exchange = [found async for found in self._reader.by_request_id(response.request_id)]
+        requests = (r for r in exchange if r.number == response.request_number and r.record.kind == "request")
+        return next((r.record for r in requests), None)
+
+
+def _signer(message: RestRequest | RestResponse) -> ClientId:
+    return message.client if isinstance(message, RestRequest) else message.service.client
+
+
+def _parse(record: MessageRecord) -> tuple[str, RestRequest | RestResponse]:
+    message = parse_request(record.part) if record.kind == "request" else parse_response(record.part)
+    said = (message.message_id, message.request_id, str(message.client), str(message.service))
+    if tuple(map(storable, said)) != (record.message_id, record.request_id, record.client, record.service):
+        raise MalformedMessage("the record's identifiers are not those of the message")
+    return f"a {record.kind} from {message.client} to {message.service}", message
+
+
+def _check_body(recorded: RecordedBody | None, found: tuple[int, Digest] | None) -> tuple[str, None]:
+    if recorded is None or found is None:
+        return "no body part", None
+    if found != (recorded.size, recorded.digest):
+        raise MalformedMessage(f"the body's {found[0]} bytes are not the {recorded.size} bytes that were recorded")
+    return f"body of {recorded.size} bytes has the recorded SHA-512", None
+
+
+def _check_answers(
+    message: RestRequest | RestResponse | None, request: MessageRecord | None, body: tuple[int, Digest] | None
+) -> tuple[str, None]:
+    if not isinstance(message, RestResponse):
+        raise InconsistentResponse("not checked: the response does not parse")
+    if request is None:
+        raise InconsistentResponse("the request of this response is not in the log")
+    expected = request_hash(request.part, None if body is None else body[1])
+    if not hmac.compare_digest(message.request_hash, expected):
+        raise InconsistentResponse("x-road-request-hash is not the hash of the recorded request")
+    return "x-road-request-hash is the hash of the recorded request", None

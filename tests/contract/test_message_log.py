@@ -1,0 +1,216 @@
+"""What both log ports promise (gateway/exchange/ports.py), held against every implementation."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pytest
+import pytest_asyncio
+
+from gateway.core.digest import sha512
+from gateway.core.errors import ReplayedRequest
+from gateway.core.messagelog.record import StoredRecord
+from gateway.exchange.ports import ClientMessageLog, ServerMessageLog
+from gateway.exchange.states import (
+    AuthenticResponse,
+    AuthorizedRequest,
+    Body,
+    RefusedRequest,
+    SignedRequest,
+    SignedResponse,
+)
+from gateway.messagelog.reader import MessageLogReader
+from gateway.messagelog.writer import MessageLogWriter
+from gateway.storage.database import Database
+from gateway.transport.spool import InlineBody
+from tests.support.log_states import (
+    CONF,
+    NOW,
+    OTHER_PEER,
+    PatternBody,
+    authentic_response,
+    authorized_request,
+    refused_request,
+    signed_request,
+    signed_response,
+)
+from tests.support.memory_log import MemoryMessageLog
+
+
+class BothLogs(ClientMessageLog, ServerMessageLog, Protocol):
+    pass
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An implementation, and how a test finds what it recorded, in order."""
+
+    log: BothLogs
+    recorded: Callable[[str], Awaitable[Sequence[StoredRecord]]]
+    body: Callable[[StoredRecord], Awaitable[bytes]]
+    configuration: Callable[[str], Awaitable[object]]
+
+
+@pytest_asyncio.fixture(params=["memory", "postgresql"])
+async def subject(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[Subject]:
+    if request.param == "memory":
+        yield _in_memory(MemoryMessageLog())
+        return
+    writer, reader = MessageLogWriter(database.pool, lambda: NOW), MessageLogReader(database.pool)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(writer.run())
+        yield _on_postgresql(writer, reader)
+        await writer.drain()
+
+
+def _in_memory(log: MemoryMessageLog) -> Subject:
+    async def recorded(message_id: str) -> Sequence[StoredRecord]:
+        return [s for s in log.records if s.record.message_id == message_id]
+
+    async def body(stored: StoredRecord) -> bytes:
+        assert stored.record.body is not None
+        return stored.record.body.inline or b""
+
+    async def configuration(fingerprint: str) -> object:
+        return log.configurations[fingerprint].files
+
+    return Subject(log, recorded, body, configuration)
+
+
+def _on_postgresql(writer: MessageLogWriter, reader: MessageLogReader) -> Subject:
+    async def recorded(message_id: str) -> Sequence[StoredRecord]:
+        return sorted([s async for s in reader.by_message_id(message_id)], key=lambda s: s.number)
+
+    async def body(stored: StoredRecord) -> bytes:
+        assert stored.record.body is not None
+        return b"".join([piece async for piece in reader.body(stored.record.body)])
+
+    return Subject(writer, recorded, body, reader.configuration)
+
+
+async def test_the_four_points_of_an_exchange(subject: Subject) -> None:
+    sent: SignedRequest = signed_request(message_id="m-1")
+    logged = await subject.log.append_request(sent)
+    answer: AuthenticResponse = authentic_response(logged)
+    given = await subject.log.append_response(answer)
+    taken: AuthorizedRequest = authorized_request(message_id="m-1")
+    dispatchable = await subject.log.append_authorized(taken)
+    reply: SignedResponse = signed_response(dispatchable)
+    leaving = await subject.log.append_reply(reply)
+
+    assert (logged.signed, given.authentic, dispatchable.authorized, leaving.signed) == (sent, answer, taken, reply)
+    records = await subject.recorded("m-1")
+    numbers = [logged.record_number, given.record_number, dispatchable.record_number, leaving.record_number]
+    assert [s.number for s in records] == numbers == sorted(set(numbers))
+    facts = [
+        (r.side, r.kind, r.request_id, r.peer_server, r.decision, r.request_number) for r in (s.record for s in records)
+    ]
+    ours, theirs = sent.received.request.request_id, taken.authentic.incoming.request.request_id
+    assert facts == [
+        ("client", "request", ours, None, None, None),
+        ("client", "response", ours, None, None, numbers[0]),
+        ("server", "request", theirs, "VN/GOV/G22/ss1", "granted", None),
+        ("server", "response", theirs, "VN/GOV/G22/ss1", None, numbers[2]),
+    ]
+    for stored, parts in zip(
+        records, (sent.parts, answer.parts, taken.authentic.incoming.parts, reply.parts), strict=True
+    ):
+        record = stored.record
+        assert (record.part, record.signature) == (parts.part, parts.signature)
+        assert (record.hash_chain_result, record.hash_chain) == (parts.hash_chain_result, parts.hash_chain)
+        assert (record.time, record.conf_fingerprint) == (NOW, CONF.fingerprint)
+        assert (record.client, record.service) == ("VN/GOV/G22/dvc", "VN/GOV/G01/dancu/person")
+    assert await subject.configuration(CONF.fingerprint) == CONF.files
+
+
+async def test_a_refusal_is_recorded_with_its_code(subject: Subject) -> None:
+    refused: RefusedRequest = refused_request()
+    recorded = await subject.log.append_refused(refused)
+    assert recorded.refused == refused
+    (stored,) = await subject.recorded("message")
+    assert (stored.number, stored.record.decision) == (recorded.record_number, "refused:access_denied")
+
+
+@pytest.mark.parametrize(
+    ("body", "content"),
+    [
+        (None, None),
+        (InlineBody(b""), b""),
+        (InlineBody(b"\x00 small \xff"), b"\x00 small \xff"),
+        (PatternBody(70_000), PatternBody(70_000).whole()),
+        (PatternBody(3 * (1 << 20) + 5), PatternBody(3 * (1 << 20) + 5).whole()),
+        (PatternBody(2 << 20), PatternBody(2 << 20).whole()),
+    ],
+    ids=["none", "empty", "inline", "spooled", "pieces", "whole pieces"],
+)
+async def test_bodies(subject: Subject, body: Body | None, content: bytes | None) -> None:
+    await subject.log.append_request(signed_request(body=body))
+    (stored,) = await subject.recorded("message")
+    if content is None:
+        assert stored.record.body is None  # no body part is not an empty one (reference 3.9)
+        return
+    assert stored.record.body is not None
+    assert (stored.record.body.size, stored.record.body.digest) == (len(content), sha512(content))
+    assert await subject.body(stored) == content
+
+
+@pytest.mark.parametrize("first", [authorized_request, refused_request])
+@pytest.mark.parametrize("second", [authorized_request, refused_request])
+async def test_a_request_is_accepted_once(
+    subject: Subject,
+    first: Callable[[str], AuthorizedRequest | RefusedRequest],
+    second: Callable[[str], AuthorizedRequest | RefusedRequest],
+) -> None:
+    id = str(uuid.uuid4())
+    await _append(subject, first(id))
+    with pytest.raises(ReplayedRequest) as caught:
+        await _append(subject, second(id))
+    assert caught.value.code == "replayed_request"
+    assert len(await subject.recorded("message")) == 1  # a replay leaves nothing
+
+
+async def _append(subject: Subject, request: AuthorizedRequest | RefusedRequest) -> object:
+    if isinstance(request, AuthorizedRequest):
+        return await subject.log.append_authorized(request)
+    return await subject.log.append_refused(request)
+
+
+async def test_of_simultaneous_copies_one_is_accepted(subject: Subject) -> None:
+    id = str(uuid.uuid4())
+    copies = [subject.log.append_authorized(authorized_request(id)) for _ in range(20)]
+    outcomes = await asyncio.gather(*copies, return_exceptions=True)
+    assert sum(isinstance(o, ReplayedRequest) for o in outcomes) == 19
+    assert len(await subject.recorded("message")) == 1
+
+
+async def test_the_claim_is_the_pair_of_peer_and_request_id(subject: Subject) -> None:
+    await subject.log.append_authorized(authorized_request("same"))
+    await subject.log.append_authorized(authorized_request("same", peer=OTHER_PEER))
+    await subject.log.append_authorized(authorized_request("other"))  # the message id repeats, as it may
+    assert len(await subject.recorded("message")) == 3
+
+
+async def test_the_consumers_side_claims_nothing(subject: Subject) -> None:
+    request = signed_request()
+    await subject.log.append_request(request)
+    await subject.log.append_request(request)
+    assert len(await subject.recorded("message")) == 2
+
+
+@pytest.mark.parametrize("hostile", ["a\x00b", "\x00", "\ud800", "a" * 255, "\U0001f600' OR 1=1 --", "\\x00"])
+async def test_hostile_message_ids_harm_nobody(subject: Subject, hostile: str) -> None:
+    together = [subject.log.append_authorized(authorized_request(message_id=id)) for id in ("m", hostile, "m")]
+    accepted = await asyncio.gather(*together)
+    assert len({a.record_number for a in accepted}) == 3
+    assert len(await subject.recorded("m")) == 2
+
+
+async def test_many_at_once_are_all_there(subject: Subject) -> None:
+    logged = await asyncio.gather(*(subject.log.append_request(signed_request()) for _ in range(300)))
+    numbers = sorted(entry.record_number for entry in logged)
+    assert len(set(numbers)) == 300
+    assert [s.number for s in await subject.recorded("message")] == numbers

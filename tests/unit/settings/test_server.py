@@ -1,0 +1,217 @@
+"""What a server's file may say, and which well-formed things are still wrong together."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.core.identifiers import SecurityServerId
+from gateway.settings.common import SecretReference
+from tests.unit.settings.support import SERVER, changed, problems_of, server_from
+
+DATABASE = "database: {embedded: var/postgres, name: g01}"
+ANCHOR = '{anchor: "http://127.0.10.100:8600/anchor.xml"}'
+SIGNING = '{token: "file:sign.p12", pin: "file:sign.pin"}'
+
+
+def test_values_and_defaults(tmp_path: Path) -> None:
+    settings = server_from(tmp_path, SERVER)
+    assert settings.server == SecurityServerId("VN", "GOV", "G01", "ss1")
+    assert settings.state_directory == Path("var/servers/VN-GOV-G01-ss1")
+    assert settings.database_name == "g01"
+    assert settings.database.dsn() is None
+    assert len(settings.keys.signing) == 1
+    assert settings.keys.signing[0].token == Path("sign.p12")
+    assert settings.keys.signing[0].pin == SecretReference("file", "sign.pin")
+    assert settings.keys.authentication.certificate == Path("auth.pem")
+    assert settings.listen.clients_https is None
+    assert (settings.peers.port, settings.peers.ocsp_port, settings.peers.tls) == (5500, 5577, "strict")
+    assert settings.limits.header == 8192
+    assert settings.global_configuration.refresh == timedelta(seconds=60)
+    assert settings.clients[0].services[0].verify_tls is True
+
+
+def test_settings_are_frozen(tmp_path: Path) -> None:
+    settings = server_from(tmp_path, SERVER)
+    with pytest.raises(Exception, match="frozen"):
+        settings.state = Path("x")  # type: ignore[misc]
+
+
+class TestDatabase:
+    def test_embedded(self, tmp_path: Path) -> None:
+        settings = server_from(tmp_path, changed(DATABASE, "database: embedded"))
+        assert (settings.database.embedded, settings.database_name) == (Path("var/postgres"), "gateway_vn_gov_g01_ss1")
+
+    def test_url(self, tmp_path: Path) -> None:
+        url = "postgresql://gateway@db1,db2/g01?target_session_attrs=primary"
+        assert server_from(tmp_path, changed(DATABASE, f"database: {url}")).database.dsn() == url
+
+    def test_secret_url(self, tmp_path: Path) -> None:
+        (tmp_path / "dsn").write_text("postgresql://u:p@h/d\n")
+        settings = server_from(tmp_path, changed(DATABASE, f"database: file:{tmp_path}/dsn"))
+        assert settings.database.dsn() == "postgresql://u:p@h/d"
+        assert "u:p" not in repr(settings)
+
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [
+            ("{}", "needs either 'embedded' or 'url'"),
+            ("{embedded: a, url: postgresql://h/d}", "needs either 'embedded' or 'url'"),
+            ("{url: postgresql://h/d, name: x}", "'name' belongs to 'embedded'"),
+            ("{name: x}", "needs either 'embedded' or 'url'"),
+            ("sqlite", "must be a reference to a secret"),
+            ("postgresql://u:p@h/d", "must not hold a password"),
+        ],
+    )
+    def test_refused(self, tmp_path: Path, value: str, text: str) -> None:
+        (problem,) = problems_of(tmp_path, changed(DATABASE, f"database: {value}"))
+        assert problem.startswith("server.yaml:3:")
+        assert text in problem
+
+
+class TestGlobalConfiguration:
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [
+            ("{}", "needs either 'anchor' or 'directory'"),
+            ("{anchor: file:a, directory: b}", "needs either 'anchor' or 'directory'"),
+            ("{directory: b, anchor_sha256: file:x}", "'anchor_sha256' belongs to 'anchor'"),
+            ("{anchor: file:a, anchor_sha256: abcd}", "64 hexadecimal digits"),
+        ],
+    )
+    def test_refused(self, tmp_path: Path, value: str, text: str) -> None:
+        (problem,) = problems_of(tmp_path, changed(ANCHOR, value))
+        assert text in problem
+
+    def test_digest(self, tmp_path: Path) -> None:
+        (tmp_path / "digest").write_text("AB" * 32 + "  anchor.xml\n")
+        for value in ("ab" * 32, f"file:{tmp_path}/digest"):
+            settings = server_from(tmp_path, changed(ANCHOR, f"{{anchor: file:a, anchor_sha256: {value}}}"))
+            assert settings.global_configuration.anchor_digest() == b"\xab" * 32
+        assert server_from(tmp_path, SERVER).global_configuration.anchor_digest() is None
+
+
+class TestKeys:
+    def test_several(self, tmp_path: Path) -> None:
+        text = changed(SIGNING, '[{token: "file:a"}, {key: "file:b", certificate: "file:c", algorithm: pss}]')
+        first, second = server_from(tmp_path, text).keys.signing
+        assert (first.token, first.pin, first.algorithm) == (Path("a"), None, "default")
+        assert (second.key, second.certificate, second.algorithm) == (Path("b"), Path("c"), "pss")
+
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [
+            ("[]", "must not be empty"),
+            ("{}", "needs either 'token'"),
+            ('{token: "file:a", key: "file:b", certificate: c}', "needs either 'token'"),
+            ('{key: "file:b"}', "belong together"),
+            ('{token: "file:a", certificate: c}', "belong together"),
+            ("{token: a}", "beginning with file:"),
+            ('{token: "pkcs11:x"}', "beginning with file:"),
+            ('{token: "file:a", algorithm: rsa}', "must be 'default' or 'pss'"),
+        ],
+    )
+    def test_refused(self, tmp_path: Path, value: str, text: str) -> None:
+        (problem,) = problems_of(tmp_path, changed(SIGNING, value))
+        assert text in problem
+
+    def test_https_needs_a_key(self, tmp_path: Path) -> None:
+        text = changed("clients_http: 127.0.10.1:8080", "clients_https: 127.0.10.1:8443")
+        assert problems_of(tmp_path, text) == ["server.yaml:7:25: listen.clients_https: needs keys.internal_tls"]
+
+
+SERVICE = "clients[0].services[0]"
+TOGETHER = {
+    "mutual TLS with nobody": (
+        changed("authentication: https", "authentication: mutual_tls"),
+        ["10:26: clients[0].information_systems: 'mutual_tls' without 'certificates' lets nobody connect"],
+    ),
+    "mutual TLS with an empty list": (
+        changed("authentication: https", "certificates: []"),
+        ["10:26: clients[0].information_systems: 'mutual_tls' without 'certificates' lets nobody connect"],
+    ),
+    "instance in front of a member": (
+        changed("to: GOV/G22/dvc", "to: VN/GOV/G22"),
+        [
+            f"18:18: {SERVICE}.rights[0].to: three pieces are CLASS/CODE/SUBSYSTEM, but 'VN' is the instance: "
+            "write 'GOV/G22'"
+        ],
+    ),
+    "instance in front of a group's member": (
+        changed("GOV/G15/hotich", "VN/GOV/G15"),
+        [
+            "11:28: clients[0].local_groups.staff[0]: three pieces are CLASS/CODE/SUBSYSTEM, but 'VN' is the instance: "
+            "write 'GOV/G15'"
+        ],
+    ),
+    "client of another instance": (
+        changed("id: GOV/G01/dancu", "id: EE/GOV/G01/dancu"),
+        ["9:9: clients[0].id: a client of this server belongs to instance 'VN'"],
+    ),
+    "unknown local group": (
+        changed("local:staff", "local:staf"),
+        [f"19:18: {SERVICE}.rights[1].to: this client has no local group 'staf'; did you mean 'staff'?"],
+    ),
+    "right that matches no endpoint": (
+        changed('allow: ["GET /v1/persons/*"]', 'allow: ["GET /v1/person/*"]'),
+        [
+            f"18:39: {SERVICE}.rights[0].allow[0]: 'GET /v1/person/*' matches no endpoint of the service; "
+            "did you mean 'GET /v1/persons/*'?"
+        ],
+    ),
+    "right with another method": (
+        changed('allow: ["GET /v1/persons/*"]', 'allow: ["POST /v1/persons/*"]'),
+        [
+            f"18:39: {SERVICE}.rights[0].allow[0]: 'POST /v1/persons/*' matches no endpoint of the service; "
+            "did you mean 'GET /v1/persons/*'?"
+        ],
+    ),
+    "client twice": (
+        SERVER + "  - id: VN/GOV/G01/dancu\n",
+        ["20:9: clients[1].id: client 'VN/GOV/G01/dancu' stands here for the second time"],
+    ),
+    "service twice": (
+        SERVER + "      - {code: person, url: http://h}\n",
+        ["20:16: clients[0].services[1].code: service 'person' stands here for the second time"],
+    ),
+    "metaservice": (
+        changed("code: person", "code: listMethods"),
+        [f"13:15: {SERVICE}.code: 'listMethods' is a metaservice of the server itself"],
+    ),
+    "endpoints and description": (
+        changed("        timeout: 10s", "        openapi: x.yaml"),
+        [f"13:9: {SERVICE}: 'endpoints' come from 'openapi': give only one of them"],
+    ),
+    "unknown method": (
+        changed('"POST /v1/verify"', '"FETCH /v1/verify"'),
+        [f"16:42: {SERVICE}.endpoints[1]: 'FETCH /v1/verify' is not an endpoint such as 'GET /v1/persons/*': "
+         "method, one blank, path"],
+    ),
+    "escape in a path": (
+        changed('"POST /v1/verify"', '"POST /v1/%2e"'),
+        [f"16:42: {SERVICE}.endpoints[1]: a path is written decoded, without escapes and control characters"],
+    ),
+    "spool above the limit": (
+        SERVER + "limits: {spool_above: 2MiB, body: 1MiB}\n",
+        ["20:23: limits.spool_above: is above limits.body"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), TOGETHER.values(), ids=TOGETHER.keys())
+def test_wrong_together(tmp_path: Path, text: str, expected: list[str]) -> None:
+    assert problems_of(tmp_path, text) == [f"server.yaml:{problem}" for problem in expected]
+
+
+@pytest.mark.parametrize("allow", ["* /v1/persons/*", "GET /**", "GET /v1/persons/0*", "GET **"])
+def test_wider_and_narrower_rights_meet_an_endpoint(tmp_path: Path, allow: str) -> None:
+    assert server_from(tmp_path, changed('allow: ["GET /v1/persons/*"]', f'allow: ["{allow}"]'))
+
+
+def test_files_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert problems_of(tmp_path, SERVER, files=True) == [
+        "server.yaml:5:20: keys.signing.token: cannot read the file 'sign.p12': No such file or directory",
+        "server.yaml:6:25: keys.authentication.key: cannot read the file 'auth.key': No such file or directory",
+        "server.yaml:6:55: keys.authentication.certificate: cannot read the file 'auth.pem': No such file or directory",
+    ]

@@ -71,7 +71,6 @@ async def security_server(settings: ServerSettings) -> AsyncIterator[str]:
 async def _start(settings: ServerSettings, group: asyncio.TaskGroup, stack: AsyncExitStack) -> str:
     log = build_log()
     route_library_logs(log)
-    report = incidents(log)
     conf = _FixedConf(server_conf(settings))
     state = settings.state_directory
 
@@ -103,7 +102,9 @@ async def _start(settings: ServerSettings, group: asyncio.TaskGroup, stack: Asyn
 
     # one exchange's ports
     registry = CollectorRegistry()
-    observer = PrometheusObserver(registry, ExchangeLine(log))
+    line = ExchangeLine(log)
+    observer = PrometheusObserver(registry, line)
+    report = incidents(log, line)
     verdicts, peer_verdicts = SignerVerdicts(), PeerVerdicts()
     limits = FramingLimits(message=settings.limits.message, part=settings.limits.part, body=settings.limits.body)
 
@@ -131,6 +132,8 @@ async def _start(settings: ServerSettings, group: asyncio.TaskGroup, stack: Asyn
 
     # ports, those that others depend on first
     health = Health(str(settings.server), clock)
+    ports = settings.listen
+    listener = tls.PeerListener(settings.peers.tls, auth_key.load_into, globalconf.current().ca_certificates())
     watched = Watched(
         settings,
         clock,
@@ -143,17 +146,16 @@ async def _start(settings: ServerSettings, group: asyncio.TaskGroup, stack: Asyn
         links=links,
         verdicts=verdicts,
         peers=peer_verdicts,
+        listener=listener,
     )
     registry.register(ReadingsCollector(watched.readings()))
     watched.watch(health)
-    ports = settings.listen
     if ports.admin is not None:
         require_loopback(ports.admin.host)
         await listen_app(stack, build_admin(registry, health), ports.admin.host, ports.admin.port)
     if ports.ocsp is not None:
         await listen(stack, OcspLookup(auth_key.ocsp_answers).handle, ports.ocsp.host, ports.ocsp.port)
     if ports.servers is not None:
-        listener = tls.PeerListener(settings.peers.tls, auth_key.load_into, globalconf.current().ca_certificates())
         background(group, stack, _follow_authorities(globalconf, listener))
         proxy = ServerProxy(server_side, new_body, limits, tls.shown_chain, report)
         await listen(stack, proxy.handle, ports.servers.host, ports.servers.port, tls=listener.context)

@@ -15,27 +15,31 @@ from gateway.exchange.peers import PeerVerdicts
 from gateway.messagelog.writer import MessageLogWriter
 from gateway.monitoring import checks
 from gateway.monitoring.health import Health, Problem
+from gateway.monitoring.line import ExchangeLine
 from gateway.monitoring.logs import Log, where
-from gateway.monitoring.readings import CertificateReading, CertificateUse, Readings
+from gateway.monitoring.outcomes import bounded_code
+from gateway.monitoring.readings import CertificateReading, CertificateUse, Reading, Readings
 from gateway.settings.server import ServerSettings
 from gateway.signer.ocsp_client import OcspClient
 from gateway.signer.signer import AuthKey, LocalSigner
 from gateway.transport.peers import PeerLinks
+from gateway.transport.tls import PeerListener
 
 _WARN_DAYS = 30.0
 _LAG_WARN, _LAG_FAIL = 1.0, 10.0  # seconds
 _WARN_BEFORE_EXPIRY = timedelta(minutes=2)
 
 
-def incidents(log: Log) -> Callable[[Exception, Fault], None]:
-    """What the proxies report with: the fault's code and correlation id; of an unexpected error its type and place, never its
-    text, which may hold a path or a body."""
+def incidents(log: Log, line: ExchangeLine) -> Callable[[Exception, Fault], None]:
+    """What the proxies report with: a known code, and the correlation id that the caller was given. Of an unexpected error its
+    type and place, never its text, which may hold a path or a body; of a peer's fault nothing the peer chose."""
 
     def report(error: Exception, fault: Fault) -> None:
+        told = {"code": bounded_code(fault.code), "correlation": line.message_id(fault.detail or "-")}
         if isinstance(error, GatewayError):
-            log.warning("refused", code=fault.code, correlation=fault.detail)
+            log.warning("refused", **told)
         else:
-            log.error("internal_error", code=fault.code, correlation=fault.detail, **where(error))
+            log.error("internal_error", **told, **where(error))
 
     return report
 
@@ -57,6 +61,7 @@ class Watched:
         links: PeerLinks,
         verdicts: SignerVerdicts,
         peers: PeerVerdicts,
+        listener: PeerListener | None,
     ) -> None:
         self._server = settings.server
         self._clock = clock
@@ -69,9 +74,11 @@ class Watched:
         self._links = links
         self._verdicts = verdicts
         self._peers = peers
+        self._listener = listener
 
     def readings(self) -> Readings:
-        verdicts, peers = self._verdicts, self._peers
+        verdicts, peers, listener = self._verdicts, self._peers, self._listener
+        accepted: dict[str, Reading] = {} if listener is None else {"server": lambda: listener.handshakes}
         return Readings(
             log_queue=lambda: self._writer.stats().waiting,
             log_lag=lambda: self._writer.stats().lag,
@@ -81,7 +88,7 @@ class Watched:
             chain_verifications=lambda: verdicts.misses + peers.misses,
             ocsp_verifications=lambda: verdicts.misses + peers.misses,
             certificates=self.certificates,
-            tls_handshakes={"client": lambda: self._links.handshakes},
+            tls_handshakes={"client": lambda: self._links.handshakes, **accepted},
             verdict_hits={"signer": lambda: verdicts.hits, "peer": lambda: peers.hits},
             verdict_misses={"signer": lambda: verdicts.misses, "peer": lambda: peers.misses},
         )

@@ -37,11 +37,19 @@ async def fetch_directory(session: aiohttp.ClientSession, location: str) -> byte
 
 
 async def fetch_part(session: aiohttp.ClientSession, location: str, part_location: str) -> bytes:
-    """A file of the configuration; `part_location` is relative to the directory's URL (RFC 3986)."""
-    url = urljoin(location, part_location)
-    if urlsplit(url).scheme not in {"http", "https"}:
-        raise MalformedMessage("a location that is not HTTP", code="global_conf_header_field_wrong_value")
-    return await _required(session, url, MAX_DOCUMENT)
+    """A file of the configuration; `part_location` is relative to the directory's URL (RFC 3986).
+    PeerUnavailable or MalformedMessage."""
+    return await _required(session, _resolved(location, part_location), MAX_DOCUMENT)
+
+
+def _resolved(location: str, part_location: str) -> str:
+    try:
+        url = urljoin(location, part_location)
+        if urlsplit(url).scheme in {"http", "https"}:
+            return url
+    except ValueError as e:
+        raise MalformedMessage("a location that is no URL", code="global_conf_header_field_wrong_value") from e
+    raise MalformedMessage("a location that is not HTTP", code="global_conf_header_field_wrong_value")
 
 
 async def fetch_anchor(session: aiohttp.ClientSession, url: str) -> bytes:

@@ -16,10 +16,11 @@ _MOST = 4096
 
 
 class PeerVerdicts:
-    """Chain and OCSP verdicts by (certificates, OCSP answers, trust). Bounded in number, and in time by `valid_until`."""
+    """Chain and OCSP verdicts by (certificates, OCSP answers, trust). Bounded in number, and in time: none is used before the
+    moment it was found at (a clock set back) or after `valid_until`."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[bytes, VerifiedServer] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[datetime, VerifiedServer]] = OrderedDict()
         self.hits = 0
         self.misses = 0
 
@@ -37,14 +38,14 @@ class PeerVerdicts:
         key = hashlib.sha256(
             b"\0".join((instance_trust.fingerprint, *(hashlib.sha256(x).digest() for x in (*chain, b"|", *ocsp))))
         ).digest()
-        verified = self._known.get(key)
-        if verified is not None and verified.valid_until > now:
+        since, verified = self._known.get(key, (now, None))
+        if verified is not None and since <= now < verified.valid_until:
             self.hits += 1
             self._known.move_to_end(key)
         else:
             self.misses += 1
             verified = verify_auth_certificate(chain, ocsp, instance_trust, now)
-            self._known[key] = verified
+            self._known[key] = (now, verified)
             while len(self._known) > _MOST:
                 self._known.popitem(last=False)
         server = trust.server_with_auth_cert(chain[0], client, now)

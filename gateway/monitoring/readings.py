@@ -51,7 +51,6 @@ class Readings:
     last_commit_age: Reading = unknown
     globalconf_age: Reading = unknown
     globalconf_left: Reading = unknown
-    spool_bytes: Reading = unknown
     chain_verifications: Reading = unknown
     ocsp_verifications: Reading = unknown
     certificates: Callable[[], Iterable[CertificateReading]] = _no_certificates
@@ -84,7 +83,6 @@ class ReadingsCollector(Collector):
                 "Until the global configuration expires; below zero: it has.",
                 r.globalconf_left,
             ),
-            ("spool_bytes", "Bytes of bodies in temporary files.", r.spool_bytes),
         ):
             yield self._gauge(name, text, read)
         yield from self._certificates()

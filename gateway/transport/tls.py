@@ -48,7 +48,8 @@ class PeerListener:
 
     OpenSSL completes the chain it shows out of the same store by which it judges the other side. So a connection begins with
     `context`, whose store is empty, and goes over to a context with the instance's CAs when our side of the handshake is
-    sent. A peer whose certificate came before that is judged by the empty store: refused, never let in.
+    sent. A peer whose certificate came before that is judged by the empty store: refused, never let in. `handshakes` counts
+    those begun.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class PeerListener:
     ) -> None:
         self._profile = profile
         self._load_key = load_key
+        self.handshakes = 0
         self.context = self._new_context()
         self.context.sni_callback = self._on_client_hello  # called for every hello, with a name or without
         self.trust(authorities)
@@ -80,6 +82,7 @@ class PeerListener:
     def _on_client_hello(
         self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext
     ) -> None:
+        self.handshakes += 1
         connection.context = self.context  # a second hello (retry) comes after the change below
         asyncio.get_running_loop().call_soon(setattr, connection, "context", self._believing)
 

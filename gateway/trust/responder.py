@@ -54,6 +54,8 @@ class OcspResponder:
         except (ValueError, NotImplementedError, UnsupportedAlgorithm, x509.DuplicateExtension):
             return _failure(Failure.MALFORMED_REQUEST)  # NotImplementedError: several certificates in one request
         nonce = _nonce(extensions)
+        if asked.serial_number < 0:
+            return _failure(Failure.MALFORMED_REQUEST)  # RFC 5280 4.1.2.2; and it could not be answered
         if any(e.critical and e.value is not nonce for e in extensions) or not _nonce_fits(nonce):
             return _failure(Failure.MALFORMED_REQUEST)
         if (asked.issuer_name_hash, asked.issuer_key_hash) != _issuer_hashes(self.authority, algorithm):

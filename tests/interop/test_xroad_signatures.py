@@ -15,6 +15,7 @@ from gateway.core.digest import Digest, DigestAlgorithm, sha512
 from gateway.core.errors import GatewayError, MalformedMessage
 from gateway.core.globalconf.sharedparams import parse_shared_parameters
 from gateway.core.identifiers import MemberId
+from gateway.core.signing import algorithms
 from gateway.core.signing.hashchain import verify_hash_chain, written_digests
 from gateway.core.signing.trust import InstanceTrust
 from gateway.core.signing.verify import MessageDigests, SignerVerdicts, VerifiedSignature, verify_message
@@ -42,7 +43,7 @@ def verify_container(path: Path, trust: InstanceTrust, signer: MemberId) -> Veri
         files = {name: container.read(name) for name in container.namelist()}
     signature, chain = files["META-INF/signatures.xml"], files.get("sig-hashchain.xml")
     written = {} if chain is None else written_digests(chain)
-    attachments = []
+    attachments: list[Digest] = []
     while (name := f"attachment{len(attachments) + 1}") in files or f"/{name}" in written:
         attachments.append(sha512(files[name]) if name in files else written[f"/{name}"])
     return verify_message(
@@ -138,6 +139,7 @@ def test_the_form_of_xroad_8() -> None:
         "/attachment1": sha512((folder / "attachment1").read_bytes()),
     }
     assert sha512(signature.signed_properties) == signature.signed_properties_digest
+    algorithms.verify(signature.certificate.public_key(), signature.algorithm, signature.value, signature.signed_info)
 
 
 MESSAGE_1 = "/message.xml"

@@ -30,6 +30,7 @@ from gateway.core.serverconf.model import ClientStatus, ConnectionType
 from gateway.exchange.blame import fault_of
 from gateway.exchange.ports import PeerReply
 from gateway.exchange.states import InformationSystem
+from gateway.trust.authority import KeyType
 from tests.support.journal import Journal
 from tests.support.simulator import (
     DANCU,
@@ -492,6 +493,15 @@ async def test_what_was_asked_is_what_is_answered(sim: InstanceSimulator, verb: 
     assert served.incoming.request == answer.request.signed.received.request
     assert served.authorized.authentic.peer == sim.consumer.id
     assert served.authorized.authentic.signer.member == PORTAL
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key_type", [KeyType.RSA_2048, KeyType.EC_P384])
+async def test_other_kinds_of_keys(key_type: KeyType) -> None:
+    sim = InstanceSimulator(key_type=key_type)
+    assert await sim.outcome("POST", body=b"{}") == "ok"
+    sim.wire.hands_on_response.append(tamper(REST_BODY, 1))
+    assert await sim.outcome("POST", body=b"{}") == f"{CHAIN}.invalid_hash_chain"
 
 
 async def test_the_observer_hears_of_each_exchange_once(sim: InstanceSimulator) -> None:

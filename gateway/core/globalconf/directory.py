@@ -27,8 +27,9 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from gateway.core.digest import Digest, DigestAlgorithm
 from gateway.core.errors import MalformedMessage, SignatureRejected
 from gateway.core.globalconf import xmlform as x
+from gateway.core.globalconf.mimeform import UNREADABLE, read_header, read_parameters, split_parts, unreadable
 from gateway.core.identifiers import check_piece
-from gateway.core.signing.algorithms import PublicKey, SignatureAlgorithm, default_algorithm, sign_der, verify_der
+from gateway.core.signing.algorithms import SignatureAlgorithm, default_algorithm, sign_der, verify_der
 
 SHARED = "SHARED-PARAMETERS"
 PRIVATE = "PRIVATE-PARAMETERS"
@@ -41,10 +42,7 @@ LOCAL_NAMES = {
     "FETCHINTERVAL": "fetchinterval-params.xml",
     "NEXTUPDATE": "nextupdate-params.xml",
 }
-_UNREADABLE = "global_conf_parsing_downloaded_conf_directory_failure"
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,\-./:=?]{1,70}")
-_HEADER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\x20-\x7e\x80-\xff\t]*)")
-_PARAMETER = re.compile(r"""[; ]*([A-Za-z0-9\-]+)=(?:"([^"]*)"|'([^']*)'|([^;]*))""")
 _STAMP = re.compile(r"/V[0-9]+/([0-9]{14,32})/")
 
 
@@ -124,24 +122,24 @@ def verify_directory(directory: SignedDirectory, certificates: Iterable[bytes]) 
 def parse_directory(body: bytes) -> SignedDirectory:
     """MalformedMessage with the `global_conf_*` code of what is missing or wrong. Nothing is verified here."""
     if len(body) > MAX_DIRECTORY:
-        raise _unreadable("the directory is too large")
-    headers, content = _headers(body)
-    outer = _split(content, _boundary(headers, "multipart/related"), closed=True)
+        raise unreadable("the directory is too large")
+    headers, content = read_header(body)
+    outer = split_parts(content, _boundary(headers, "multipart/related"), closed=True)
     if not outer:
         raise _wrong("the directory holds no signed data", "global_conf_missing_signed_data")
     if len(outer) != 2:
         raise _wrong("the directory does not hold exactly one signature", "global_conf_signature_decode_failure")
-    signed_headers, signed = _headers(outer[0])
-    inner = _split(signed, _boundary(signed_headers, "multipart/mixed"), closed=False)
+    signed_headers, signed = read_header(outer[0])
+    inner = split_parts(signed, _boundary(signed_headers, "multipart/mixed"), closed=False)
     if not inner or len(inner) > MAX_PARTS:
-        raise _unreadable("the directory names no files or too many")
-    about = _headers(inner[0])[0]
+        raise unreadable("the directory names no files or too many")
+    about = read_header(inner[0])[0]
     expires = about.get("expire-date")
     if expires is None:
         raise _wrong("Expire-date is missing", "global_conf_missing_signed_data_expiration_date")
-    parts = tuple(_part(*_headers(part)) for part in inner[1:])
+    parts = tuple(_part(*read_header(part)) for part in inner[1:])
     _check_parts(parts)
-    signature_headers, signature = _headers(outer[1])
+    signature_headers, signature = read_header(outer[1])
     return SignedDirectory(
         signed=signed,
         expires=_moment(expires),
@@ -157,63 +155,8 @@ def _wrong(what: str, code: str) -> MalformedMessage:
     return MalformedMessage(what, code=code)
 
 
-def _unreadable(what: str) -> MalformedMessage:
-    return _wrong(what, _UNREADABLE)
-
-
-def _headers(part: bytes) -> tuple[dict[str, str], bytes]:
-    """Header fields (lower-case names) and everything after the blank line. A field given twice is refused."""
-    fields: dict[str, str] = {}
-    while part:
-        line, _, part = part.partition(b"\n")
-        if not (line := line.removesuffix(b"\r")):
-            break
-        field = _HEADER.fullmatch(line)
-        if field is None:
-            raise _unreadable("a broken header field")
-        name = field[1].lower().decode("ascii")
-        if name in fields:
-            raise _unreadable("a repeated header field")
-        fields[name] = _utf8(field[2]).strip()
-    return fields, part
-
-
-def _utf8(value: bytes) -> str:
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError as e:
-        raise _unreadable("a header field is not UTF-8") from e
-
-
-def _split(content: bytes, boundary: bytes, *, closed: bool) -> list[bytes]:
-    """The parts between delimiter lines, each without the line break that belongs to the following delimiter."""
-    delimiters = list(re.finditer(rb"(?:^|\r?\n)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r?\n|\Z)", content))
-    parts: list[bytes] = []
-    for number, delimiter in enumerate(delimiters):
-        if delimiter[1]:
-            return parts
-        following = delimiters[number + 1] if number + 1 < len(delimiters) else None
-        if following is None and closed:
-            break
-        start = content.find(b"\n", delimiter.end()) + 1
-        end = len(content) if following is None else following.start()
-        if start == 0 or start > end:
-            raise _unreadable("a part without content")
-        parts.append(content[start:end])
-    if closed:
-        raise _unreadable("the closing boundary is missing")
-    return parts
-
-
-def _parameters(value: str) -> tuple[str, Mapping[str, str]]:
-    """`main; name=value; name="value"; name='value'`, names in lower case."""
-    main, _, rest = value.partition(";")
-    found = _PARAMETER.findall(rest)
-    return main.strip(), {name.lower(): double or single or bare.strip() for name, double, single, bare in found}
-
-
 def _boundary(headers: Mapping[str, str], kind: str) -> bytes:
-    main, parameters = _parameters(_field(headers, "content-type"))
+    main, parameters = read_parameters(_field(headers, "content-type"))
     boundary = parameters.get("boundary", "").encode()
     if main.lower() != kind or not _BOUNDARY.fullmatch(boundary):
         raise _wrong("Content-Type is not what the directory needs", "global_conf_header_field_wrong_value")
@@ -231,7 +174,7 @@ def _part(headers: Mapping[str, str], content: bytes) -> PartReference:
     for name, needed in (("content-type", "application/octet-stream"), ("content-transfer-encoding", "base64")):
         if _field(headers, name).lower() != needed:
             raise _wrong(f"{name} is not {needed}", "global_conf_header_field_wrong_value")
-    identifier, parameters = _parameters(_field(headers, "content-identifier"))
+    identifier, parameters = read_parameters(_field(headers, "content-identifier"))
     instance = parameters.get("instance")
     if identifier in (SHARED, PRIVATE):
         if not instance:
@@ -242,7 +185,7 @@ def _part(headers: Mapping[str, str], content: bytes) -> PartReference:
         identifier=identifier,
         instance=instance,
         location=_field(headers, "content-location"),
-        digest=_digest(algorithm, _base64(content, _UNREADABLE)),
+        digest=_digest(algorithm, _base64(content, UNREADABLE)),
         file_name=headers.get("content-file-name"),
     )
     # names become file names of whoever saves the configuration: nothing that climbs or hides
@@ -261,9 +204,9 @@ def _check_instance(instance: str) -> None:
 def _check_parts(parts: Sequence[PartReference]) -> None:
     """Each file once, and parameters of exactly one instance: else one directory could speak for two."""
     if len({p.local_name for p in parts}) != len(parts) or len({p.identifier for p in parts}) != len(parts):
-        raise _unreadable("a file is named twice")
+        raise unreadable("a file is named twice")
     if len({p.instance for p in parts if p.identifier in (SHARED, PRIVATE)}) != 1:
-        raise _unreadable("parameters of no instance or of several")
+        raise unreadable("parameters of no instance or of several")
 
 
 def _moment(value: str) -> datetime:
@@ -301,7 +244,7 @@ def _digest(algorithm: DigestAlgorithm, value: bytes) -> Digest:
 
 
 def _certificate_digest(value: str) -> Digest:
-    encoded, parameters = _parameters(value)
+    encoded, parameters = read_parameters(value)
     if "hash-algorithm-id" not in parameters:
         raise _wrong("hash-algorithm-id is missing", "global_conf_header_field_missing_parameter")
     algorithm = _digest_algorithm(parameters["hash-algorithm-id"])
@@ -339,9 +282,7 @@ def build_directory(
     about = f"Expire-date: {x.utc_text(expires)}\r\nVersion: {version}\r\n\r\n"
     files = "".join(f"--{inner}\r\n{_print_part(p)}" for p in parts)
     signed = f"--{inner}\r\n{about}{files}--{inner}--\r\n".encode()
-    public_key = key.public_key()
-    assert isinstance(public_key, PublicKey)
-    algorithm = default_algorithm(public_key, pss=pss)
+    algorithm = default_algorithm(key.public_key(), pss=pss)
     signature = base64.b64encode(sign_der(key, algorithm, signed))
     digest = DigestAlgorithm.SHA512.of(certificate)
     named = f'{base64.b64encode(digest.value).decode()}; hash-algorithm-id="{digest.algorithm.uri}"'

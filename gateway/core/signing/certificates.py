@@ -34,6 +34,7 @@ __all__ = [
     "auth_certificate_subject",
     "der",
     "find_issuer",
+    "has_octet_signature",
     "is_authentication_certificate",
     "is_issued_by",
     "is_ocsp_signer",
@@ -67,9 +68,19 @@ def parse_certificate(data: bytes) -> x509.Certificate:
             )  # C with more than two letters: an instance (reference 11.1, 26)
             _ = (certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key())
         _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.signature_hash_algorithm)
+        if not has_octet_signature(data, certificate.signature):
+            raise ValueError("a signature of broken octets")
     except (ValueError, TypeError, UnsupportedAlgorithm, *_X509_ERRORS) as e:
         raise MalformedMessage("a certificate cannot be read", code="incorrect_certificate") from e
     return certificate
+
+
+def has_octet_signature(signed: bytes, signature: bytes) -> bool:
+    """Whether the BIT STRING of the signature has no unused bits: the library ignores their number, which nobody signed."""
+    size = len(signature) + 1
+    header = bytes((0x03, size)) if size < 0x80 else bytes((0x03, 0x81, size)) if size < 0x100 else None
+    header = header or b"\x03\x82" + size.to_bytes(2, "big")
+    return header + b"\0" + signature in signed
 
 
 def der(certificate: x509.Certificate) -> bytes:

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 
 from gateway.core.errors import CertificateStatusUnknown, MalformedMessage
-from gateway.core.signing.certificates import der, is_issued_by, is_ocsp_signer, parse_certificate
+from gateway.core.signing.certificates import der, has_octet_signature, is_issued_by, is_ocsp_signer, parse_certificate
 from gateway.core.signing.trust import CaCertificate, InstanceTrust
 
 MAX_RESPONSE = 64 * 1024
@@ -79,7 +79,10 @@ def parse_ocsp(response: bytes) -> OcspAnswer:
     try:
         if len(response) > MAX_RESPONSE:
             raise ValueError("oversized")
-        return _answer(ocsp.load_der_ocsp_response(response))
+        answer = _answer(ocsp.load_der_ocsp_response(response))
+        if not has_octet_signature(response, answer.signature):
+            raise ValueError("a signature of broken octets")
+        return answer
     except (ValueError, TypeError, StopIteration, UnsupportedAlgorithm, *_X509_ERRORS) as e:
         raise MalformedMessage("an OCSP response cannot be read", code="incorrect_validation_info") from e
 

@@ -38,7 +38,8 @@ async def answer(request: web.Request) -> web.Response:
 async def server() -> AsyncIterator[TestServer]:
     app = web.Application()
     app.router.add_get("/{path:.*}", answer)
-    async with TestServer(app) as running:
+    running = TestServer(app)
+    async with running:
         yield running
 
 

@@ -11,14 +11,14 @@ from gateway.core.globalconf.anchor import parse_anchor
 from gateway.core.globalconf.model import auth_cert_hash
 from gateway.core.globalconf.privateparams import parse_private_parameters
 from gateway.core.globalconf.sharedparams import parse_shared_parameters
-from gateway.core.identifiers import GlobalGroupId, MemberId, SecurityServerId, SubsystemId
+from gateway.core.identifiers import GlobalGroupId, MemberId, SecurityServerId
 from gateway.registry.builder import Documents, build_documents
 from gateway.settings.registry import load_registry
-from tests.unit.core.globalconf.samples import PROFILE, certificate, der
+from tests.unit.core.globalconf.samples import PROFILE, certificate, der, subsystem
 from tests.unit.registry.yaml_sample import edit, write_registry
 
 POLICE, FINANCE = MemberId("VN", "GOV", "G01"), MemberId("VN", "GOV", "G12")
-DANCU, BHXH = SubsystemId(*POLICE.pieces, "dancu"), SubsystemId(*FINANCE.pieces, "bhxh")
+DANCU, BHXH = subsystem(POLICE, "dancu"), subsystem(FINANCE, "bhxh")
 
 
 def built(path: Path) -> Documents:

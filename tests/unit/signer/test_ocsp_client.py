@@ -341,7 +341,6 @@ async def test_lookup() -> None:
 
 LOOKUP_FAILS: dict[str, tuple[Callable[[], web.Response], str]] = {
     "500": (lambda: web.Response(status=500, text="Could not find"), "ocsp_connection_error"),
-    "redirect": (lambda: web.Response(status=302, headers={"Location": "/x"}), "ocsp_connection_error"),
     "too few": (lambda: multipart(), "cert_validation"),
     "too many": (lambda: multipart(b"A", b"B"), "cert_validation"),
     "not multipart": (lambda: web.Response(text="hello"), "ocsp_response_parsing_failure"),
@@ -355,6 +354,27 @@ async def test_lookup_fail(name: str) -> None:
     with pytest.raises(CertificateStatusUnknown) as e:
         await lookup(answer(), [b"cert"])
     assert e.value.code == code
+
+
+async def test_nobody_is_followed_elsewhere_fail(world: World) -> None:
+    """A redirect would let a peer or a responder choose whom we connect to."""
+    target = world.pki.urls[0]
+
+    async def elsewhere(request: web.Request) -> web.StreamResponse:
+        if request.path == "/there":
+            return multipart(b"A")
+        there = target if request.method == "POST" else "/there"
+        return web.Response(status=307, headers={"Location": there})
+
+    async with listening(elsewhere) as server:
+        assert server.port is not None
+        with pytest.raises(CertificateStatusUnknown):
+            await fetch_from_server("127.0.0.1", server.port, [b"cert"])
+        world.pki.urls = (str(server.make_url("/")),)
+        client = world.client()
+        await client.start()
+    assert client.get(world.certificate) is None
+    assert world.asked == []
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "bad host name"])

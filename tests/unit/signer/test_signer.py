@@ -18,9 +18,12 @@ from gateway.core.identifiers import MemberId
 from gateway.core.signing.algorithms import verify
 from gateway.core.signing.certificates import der
 from gateway.core.signing.trust import InstanceTrust
+from gateway.core.signing.verify import MessageDigests, SignerVerdicts, verify_auth_certificate, verify_message
 from gateway.core.signing.xades import draft_signature
+from gateway.exchange.ports import Signer
 from gateway.signer.signer import AuthKey, LocalSigner
 from gateway.signer.tokens.software import SoftwareToken
+from gateway.transport.peers import AuthenticationKey
 from gateway.trust.authority import Authority, Identity, create_root, named, validity
 from tests.unit.trust.pki import G01, NOW, Pki, auth_subject, ocsp_request, rsa_key, sign_subject
 
@@ -233,6 +236,25 @@ async def test_signs_a_draft(world: World, kind: str, bodies: tuple[()]) -> None
     verify(credential.certificate.public_key(), credential.algorithm, value, draft.signed_info)
 
 
+async def test_core_believes_the_signature(world: World) -> None:
+    port: Signer = world.signer(world.pki.sign())
+    message, body = sha512(b"message"), sha512(b"body")
+    credential = port.credential(G01, NOW)
+    draft = draft_signature(message, (body,), credential, NOW)
+    xml = draft.complete(await port.sign(credential, draft.signed_info))
+    verified = verify_message(
+        MessageDigests(message, (body,)),
+        signature=xml,
+        hash_chain_result=draft.hash_chain_result,
+        hash_chain=draft.hash_chain,
+        signer=G01,
+        trust=world.pki.trust,
+        at=NOW,
+        verdicts=SignerVerdicts(),
+    )
+    assert (verified.member, verified.certificate) == (G01, credential.certificate)
+
+
 async def test_signs_nothing_else_fail(world: World) -> None:
     signer = world.signer(world.pki.sign())
     credential = signer.credential(G01, NOW)
@@ -318,6 +340,16 @@ def test_a_key_that_openssl_refuses_fail(world: World) -> None:
     with pytest.raises(KeyTokenError) as e:
         AuthKey(Odd(identity.key, identity.certificate), world.ocsp).load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     assert e.value.code == "key_not_available"
+
+
+def test_core_believes_the_authentication_key(world: World) -> None:
+    identity = world.pki.auth()
+    world.ocsp.fetch(identity.certificate)
+    key: AuthenticationKey = AuthKey(SoftwareToken(identity.key, identity.certificate), world.ocsp)
+    chain = (der(identity.certificate),)
+    assert (
+        verify_auth_certificate(chain, key.ocsp_responses(), world.pki.trust, NOW).certificate == identity.certificate
+    )
 
 
 def test_ocsp_of_the_chain_is_complete_or_absent(world: World) -> None:

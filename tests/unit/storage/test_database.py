@@ -18,21 +18,21 @@ FORBIDDEN = ("UPDATE {} SET {}", "DELETE FROM {}", "TRUNCATE {}", "ALTER TABLE {
 COLUMN = dict(zip(TABLES, ("part = ''", "part = ''", "data = ''", "names = '{}'", "peer = ''"), strict=True))
 
 
-@pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("statement", FORBIDDEN, ids=lambda s: s.split()[0])
-async def test_the_log_is_append_only(database: Database, table: str, statement: str) -> None:
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await database.pool.execute(statement.format(table, COLUMN[table]))
+async def test_the_log_is_append_only(database: Database, statement: str) -> None:
+    for table in TABLES:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await database.pool.execute(statement.format(table, COLUMN[table]))
 
 
-@pytest.mark.parametrize(
-    ("table", "column"), [("message_record", "number"), ("message_record", "written"), ("body_chunk", "written")]
-)
-async def test_numbers_and_the_moment_of_writing_are_not_the_writers_to_choose(
-    database: Database, table: str, column: str
-) -> None:
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await database.pool.execute(f"INSERT INTO {table} ({column}) VALUES (DEFAULT)")  # noqa: S608
+async def test_numbers_and_the_moment_of_writing_are_not_the_writers_to_choose(database: Database) -> None:
+    for statement in (
+        "INSERT INTO message_record (number) VALUES (1)",
+        "INSERT INTO message_record (written) VALUES (now())",
+        "INSERT INTO body_chunk (written) VALUES (now())",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await database.pool.execute(statement)
 
 
 async def test_every_session_is_the_writer_also_after_it_was_reset(database: Database) -> None:

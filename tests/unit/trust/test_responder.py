@@ -143,7 +143,15 @@ def _critical(pki: Pki) -> bytes:
     return ocsp_request(pki.sign().certificate, pki.root.certificate, SHA1, (unknown, True))
 
 
+def _negative(pki: Pki) -> bytes:
+    certificate = pki.sign().certificate
+    good = ask(certificate, pki.root.certificate)
+    at = len(good) - (certificate.serial_number.bit_length() // 8 + 1)  # where the INTEGER's content begins
+    return good[:at] + bytes([good[at] | 0x80]) + good[at + 1 :]
+
+
 MALFORMED = {
+    "negative serial number": _negative,
     "empty": lambda pki: b"",
     "text": lambda pki: b"hello",
     "cut": lambda pki: ask(pki.sign().certificate, pki.root.certificate)[:-1],

@@ -46,6 +46,14 @@ SS2 = SecurityServerId("VN", "GOV", "G22", "ss1")
 PROFILE = "ee.ria.xroad.common.certificateprofile.impl.EjbcaCertificateProfileInfoProvider"
 
 
+def subsystem(member: MemberId, code: str) -> SubsystemId:
+    return SubsystemId(member.instance, member.member_class, member.member_code, code)
+
+
+def server_id(owner: MemberId, code: str) -> SecurityServerId:
+    return SecurityServerId(owner.instance, owner.member_class, owner.member_code, code)
+
+
 @cache
 def key(name: str) -> PrivateKey:
     """One key for each name; names beginning with `rsa` get RSA."""
@@ -80,7 +88,7 @@ def anchor(name: str = "registry", instance: str = "VN") -> Anchor:
 def shared(version: int = 6, instance: str = "VN") -> SharedParameters:
     """Everything the format can hold, once or twice."""
     police, portal = MemberId(instance, "GOV", "G01"), MemberId(instance, "GOV", "G22")
-    dancu, dvc = SubsystemId(*police.pieces, "dancu"), SubsystemId(*portal.pieces, "dvc")
+    dancu, dvc = subsystem(police, "dancu"), subsystem(portal, "dvc")
     ca = CaCertificate(certificate("ca"), ("http://ocsp.test/1", "http://ocsp.test/2"), (certificate("ocsp"),))
     return SharedParameters(
         instance=instance,
@@ -99,19 +107,19 @@ def shared(version: int = 6, instance: str = "VN") -> SharedParameters:
         ),
         servers=(
             SecurityServer(
-                SecurityServerId(*police.pieces, "ss1"),
+                server_id(police, "ss1"),
                 "10.0.0.1",
                 (auth_cert_hash(der("auth1"), version), auth_cert_hash(der("auth1-next"), version)),
                 frozenset({police, dancu}),
             ),
             SecurityServer(
-                SecurityServerId(*portal.pieces, "ss1"),
+                server_id(portal, "ss1"),
                 "ss.portal.test",
                 (auth_cert_hash(der("auth2"), version),),
                 frozenset({portal, dvc, dancu}),
                 "đến 10 giờ",
             ),
-            SecurityServer(SecurityServerId(*portal.pieces, "bare"), None, (), frozenset({portal}), ""),
+            SecurityServer(server_id(portal, "bare"), None, (), frozenset({portal}), ""),
         ),
         groups=(
             GlobalGroup(GlobalGroupId(instance, "readers"), "Được tra cứu", frozenset({dvc, police})),

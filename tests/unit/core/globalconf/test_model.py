@@ -22,7 +22,9 @@ from tests.unit.core.globalconf.samples import (
     SS2,
     certificate,
     der,
+    server_id,
     shared,
+    subsystem,
 )
 
 SOON = LATER - timedelta(microseconds=1)
@@ -49,15 +51,15 @@ def test_servers_of_a_client() -> None:
 
     assert names(DANCU) == [SS1, SS2]
     assert names(POLICE) == [SS1]
-    assert names(PORTAL) == [SS2, SecurityServerId(*PORTAL.pieces, "bare")]
-    assert names(SubsystemId(*POLICE.pieces, "bare")) == []
+    assert names(PORTAL) == [SS2, server_id(PORTAL, "bare")]
+    assert names(subsystem(POLICE, "bare")) == []
     assert names(MemberId("VN", "GOV", "g01")) == []
 
 
 def test_a_server_by_its_id() -> None:
     found = CONF.server(SS2, NOW)
     assert found is not None and (found.address, found.maintenance) == ("ss.portal.test", "đến 10 giờ")
-    bare = CONF.server(SecurityServerId(*PORTAL.pieces, "bare"), NOW)
+    bare = CONF.server(server_id(PORTAL, "bare"), NOW)
     assert bare is not None and (bare.address, bare.maintenance) == (None, "")
     assert CONF.server(SecurityServerId("VN", "GOV", "G01", "ss9"), NOW) is None
     assert CONF.server(SecurityServerId("XX", "GOV", "G01", "ss1"), NOW) is None
@@ -87,9 +89,9 @@ def test_certificates_are_looked_for_in_the_clients_instance() -> None:
 
 
 def test_registered_clients() -> None:
-    assert CONF.is_registered_client(SubsystemId(*POLICE.pieces, "bare"), NOW)  # served by nobody, and a client
+    assert CONF.is_registered_client(subsystem(POLICE, "bare"), NOW)  # served by nobody, and a client
     assert CONF.is_registered_client(POLICE, NOW)
-    assert not CONF.is_registered_client(SubsystemId(*POLICE.pieces, "other"), NOW)
+    assert not CONF.is_registered_client(subsystem(POLICE, "other"), NOW)
 
 
 def test_groups() -> None:

@@ -80,6 +80,6 @@ def test_without_metadata_it_is_version_2_for_ever() -> None:
 def test_malformed(name: str, content: bytes | None) -> None:
     files = {**FILES, name: content} if content is not None else {k: v for k, v in FILES.items() if k != name}
     with pytest.raises(MalformedMessage) as caught:
-        load_saved(files)  # type: ignore[arg-type]
+        load_saved(files)
     expected = "global_conf_part_invalid_instance_identifier" if content is FOREIGN else "malformed_global_conf"
     assert caught.value.code == expected

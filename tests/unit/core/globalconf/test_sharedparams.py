@@ -58,7 +58,7 @@ def test_elements_stand_in_the_order_of_the_schema() -> None:
         "<globalSettings>",
         "<ocspFreshnessSeconds>3600",
     ]
-    places = []
+    places: list[int] = []
     for tag in order:
         places.append(text.index(tag, places[-1] if places else 0))
     assert places == sorted(places)

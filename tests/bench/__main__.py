@@ -122,7 +122,9 @@ async def large_body(country: Country, size: int, *, upload: bool) -> dict[str, 
         more: dict[str, Any] = {"data": pieces()} if upload else {}
         headers = {"X-Road-Client": "VN/GOV/G22/dvc"}
         timeout = aiohttp.ClientTimeout(total=None)
-        async with session.request("POST" if upload else "GET", url, headers=headers, timeout=timeout, **more) as answer:
+        async with session.request(
+            "POST" if upload else "GET", url, headers=headers, timeout=timeout, **more
+        ) as answer:
             got = 0
             async for data in answer.content.iter_any():
                 got += len(data)
@@ -201,15 +203,22 @@ async def _run(options: argparse.Namespace, folder: Path, service: str, stack: A
     print(f"ratio {total / base:.2f} (to reach: <= 5)")
     for name in country.servers:
         after = await counters(country, name)
-        print(f"{name}: in steady state {({k: v - before[name].get(k, 0) for k, v in after.items()})}")
+        print(f"{name}: in steady state { ({k: v - before[name].get(k, 0) for k, v in after.items()}) }")
         print(f"{name}: RSS {rss_mb(country.pid(name)):.0f} MB (to reach: <= 150)")
     direct, through = await direct_and_added(country, service, request, options.seconds / 2)
-    print(f"one idle client: p50 direct {direct:.2f} ms, through both servers {through:.2f} ms: adds {through - direct:.2f} ms (to reach: <= 12)")
+    print(
+        f"one idle client: p50 direct {direct:.2f} ms, through both servers {through:.2f} ms: "
+        f"adds {through - direct:.2f} ms (to reach: <= 12)"
+    )
     if options.large:
         for upload in (True, False):
             figures = await large_body(country, options.large << 20, upload=upload)
             what = "request" if upload else "response"
-            print(f"{options.large} MiB {what} body:", ", ".join(f"{k} {v:.0f}" for k, v in figures.items()), "(to reach: growth <= 32 MB)")
+            print(
+                f"{options.large} MiB {what} body:",
+                ", ".join(f"{k} {v:.0f}" for k, v in figures.items()),
+                "(to reach: growth <= 32 MB)",
+            )
     assert ANSWER
 
 

@@ -241,7 +241,10 @@ class Country:
         self, consumer: str, service: str, *, client: str, method: str = "GET", **more: Any
     ) -> tuple[int, dict[str, str], bytes]:
         """One call as an information system makes it: status, headers (lower-case names), body."""
-        headers = {"X-Road-Client": f"VN/GOV/{self.servers[_full(consumer)].member}/{client}", **more.pop("headers", {})}
+        headers = {
+            "X-Road-Client": f"VN/GOV/{self.servers[_full(consumer)].member}/{client}",
+            **more.pop("headers", {}),
+        }
         async with (
             aiohttp.ClientSession() as session,
             session.request(method, self.url(consumer, service), headers=headers, **more) as answer,

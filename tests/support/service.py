@@ -58,5 +58,6 @@ async def serving() -> AsyncIterator[Service]:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         assert site._server is not None
-        service.url = "http://127.0.0.1:%d/base" % site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+        port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+        service.url = f"http://127.0.0.1:{port}/base"
         yield service

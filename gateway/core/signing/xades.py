@@ -1,4 +1,4 @@
-"""XAdES signatures as X-Road makes them: templates out (here), values in (`xadesread.py`). Reference 4.1, 4.2, 4.8.
+"""XAdES signatures as X-Road makes them: templates out (here), values in (`xadesfast.py`, `xadesread.py`). Reference 4.1, 4.2, 4.8.
 
 SignedInfo and SignedProperties are written in canonical form already, so their canonical octets are known without canonicalising.
 What never changes for one credential (certificate, issuer, policy, OCSP answers) is rendered once and kept.
@@ -23,7 +23,8 @@ from gateway.core.signing import xadesform as form
 from gateway.core.signing.algorithms import SignatureAlgorithm
 from gateway.core.signing.certificates import der, rfc2253
 from gateway.core.signing.hashchain import HashChain, build_hash_chain
-from gateway.core.signing.xadesread import HASH_CHAIN_RESULT, MESSAGE, Reference, XadesSignature, parse_signature
+from gateway.core.signing.xadesfast import HASH_CHAIN_RESULT, MESSAGE, parse_signature
+from gateway.core.signing.xadesread import Reference, XadesSignature
 
 __all__ = [
     "HASH_CHAIN_RESULT",

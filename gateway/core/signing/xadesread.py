@@ -1,10 +1,9 @@
-"""Received signatures: bytes -> XadesSignature, or MalformedMessage. Nothing is verified here, but nothing is left open either.
+"""The general reader of received signatures. Nothing is verified here, but nothing is left open either.
 
-Two readers, one value. The *general* reader parses with lxml and canonicalises in document context; it takes what X-Road 7 writes
-and the X-Road 8 form (root `ds:Signature`, exclusive canonicalisation, SigningCertificateV2). The *fast* reader takes only text
-of exactly our own form, in which the canonical octets can be cut out, and returns None for everything else; whatever it returns,
-the general reader would return too. Refused by both: what `strictxml` refuses; transforms other than canonicalisation of
-SignedProperties; a reference to SignedProperties that is not *the* SignedProperties (signature wrapping); anything unexpected.
+It parses with lxml and canonicalises in document context; it takes what X-Road 7 writes and the X-Road 8 form (root
+`ds:Signature`, exclusive canonicalisation, SigningCertificateV2). Refused: what `strictxml` refuses; transforms other than
+canonicalisation of SignedProperties; a reference to SignedProperties that is not *the* SignedProperties (signature wrapping);
+anything unexpected. `xadesfast.py` reads our own form without all this, and falls back to here.
 """
 
 from __future__ import annotations
@@ -12,25 +11,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 
 from cryptography import x509
 from lxml import etree
 
-from gateway.core.digest import Digest, DigestAlgorithm
+from gateway.core.digest import Digest
 from gateway.core.errors import MalformedMessage
-from gateway.core.signing import xadesform as form
 from gateway.core.signing.algorithms import SignatureAlgorithm
 from gateway.core.signing.certificates import der, parse_certificate
 from gateway.core.signing.strictxml import (
     DS,
-    MAX_DOCUMENT,
     Children,
     InvalidXml,
     NotWellFormed,
     attributes_of,
     check_attributes,
-    decode_base64,
     digest_method,
     digest_value,
     leaf_base64,
@@ -39,9 +34,6 @@ from gateway.core.signing.strictxml import (
     only_child,
     parse_xml,
 )
-
-HASH_CHAIN_RESULT = "/sig-hashchainresult.xml"
-MESSAGE = "/message.xml"
 
 _XADES = "http://uri.etsi.org/01903/v1.3.2#"
 _ROOTS = tuple(f"{{http://uri.etsi.org/02918/v1.{n}.1#}}XAdESSignatures" for n in (2, 1))
@@ -84,7 +76,7 @@ class XadesSignature:
 
 
 @dataclass(frozen=True, slots=True)
-class _Unsigned:
+class UnsignedProperties:
     extra_certificates: tuple[x509.Certificate, ...] = ()
     ocsp: tuple[bytes, ...] = ()
     timestamps: tuple[bytes, ...] = ()
@@ -100,13 +92,9 @@ class _SignedInfo:
     properties_exclusive: bool
 
 
-def parse_signature(xml: bytes) -> XadesSignature:
+def parse_any_form(xml: bytes) -> XadesSignature:
     """MalformedMessage with `signature_verification.invalid_xml` (not XML as we read it) or
     `signature_verification.malformed_signature` (no signature as reference 4.2 says) otherwise."""
-    return _parse_own_form(xml) or _parse_any_form(xml)
-
-
-def _parse_any_form(xml: bytes) -> XadesSignature:
     try:
         return _read(parse_xml(xml))
     except NotWellFormed as e:
@@ -116,9 +104,6 @@ def _parse_any_form(xml: bytes) -> XadesSignature:
             f"Signature is malformed: {e.safe_detail if isinstance(e, MalformedMessage) else e}",
             code="signature_verification.malformed_signature",
         ) from e
-
-
-# --- the general reader --------------------------------------------------------------------------------------------
 
 
 def _read(root: etree._Element) -> XadesSignature:
@@ -145,7 +130,7 @@ def _read(root: etree._Element) -> XadesSignature:
     if need_attribute(signed, "Id") != info.properties_id:
         raise InvalidXml("the signed properties are not those that are referenced")
     signing_time, certificate_digest = _read_signed_properties(signed)
-    extras = _Unsigned() if unsigned is None else _read_unsigned(unsigned)
+    extras = UnsignedProperties() if unsigned is None else read_unsigned(unsigned)
     return XadesSignature(
         algorithm=info.algorithm,
         signed_info=info.octets,
@@ -250,7 +235,7 @@ def _read_signed_properties(element: etree._Element) -> tuple[datetime, Digest]:
     named = [properties[t] for t in (_xades("SigningCertificate"), _xades("SigningCertificateV2")) if t in properties]
     if time is None or len(named) != 1:
         raise InvalidXml("the signed properties do not name time and certificate")
-    return _parse_time(leaf_text(time)), _certificate_digest(Children(named[0]).one(_xades("Cert")))
+    return parse_time(leaf_text(time)), _certificate_digest(Children(named[0]).one(_xades("Cert")))
 
 
 def _certificate_digest(element: etree._Element) -> Digest:
@@ -261,7 +246,7 @@ def _certificate_digest(element: etree._Element) -> Digest:
     return digest
 
 
-def _parse_time(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     match = _TIME.fullmatch(text)
     if match is None:
         raise InvalidXml("SigningTime is no time with a time zone")
@@ -272,7 +257,7 @@ def _parse_time(text: str) -> datetime:
         raise InvalidXml("SigningTime is no time") from e
 
 
-def _read_unsigned(element: etree._Element) -> _Unsigned:
+def read_unsigned(element: etree._Element) -> UnsignedProperties:
     """Evidence beside the signature. What is of no use to us is refused: nobody signed it."""
     certificates: tuple[x509.Certificate, ...] = ()
     references: list[etree._Element] | None = None
@@ -294,7 +279,7 @@ def _read_unsigned(element: etree._Element) -> _Unsigned:
             raise InvalidXml("an unexpected unsigned property")
     if references is not None:
         _check_certificate_refs(references, encapsulated, certificates)
-    return _Unsigned(certificates, ocsp, tuple(timestamps))
+    return UnsignedProperties(certificates, ocsp, tuple(timestamps))
 
 
 def _items(element: etree._Element, name: str) -> list[etree._Element]:
@@ -342,105 +327,3 @@ def _read_ocsp_values(element: etree._Element) -> tuple[bytes, ...]:
         if check_attributes(value, ("Id",)).get("Id") not in (None, f"ocsp-response-{number}"):
             raise InvalidXml("an unknown Id")
     return tuple(leaf_base64(v) for v in values)
-
-
-# --- the fast reader -----------------------------------------------------------------------------------------------
-
-_CUTS = tuple((piece, piece[:1]) for piece in form.PIECES[1:])
-_URIS = {uri.encode(): uri for uri in (MESSAGE, HASH_CHAIN_RESULT)}
-_MIME_TYPES = (b"text/xml", b"application/hash-chain-result")
-_ALGORITHMS = {a.uri.encode(): a for a in SignatureAlgorithm}
-_OWN_IDS = frozenset(
-    ("signature", "signature-value", "signature-reference-0", "signature-reference-1", "signed-properties")
-)
-
-
-def _parse_own_form(xml: bytes) -> XadesSignature | None:
-    values = _cut(xml)
-    if values is None:
-        return None
-    (
-        algorithm,
-        uri,
-        digest,
-        properties_digest,
-        value,
-        certificate,
-        time,
-        certificate_digest,
-        issuer,
-        serial,
-        mime,
-        rest,
-    ) = values
-    if algorithm not in _ALGORITHMS or uri not in _URIS or mime not in _MIME_TYPES or not _is_plain(issuer, serial):
-        return None
-    start = len(form.HEAD) + len(form.SIGNED_INFO_TAG)
-    signed_info = xml[start : xml.index(form.BEFORE_VALUE, start)]
-    start = xml.index(form.SIGNED_PROPERTIES_TAG, start) + len(form.SIGNED_PROPERTIES_TAG)
-    signed_properties = xml[start : len(xml) - len(rest)]
-    try:
-        unsigned = _parse_unsigned(rest)
-        return XadesSignature(
-            algorithm=_ALGORITHMS[algorithm],
-            signed_info=form.SIGNED_INFO_APEX + signed_info,
-            value=decode_base64(value),
-            references=(Reference(_URIS[uri], _sha512(digest)),),
-            signed_properties=form.SIGNED_PROPERTIES_APEX + signed_properties,
-            signed_properties_digest=_sha512(properties_digest),
-            certificate=_parse_certificate(certificate),
-            certificate_digest=_sha512(certificate_digest),
-            signing_time=_parse_time(time.decode("ascii")),
-            extra_certificates=unsigned.extra_certificates,
-            ocsp=unsigned.ocsp,
-            timestamps=unsigned.timestamps,
-        )
-    except (MalformedMessage, ValueError):
-        return None  # the general reader says what is wrong
-
-
-def _cut(xml: bytes) -> list[bytes] | None:
-    """The values between the fixed pieces, the last being everything after them; None when a piece is not where it belongs."""
-    at = len(form.PIECES[0])
-    if not xml.startswith(form.PIECES[0]) or len(xml) > MAX_DOCUMENT:
-        return None
-    values = []
-    for piece, first in _CUTS:
-        end = xml.find(first, at)
-        if end < 0 or not xml.startswith(piece, end):
-            return None
-        values.append(xml[at:end])
-        at = end + len(piece)
-    values.append(xml[at:])
-    return values
-
-
-def _sha512(text: bytes) -> Digest:
-    return Digest(DigestAlgorithm.SHA512, decode_base64(text))
-
-
-@lru_cache(maxsize=1024)
-def _is_plain(issuer: bytes, serial: bytes) -> bool:
-    """Text that is its own canonical form and legal XML: printable, nothing to escape."""
-    try:
-        text = issuer.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return text.isprintable() and not set(text) & set("<>&") and serial.isdigit()
-
-
-@lru_cache(maxsize=1024)
-def _parse_certificate(text: bytes) -> x509.Certificate:
-    return parse_certificate(decode_base64(text))
-
-
-@lru_cache(maxsize=512)
-def _parse_unsigned(rest: bytes) -> _Unsigned:
-    """The unsigned properties by the general reader, once for each credential of a peer. InvalidXml or MalformedMessage."""
-    if not rest.startswith(form.UNSIGNED_PROPERTIES_TAG) or not rest.endswith(form.TAIL):
-        raise InvalidXml("not our form")
-    content = rest[len(form.UNSIGNED_PROPERTIES_TAG) : -len(form.TAIL)]
-    root = parse_xml(form.UNSIGNED_PROPERTIES_APEX + content)
-    if any(not _OWN_IDS.isdisjoint(attributes_of(element).values()) for element in root.iter()):
-        raise InvalidXml("an Id occurs twice")
-    return _read_unsigned(root)

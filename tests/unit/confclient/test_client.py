@@ -303,10 +303,10 @@ async def test_the_loop_refreshes_through_failures(registry: Registry, state: Pa
     loop = asyncio.create_task(conf_client.run())  # noqa: TID251
     try:
         async with asyncio.timeout(10):
-            while conf_client.last_error is None:  # noqa: ASYNC110
+            while conf_client.last_error is None:
                 await asyncio.sleep(0.01)
             registry.status = None
-            while conf_client.current().expires == NOW + timedelta(minutes=10):  # noqa: ASYNC110
+            while conf_client.current().expires == NOW + timedelta(minutes=10):
                 await asyncio.sleep(0.01)
     finally:
         loop.cancel()

@@ -91,7 +91,7 @@ async def test_a_configuration_is_kept_once(database: Database) -> None:
 
 BAD: dict[str, dict[str, Any]] = {
     "check violation": {"side": "neither"},
-    "not null violation": {"signature": None},
+    "not null violation": {"client": None},
     "index row too large": {"message_id": random.Random(1).randbytes(6000).hex()},
     "not to be encoded": {"request_number": 2**70},
 }
@@ -157,7 +157,7 @@ async def test_cancelled_run_tells_who_waits(database: Database) -> None:
         async with asyncio.TaskGroup() as tasks:
             writer = tasks.create_task(log.run())
             waiting = [tasks.create_task(_refusal(log)) for _ in range(2)]
-            while log.stats().waiting < 2:  # noqa: ASYNC110 - there is no event for "now it is in the database"
+            while log.stats().waiting < 2:
                 await asyncio.sleep(0.001)
             await asyncio.sleep(0.02)
             writer.cancel()

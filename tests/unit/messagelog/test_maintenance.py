@@ -37,7 +37,8 @@ async def test_partitions_at_start_and_later(database: Database) -> None:
     now += timedelta(days=2)
     assert await maintenance.once() == Swept(partitions=2, claims=0, pieces=0)
     await _append(database, signed_request(now=now))
-    assert await database.pool.fetchval("SELECT count(*) FROM ONLY message_record_default") == 0
+    async with database.owner() as owner:
+        assert await owner.fetchval("SELECT count(*) FROM ONLY message_record_default") == 0
 
 
 async def test_months(database: Database) -> None:

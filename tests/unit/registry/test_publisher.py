@@ -179,7 +179,7 @@ async def test_the_loop_signs_again(tmp_path: Path) -> None:
     loop = asyncio.create_task(publisher.run())  # noqa: TID251
     try:
         async with asyncio.timeout(5):
-            while publisher.last_success == first:  # noqa: ASYNC110
+            while publisher.last_success == first:
                 await asyncio.sleep(0.01)
     finally:
         loop.cancel()

@@ -184,7 +184,7 @@ def database_source(settings: ServerSettings) -> EmbeddedDatabase | str:
 
 def _token(key: KeySettings) -> KeyToken:
     pin = None if key.pin is None else key.pin.read()
-    return open_token(f"file:{key.token or key.key}", pin=pin, certificate=key.certificate, pss=key.algorithm == "pss")
+    return open_token(key.reference, pin=pin, certificate=key.certificate, pss=key.algorithm == "pss")
 
 
 def _peer_options(settings: ServerSettings) -> PeerOptions:

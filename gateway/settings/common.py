@@ -201,7 +201,8 @@ def _readable(path: Path) -> None:
         raise ValueError(f"cannot read the file {str(path)!r}: {e.strerror}") from e
 
 
-def _file_reference(value: object, info: ValidationInfo) -> Path:
+def file_reference(value: object, info: ValidationInfo) -> Path:
+    """The path behind `file:`; ValueError when it is not written so, or there is no such file."""
     if isinstance(value, str) and not value.startswith("file:"):
         raise ValueError("must be a reference to a file, beginning with file:")
     return _file(value, info)
@@ -225,9 +226,7 @@ def load_certificates(path: Path) -> list[x509.Certificate]:
 _PATH_SCHEMA = WithJsonSchema({"type": "string"})
 FilePath = Annotated[Path, PlainValidator(_path), _PATH_SCHEMA]
 ExistingFile = Annotated[Path, PlainValidator(_file), _PATH_SCHEMA]
-FileReference = Annotated[
-    Path, PlainValidator(_file_reference), WithJsonSchema({"type": "string", "pattern": "^file:"})
-]
+FileReference = Annotated[Path, PlainValidator(file_reference), WithJsonSchema({"type": "string", "pattern": "^file:"})]
 CertificateFile = Annotated[Path, PlainValidator(_certificate), _PATH_SCHEMA]
 
 # --- secrets -------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
 from gateway.settings.clients import ClientSettings, client_findings
 from gateway.settings.common import (
@@ -27,11 +27,13 @@ from gateway.settings.common import (
     Size,
     Strict,
     UrlOrFile,
+    file_reference,
     secret_reference,
     text,
 )
 from gateway.settings.loader import Finding, load
 from gateway.settings.names import FullServerName, Piece
+from gateway.settings.pkcs11uri import Pkcs11Uri, parse_pkcs11_uri
 from gateway.settings.references import duplicates
 
 # --- small types of this file ---------------------------------------------------------------------------------------
@@ -66,6 +68,15 @@ def _one_or_list(value: object) -> object:
     return value if isinstance(value, tuple) else (value,)
 
 
+def _token(value: object, info: ValidationInfo) -> Path | Pkcs11Uri:
+    if isinstance(value, str) and value.startswith("pkcs11:"):
+        return parse_pkcs11_uri(value)
+    return file_reference(value, info)
+
+
+Token = Annotated[
+    Path | Pkcs11Uri, PlainValidator(_token), WithJsonSchema({"type": "string", "pattern": "^(file|pkcs11):"})
+]
 Sha256 = Annotated[str, text(_sha256), WithJsonSchema({"type": "string", "pattern": "^(file:.+|[0-9a-fA-F]{64})$"})]
 Dsn = Annotated[str | SecretReference, PlainValidator(_dsn), WithJsonSchema({"type": "string"})]
 
@@ -122,9 +133,9 @@ DatabaseSettings = Annotated[DatabaseForm, BeforeValidator(_short_database, json
 
 
 class KeySettings(Strict):
-    """A private key and its certificate: a PKCS#12 file (`token`) or two PEM files."""
+    """A private key and its certificate: a PKCS#12 file or a hardware token (`token`), or two PEM files."""
 
-    token: FileReference | None = None
+    token: Token | None = None
     key: FileReference | None = None
     certificate: CertificateFile | None = None
     pin: Secret | None = None
@@ -133,10 +144,20 @@ class KeySettings(Strict):
     @model_validator(mode="after")
     def _one_form(self) -> Self:
         if (self.token is None) == (self.key is None):
-            raise ValueError("needs either 'token' (PKCS#12) or 'key' and 'certificate' (PEM)")
-        if (self.key is None) != (self.certificate is None):
+            raise ValueError("needs either 'token' (PKCS#12 or PKCS#11) or 'key' and 'certificate' (PEM)")
+        if not self.in_hardware and (self.key is None) != (self.certificate is None):
             raise ValueError("'key' and 'certificate' belong together")
         return self
+
+    @property
+    def in_hardware(self) -> bool:
+        """The key is on a token that keeps it."""
+        return isinstance(self.token, Pkcs11Uri)
+
+    @property
+    def reference(self) -> str:
+        """Scheme and location, as the signer opens it."""
+        return str(self.token) if self.in_hardware else f"file:{self.token or self.key}"
 
 
 OneOrMoreKeys = Annotated[
@@ -212,6 +233,10 @@ def server_findings(settings: ServerSettings, *, files: bool = True) -> Iterator
     yield from duplicates(listen, "address")
     if settings.listen.clients_https is not None and settings.keys.internal_tls is None:
         yield Finding(("listen", "clients_https"), "needs keys.internal_tls")
+    for name in ("authentication", "internal_tls"):
+        key: KeySettings | None = getattr(settings.keys, name)
+        if key is not None and key.in_hardware:
+            yield Finding(("keys", name, "token"), "must be a file: a PKCS#11 token keeps its key, and TLS needs it")
     if settings.limits.spool_above > settings.limits.body:
         yield Finding(("limits", "spool_above"), "is above limits.body")
     ids = [(("clients", i, "id"), c.id.resolve(instance)) for i, c in enumerate(settings.clients)]

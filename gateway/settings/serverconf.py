@@ -76,7 +76,7 @@ def _der(path: Path) -> list[bytes]:
 def _certificate(key: KeySettings) -> bytes:
     if key.certificate is not None:
         return _der(key.certificate)[0]
-    assert key.token is not None
+    assert isinstance(key.token, Path)  # the settings refuse hardware tokens for TLS
     try:
         pin = None if key.pin is None else key.pin.read().encode()
         found = pkcs12.load_pkcs12(key.token.read_bytes(), pin).cert

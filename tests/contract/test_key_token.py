@@ -20,6 +20,7 @@ from gateway.core.errors import KeyTokenError, SignatureRejected
 from gateway.core.signing.algorithms import SignatureAlgorithm, verify
 from gateway.signer.tokens import KeyToken, open_token
 from gateway.trust.authority import Identity, KeyType, new_key
+from tests.support.softhsm import PIN, softhsm
 from tests.unit.trust.pki import Pki, rsa_key
 
 
@@ -37,17 +38,32 @@ def _pem(directory: Path, identity: Identity) -> KeyToken:
     return open_token(f"file:{directory / 't.pem'}")
 
 
+def _pkcs11(directory: Path, identity: Identity, name: str, **more: bool) -> KeyToken:
+    (directory / "c.pem").write_bytes(identity.certificate.public_bytes(Encoding.PEM))
+    return open_token(softhsm().keep(name, identity), pin=PIN, certificate=directory / "c.pem", **more)
+
+
 KINDS: dict[str, Callable[[Path], KeyToken]] = {
     "pkcs12 ec p256": lambda d: _pkcs12(d, Pki(d).sign()),
     "pem ec p384": lambda d: _pem(d, Pki(d).sign(key=new_key(KeyType.EC_P384))),
     "pem ec p521": lambda d: _pem(d, Pki(d).sign(key=ec.generate_private_key(ec.SECP521R1()))),
     "pkcs12 rsa": lambda d: _pkcs12(d, Pki(d).sign(key=rsa_key())),
 }
+HARDWARE: dict[str, Callable[[Path], KeyToken]] = {
+    "pkcs11 ec p256": lambda d: _pkcs11(d, Pki(d).sign(), "p256"),
+    "pkcs11 ec p384": lambda d: _pkcs11(d, Pki(d).sign(key=new_key(KeyType.EC_P384)), "p384"),
+    "pkcs11 rsa": lambda d: _pkcs11(d, Pki(d).sign(key=rsa_key()), "rsa"),
+    "pkcs11 rsa pss": lambda d: _pkcs11(d, Pki(d).sign(key=rsa_key()), "pss", pss=True),
+}
+_OPEN: dict[str, KeyToken] = {}
 
 
-@pytest.fixture(params=KINDS)
-def token(request: pytest.FixtureRequest, tmp_path: Path) -> KeyToken:
-    return KINDS[request.param](tmp_path)
+@pytest.fixture(params=[*KINDS, *(pytest.param(kind, marks=pytest.mark.interop) for kind in HARDWARE)])
+def token(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> KeyToken:
+    """Opened once: none of these tests changes it."""
+    if request.param not in _OPEN:
+        _OPEN[request.param] = {**KINDS, **HARDWARE}[request.param](tmp_path_factory.mktemp("token"))
+    return _OPEN[request.param]
 
 
 def test_signs_with_the_key_of_its_certificate(token: KeyToken) -> None:

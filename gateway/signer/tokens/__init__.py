@@ -44,8 +44,15 @@ class TokenKind(Protocol):
     def __call__(self, location: str, *, pin: str | None, certificate: Path | None, pss: bool) -> KeyToken: ...
 
 
+def _open_pkcs11(location: str, *, pin: str | None, certificate: Path | None, pss: bool) -> KeyToken:
+    from gateway.signer.tokens.pkcs11 import Pkcs11Token  # its library is only for those who have such a token
+
+    return Pkcs11Token.load(location, pin=pin, certificate=certificate, pss=pss)
+
+
 TOKENS: dict[str, TokenKind] = {
     "file": SoftwareToken.load,
+    "pkcs11": _open_pkcs11,
 }
 
 

@@ -42,7 +42,7 @@ class SoftwareToken:
         if self._key.public_key() != certificate.public_key():
             raise KeyTokenError("the key does not belong to the certificate", code="key_not_found")
         self._certificate = certificate
-        self._intermediates = _issuers(certificate, chain)
+        self._intermediates = issuers_above(certificate, chain)
         self._algorithm = default_algorithm(self._key.public_key(), pss=pss)
 
     @classmethod
@@ -58,7 +58,7 @@ class SoftwareToken:
             else:
                 key, certificates = _from_pkcs12(data, pin)
             if certificate is not None:
-                certificates = _pem_certificates(_read(certificate))
+                certificates = read_certificates(certificate)
             own = next((c for c in certificates if c.public_key() == key.public_key()), None)
             if own is None:
                 raise KeyTokenError("no certificate belongs to the key", code="cert_not_found")
@@ -102,7 +102,12 @@ def _usable(key: PrivateKeyTypes) -> PrivateKey:
             )
 
 
-def _issuers(certificate: x509.Certificate, chain: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+def read_certificates(path: Path) -> list[x509.Certificate]:
+    """All certificates of a PEM file, in its order. KeyTokenError."""
+    return _pem_certificates(_read(path))
+
+
+def issuers_above(certificate: x509.Certificate, chain: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
     """Upwards from `certificate`; roots are known to everybody and never sent (reference 3.1, 4.2)."""
     by_subject = {c.subject: c for c in chain if c.subject != c.issuer}
     path: list[x509.Certificate] = []

@@ -92,6 +92,19 @@ class TestGlobalConfiguration:
 
 
 class TestKeys:
+    def test_on_hardware(self, tmp_path: Path) -> None:
+        uri = "pkcs11:token=gw;object=sign?module-path=/opt/hsm.so"
+        for value in (f'{{token: "{uri}", pin: "env:PIN"}}', f'{{token: "{uri}", certificate: "file:c"}}'):
+            (key,) = server_from(tmp_path, changed(SIGNING, value)).keys.signing
+            assert key.in_hardware
+            assert key.reference == uri
+
+    def test_tls_keys_are_files(self, tmp_path: Path) -> None:
+        uri = "pkcs11:token=gw;object=auth?module-path=/opt/hsm.so"
+        text = changed('{key: "file:auth.key", certificate: auth.pem}', f'{{token: "{uri}"}}')
+        (problem,) = problems_of(tmp_path, text)
+        assert "keys.authentication.token: must be a file" in problem
+
     def test_several(self, tmp_path: Path) -> None:
         text = changed(SIGNING, '[{token: "file:a"}, {key: "file:b", certificate: "file:c", algorithm: pss}]')
         first, second = server_from(tmp_path, text).keys.signing
@@ -107,7 +120,8 @@ class TestKeys:
             ('{key: "file:b"}', "belong together"),
             ('{token: "file:a", certificate: c}', "belong together"),
             ("{token: a}", "beginning with file:"),
-            ('{token: "pkcs11:x"}', "beginning with file:"),
+            ('{token: "pkcs11:x"}', "attributes name=value"),
+            ('{token: "pkcs11:token=a;object=b?module-path=c&pin-value=9876"}', "must not hold a PIN"),
             ('{token: "file:a", algorithm: rsa}', "must be 'default' or 'pss'"),
         ],
     )

@@ -178,4 +178,4 @@ def test_algorithm_and_speed(pki: Pki) -> None:
 
 
 def test_the_registry_is_what_it_says() -> None:
-    assert set(TOKENS) == {"file"}
+    assert set(TOKENS) == {"file", "pkcs11"}

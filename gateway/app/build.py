@@ -40,7 +40,7 @@ from gateway.serverproxy.proxy import ServerProxy
 from gateway.settings.server import KeySettings, ServerSettings
 from gateway.settings.serverconf import server_conf
 from gateway.signer.ocsp_client import OcspClient, fetch_from_server
-from gateway.signer.signer import AuthKey, LocalSigner
+from gateway.signer.signer import AuthKey, LocalSigner, certificates_to_show
 from gateway.signer.tokens import KeyToken, open_token
 from gateway.storage.database import EmbeddedDatabase, open_database
 from gateway.transport import tls
@@ -92,12 +92,13 @@ async def _start(settings: ServerSettings, group: asyncio.TaskGroup, stack: Asyn
     background(group, stack, globalconf.run())
     signing = [_token(key) for key in settings.keys.signing]
     authentication = _token(settings.keys.authentication)
-    own = [c for t in (*signing, authentication) for c in (t.certificate, *t.intermediates)]
+    shown = certificates_to_show(authentication, globalconf.current().trust(settings.server.instance, clock()))
+    own = [*(t.certificate for t in signing), *shown]
     ocsp = OcspClient(own, lambda at: globalconf.current().trust(settings.server.instance, at), clock, state / "ocsp")
     await ocsp.start()
     background(group, stack, ocsp.run())
     signer = LocalSigner(signing, lambda instance, at: globalconf.current().trust(instance, at), ocsp)
-    auth_key = AuthKey(authentication, ocsp)
+    auth_key = AuthKey(authentication, ocsp, shown)
     internal_key = None if settings.keys.internal_tls is None else AuthKey(_token(settings.keys.internal_tls), ocsp)
 
     # one exchange's ports

@@ -147,10 +147,10 @@ def _receive(delivery: Delivery, moment: Moment) -> IncomingRequest:
 
 
 def _require_provider(conf: ServerConf, request: RestRequest) -> None:
-    """Only a registered client of ours has a key to answer with (reference 3.10, step 2)."""
+    """Only a registered client of ours has a key to answer with (reference 3.10, step 2: a failure of parsing)."""
     provider = conf.clients.get(request.service.client)
     if provider is None or provider.status is not ClientStatus.REGISTERED:
-        raise UnknownSubject(f"Client '{request.service.client}' not found")
+        raise within("service_failed", UnknownSubject(f"Client '{request.service.client}' not found"))
 
 
 def _authenticate(incoming: IncomingRequest, ocsp: tuple[bytes, ...], ports: ServerSide) -> AuthenticRequest:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import string
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +39,11 @@ class Framed:
             async for chunk in self.body.chunks():
                 yield chunk
         yield self.after
+
+
+def new_boundary() -> str:
+    """As X-Road draws them: `xtop` and thirty letters."""
+    return "xtop" + "".join(secrets.choice(string.ascii_letters) for _ in range(30))
 
 
 def frame(parts: SignedParts, part_type: str, boundary: str, ocsp: Sequence[bytes] = ()) -> Framed:

@@ -6,9 +6,9 @@ because a reply starts only when its record is durable.
 
 from __future__ import annotations
 
-import secrets
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from ssl import SSLObject
 
 from aiohttp import web
@@ -21,7 +21,7 @@ from gateway.exchange.blame import fault_of
 from gateway.exchange.ports import BodySink
 from gateway.exchange.server_side import Delivery, ServerSide, exchange_as_server
 from gateway.exchange.states import SignedParts
-from gateway.exchange.wire import frame, read_message
+from gateway.exchange.wire import frame, new_boundary, read_message
 
 Report = Callable[[Exception, Fault], None]  # tells the operator; never raises
 ShownChain = Callable[[SSLObject | None], tuple[bytes, ...]]
@@ -78,11 +78,12 @@ class ServerProxy:
         fault = fault_of(error, "server", str(uuid.uuid4()))
         self._report(error, fault)
         headers = {"Content-Type": "text/xml;charset=utf-8", "SOAPAction": ""}
-        return web.Response(body=print_soap_fault(fault), headers=headers)
+        # X-Road always writes the actor, which it never has
+        return web.Response(body=print_soap_fault(replace(fault, actor=fault.actor or "")), headers=headers)
 
 
 async def _send(parts: SignedParts, request: web.BaseRequest) -> web.StreamResponse:
-    framed = frame(parts, framing.REST_RESPONSE, "xtop" + secrets.token_hex(15))
+    framed = frame(parts, framing.REST_RESPONSE, new_boundary())
     # Lower-case names: X-Road servers look them up exactly so (reference 3.6).
     headers = CIMultiDict({"content-type": framed.content_type, "x-hash-algorithm": "SHA-512"})
     whole = framed.inline

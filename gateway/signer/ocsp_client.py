@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from gateway.core.errors import CertificateStatusUnknown, GatewayError, MalformedMessage
-from gateway.core.signing.certificates import find_issuer, sha256_hex
+from gateway.core.signing.certificates import find_issuer, ocsp_urls, sha256_hex
 from gateway.core.signing.ocsp import MAX_RESPONSE, cert_id, parse_ocsp, verify_ocsp
 from gateway.core.signing.trust import CaCertificate, InstanceTrust
 from gateway.signer.multipart import parse_ocsp_parts
@@ -131,8 +131,10 @@ class OcspClient:
         self, session: aiohttp.ClientSession, w: _Watched, ca: CaCertificate, trust: InstanceTrust
     ) -> None:
         """From the first responder whose answer verifies, whether it says good or not."""
-        failure: GatewayError = CertificateStatusUnknown("The global configuration names no OCSP responder for our CA")
-        for url in ca.ocsp_urls:
+        failure: GatewayError = CertificateStatusUnknown(
+            "Neither the global configuration nor the certificate names an OCSP responder"
+        )
+        for url in dict.fromkeys((*ca.ocsp_urls, *ocsp_urls(w.certificate))):
             try:
                 response = await _ask(session, url, w.certificate, ca.certificate)
                 if self._accept(w, response, ca, trust):

@@ -11,7 +11,7 @@ import os
 import ssl
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -150,13 +150,27 @@ def _named(certificate: x509.Certificate) -> str:
     return f"'{certificate.subject.rfc4514_string()}' (serial {certificate.serial_number:x})"
 
 
-class AuthKey:
-    """The authentication certificate and key, shown to other security servers as client and as server."""
+def certificates_to_show(token: KeyToken, trust: InstanceTrust) -> tuple[x509.Certificate, ...]:
+    """Leaf first, up to the first that a listed CA issued: a peer wants an OCSP answer for every certificate it is shown, and
+    looks for nothing above (reference 3.3). All of them when no listed CA issued any."""
+    chain = (token.certificate, *token.intermediates)
+    for count, certificate in enumerate(chain, start=1):
+        with suppress(GatewayError):
+            find_issuer(certificate, trust)
+            return chain[:count]
+    return chain
 
-    def __init__(self, token: KeyToken, ocsp: OcspAnswers) -> None:
+
+class AuthKey:
+    """The authentication certificate and key, shown to other security servers as client and as server. `certificates`: what is
+    shown, see `certificates_to_show`; otherwise the token's whole chain."""
+
+    def __init__(
+        self, token: KeyToken, ocsp: OcspAnswers, certificates: tuple[x509.Certificate, ...] | None = None
+    ) -> None:
         self._token = token
         self._ocsp = ocsp
-        self.certificates = (token.certificate, *token.intermediates)
+        self.certificates = certificates or (token.certificate, *token.intermediates)
         self.chain = tuple(der(c) for c in self.certificates)  # DER as sent: leaf first, no root (reference 3.1)
 
     @property

@@ -51,6 +51,7 @@ class Link(asyncio.Protocol):
         self._received_bytes = 0
         self._until_eof = False
         self._keep_alive = False
+        self._sent = False
         self._head_done = False
         self._complete = False
         self._error: Exception | None = None
@@ -155,16 +156,19 @@ class Link(asyncio.Protocol):
         """
         self._parser = httptools.HttpResponseParser(self)
         self._head, self._header_bytes = ResponseHead(), 0
-        self._head_done = self._complete = False
+        self._head_done = self._complete = self._sent = False
         whole = message.inline
         if whole is not None:
             await self._write(head + whole)
+            self._sent = True
         else:
             await self._write(head)
             async for chunk in message.chunks():
                 if self._head_done or self._error is not None:
                     break
                 await self._write(chunk)
+            else:
+                self._sent = True
         while not self._head_done:
             await self._wait_for_news()
         return self._head
@@ -197,7 +201,8 @@ class Link(asyncio.Protocol):
 
     def exchange_done(self) -> bool:
         """Call after the whole body was read: makes the link ready for the next request, or closes it."""
-        keep = self._complete and self._keep_alive and not self._until_eof and not self._lost and self._error is None
+        complete = self._complete and self._sent and not self._until_eof
+        keep = complete and self._keep_alive and not self._lost and self._error is None
         self._parser = None
         if not keep:
             self.close()

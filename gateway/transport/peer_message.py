@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 
 from gateway import XROAD_VERSION
 from gateway.core.errors import MalformedMessage
@@ -11,29 +11,47 @@ from gateway.core.framing import transport as framing
 from gateway.core.messages.rest import header
 from gateway.exchange.ports import BodySink, PeerReply
 from gateway.exchange.states import LoggedRequest
-from gateway.exchange.wire import Framed, frame, read_message
+from gateway.exchange.wire import Framed, frame, new_boundary, read_message
 from gateway.transport.link import Link, ResponseHead
 
 _MOST_FAULT = 1024 * 1024
 
 
-def encode_request(request: LoggedRequest, ocsp: Sequence[bytes], address: str, port: int) -> tuple[bytes, Framed]:
-    """The HTTP head, blank line included, and the message."""
+@dataclass(frozen=True, slots=True)
+class Chunked:
+    """A message in HTTP chunks, as X-Road consumers send it: in one chunk when it is in memory."""
+
+    framed: Framed
+
+    @property
+    def inline(self) -> bytes | None:
+        whole = self.framed.inline
+        return None if whole is None else b"%x\r\n%b\r\n0\r\n\r\n" % (len(whole), whole)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        async for piece in self.framed.chunks():
+            if piece:  # an empty chunk would be the last
+                yield b"%x\r\n%b\r\n" % (len(piece), piece)
+        yield b"0\r\n\r\n"
+
+
+def encode_request(request: LoggedRequest, ocsp: Sequence[bytes], address: str, port: int) -> tuple[bytes, Chunked]:
+    """The HTTP head, blank line included, and the message. Names, values and order are those of X-Road servers."""
     rest = request.signed.received.request
-    framed = frame(request.signed.parts, framing.REST_REQUEST, "xtop" + secrets.token_hex(15), ocsp)
+    framed = frame(request.signed.parts, framing.REST_REQUEST, new_boundary(), ocsp)
     head = (
         "POST / HTTP/1.1\r\n"
-        f"Host: {address}:{port}\r\n"
         "x-road-message-type: REST\r\n"
         "x-hash-algorithm: SHA-512\r\n"
         f"x-original-content-type: {header(rest.headers, 'content-type') or ''}\r\n"
         f"x-road-request-id: {rest.request_id}\r\n"
         f"x-proxy-version: {XROAD_VERSION}\r\n"
+        "Transfer-Encoding: chunked\r\n"
         f"Content-Type: {framed.content_type}\r\n"
-        f"Content-Length: {framed.length}\r\n"
+        f"Host: {f'[{address}]' if ':' in address else address}:{port}\r\n"
         "Connection: Keep-Alive\r\n\r\n"
     )
-    return head.encode("latin-1"), framed
+    return head.encode("latin-1"), Chunked(framed)
 
 
 async def read_reply(

@@ -188,7 +188,7 @@ async def test_a_provider_that_is_not_registered_here_has_no_key_to_answer_with(
     conf = sim.provider.conf
     client = replace(conf.clients[DANCU], status=ClientStatus.DISABLED)
     sim.provider.conf = replace(conf, clients={DANCU: client})
-    assert await refused(sim) == (f"{THEIRS}.unknown_member", START)
+    assert await refused(sim) == (f"{THEIRS}.service_failed.unknown_member", START)
 
 
 async def test_a_request_signed_with_a_revoked_certificate(sim: InstanceSimulator) -> None:

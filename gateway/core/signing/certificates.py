@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from gateway.core.errors import AuthenticationFailed, MalformedMessage
 from gateway.core.identifiers import MemberId
@@ -39,6 +39,7 @@ __all__ = [
     "is_issued_by",
     "is_ocsp_signer",
     "is_signing_certificate",
+    "ocsp_urls",
     "parse_certificate",
     "rfc2253",
     "sha1_hex",
@@ -120,6 +121,16 @@ def is_authentication_certificate(certificate: x509.Certificate) -> bool:
 
 def is_ocsp_signer(certificate: x509.Certificate) -> bool:
     return ExtendedKeyUsageOID.OCSP_SIGNING in _extended_key_usage(certificate)
+
+
+def ocsp_urls(certificate: x509.Certificate) -> tuple[str, ...]:
+    """HTTP addresses of responders that the certificate names itself (RFC 5280 4.2.2.1)."""
+    try:
+        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    except x509.ExtensionNotFound:
+        return ()
+    found = (a.access_location.value for a in access if a.access_method == AuthorityInformationAccessOID.OCSP)
+    return tuple(url for url in found if isinstance(url, str) and url.startswith(("http://", "https://")))
 
 
 def find_issuer(

@@ -13,15 +13,17 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from gateway.core.errors import CertificateStatusUnknown, TrustOutdated
 from gateway.core.signing.certificates import sha256_hex
 from gateway.core.signing.trust import InstanceTrust
 from gateway.signer.ocsp_client import OcspClient, fetch_from_server
-from gateway.trust.authority import Authority, create_root, named
+from gateway.trust.authority import Authority, create_root, named, new_key
 from gateway.trust.responder import OcspResponder
-from tests.unit.trust.pki import NOW, Pki, ocsp_request
+from tests.unit.trust.pki import NOW, Pki, ocsp_request, sign_subject
 
 Answer = Callable[[bytes], bytes | int]
 
@@ -272,7 +274,37 @@ async def test_a_ca_without_responder_is_said_in_words(world: World) -> None:
     world.pki.urls = ()
     client = world.client()
     await client.start()
-    assert client.problem(world.certificate) == "The global configuration names no OCSP responder for our CA"
+    assert client.problem(world.certificate) == (
+        "Neither the global configuration nor the certificate names an OCSP responder"
+    )
+
+
+async def test_the_responder_that_the_certificate_names_is_asked_when_the_configuration_names_none(
+    world: World,
+) -> None:
+    access = [
+        x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier("http://x/ca")),
+        x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(world.pki.urls[0])),
+        x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier("ldap://x")),
+    ]
+    world.pki.urls = ()
+    key = new_key()
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(sign_subject())
+        .issuer_name(world.pki.root.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(77)
+        .not_valid_before(NOW - timedelta(days=1))
+        .not_valid_after(NOW + timedelta(days=1))
+        .add_extension(x509.AuthorityInformationAccess(access), critical=False)
+        .sign(world.pki.root.key, hashes.SHA256())
+    )
+    world.pki.index.record(certificate)
+    client = world.client(certificate)
+    await client.start()
+    assert client.get(certificate) is not None
+    assert len(world.asked) == 1
 
 
 async def test_certificates_are_independent(world: World) -> None:

@@ -17,11 +17,11 @@ from gateway.core.errors import KeyTokenError, TrustOutdated
 from gateway.core.identifiers import MemberId
 from gateway.core.signing.algorithms import verify
 from gateway.core.signing.certificates import der
-from gateway.core.signing.trust import InstanceTrust
+from gateway.core.signing.trust import CaCertificate, InstanceTrust
 from gateway.core.signing.verify import MessageDigests, SignerVerdicts, verify_auth_certificate, verify_message
 from gateway.core.signing.xades import draft_signature
 from gateway.exchange.ports import Signer
-from gateway.signer.signer import AuthKey, LocalSigner
+from gateway.signer.signer import AuthKey, LocalSigner, certificates_to_show
 from gateway.signer.tokens.software import SoftwareToken
 from gateway.transport.peers import AuthenticationKey
 from gateway.trust.authority import Authority, Identity, create_root, named, validity
@@ -365,3 +365,16 @@ def test_ocsp_of_the_chain_is_complete_or_absent(world: World) -> None:
     second = world.ocsp.fetch(middle.certificate)
     assert key.ocsp_responses() == (first, second)
     assert key.ocsp_answers() == {key.chain[0]: first, key.chain[1]: second}
+
+
+def test_only_what_no_listed_authority_issued_is_shown_besides_the_leaf(world: World) -> None:
+    """A peer wants an OCSP answer for each certificate it is shown (reference 3.3)."""
+    middle = world.pki.authority.issue_intermediate(named("Middle"), world.pki.during)
+    leaf = Authority(middle, lambda c: None).issue_authentication(auth_subject(), world.pki.during)
+    token = SoftwareToken(leaf.key, leaf.certificate, [middle.certificate])
+    both = (leaf.certificate, middle.certificate)
+    assert certificates_to_show(token, world.pki.trust) == both
+    listed = replace(world.pki.trust.approved_cas[0], intermediates=(CaCertificate(middle.certificate),))
+    assert certificates_to_show(token, replace(world.pki.trust, approved_cas=(listed,))) == both[:1]
+    assert certificates_to_show(token, replace(world.pki.trust, approved_cas=())) == both
+    assert AuthKey(token, world.ocsp, both[:1]).chain == (der(leaf.certificate),)

@@ -156,6 +156,8 @@ async def test_early_answer_stops_the_sending() -> None:
         head = await link.request(HEAD % (4_000 * 65536), Text(b"x" * 65536, pieces=4_000))
         assert head.status == 500
         assert await whole(link) == b"no"
+        assert not link.exchange_done()  # the peer still waits for the rest: nothing may follow here
+        assert not link.reusable
 
 
 async def test_a_slow_reader_holds_the_peer_back() -> None:

@@ -69,7 +69,7 @@ def _parameters(text: str) -> dict[str, Any]:
 async def open_pool(parameters: Mapping[str, Any], name: str) -> AsyncIterator[Pool]:
     """At most ten connections, every command bounded in time; `name` is shown in `pg_stat_activity`."""
     defaults: dict[str, Any] = {
-        "min_size": 1,
+        "min_size": 0,  # none is opened again by itself while the database is away
         "max_size": 10,
         "timeout": _COMMAND_SECONDS,
         "command_timeout": _COMMAND_SECONDS,

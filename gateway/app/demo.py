@@ -36,8 +36,9 @@ class Child:
     stopping: bool = False
 
     async def start(self) -> None:
-        """Returns when the process has said READY; SettingsError with the end of its log when it ends or stays silent."""
+        """Returns when the process has said READY; SettingsError with its last words when it ends or stays silent."""
         with self.log.open("ab") as log:
+            began = log.tell()
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -57,7 +58,10 @@ class Child:
                         return
         except TimeoutError:
             self.process.kill()
-        raise SettingsError([f"{self.name} did not start; the end of {self.log}:", *_tail(self.log)])
+        await self.process.wait()
+        raise SettingsError(
+            [f"{self.name} did not start: {words} ({self.log})" for words in _last_words(self.log, began)]
+        )
 
     async def stop(self) -> None:
         self.stopping = True
@@ -120,5 +124,9 @@ async def _start_one(child: Child) -> None:
     print(f"  {child.name:<18} {child.words}  ({time.monotonic() - began:.1f} s)", flush=True)
 
 
-def _tail(log: Path, lines: int = 15) -> list[str]:
-    return log.read_text(errors="replace").splitlines()[-lines:]
+def _last_words(log: Path, began: int, lines: int = 15) -> list[str]:
+    """What a role that does not start says, after its log lines (JSON objects)."""
+    with log.open("rb") as file:
+        file.seek(began)
+        said = file.read().decode(errors="replace").splitlines()
+    return [line for line in said if line.strip() and not line.startswith("{")][-lines:] or ["it does not say why"]

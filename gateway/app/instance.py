@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from gateway.app.demo import Child, supervise
+from gateway.app.listeners import background
 from gateway.app.process import stop_event
 from gateway.core.errors import SettingsError
 from gateway.settings.demo import AdapterSettings, DemoSettings, load_demo
@@ -30,8 +31,8 @@ async def run_demo(config: Path) -> None:
     settings = load_demo(config)
     servers = [load_server(path) for path in settings.servers]
     await asyncio.to_thread(_LOGS.mkdir, parents=True, exist_ok=True)
-    async with AsyncExitStack() as stack:
-        databases = await _start_databases(settings, servers, stack)
+    async with asyncio.TaskGroup() as group, AsyncExitStack() as stack:
+        databases = await _start_databases(settings, servers, group, stack)
         await stack.enter_async_context(supervise(await _children(settings, databases)))
         print(_welcome(settings, servers, time.monotonic() - began), flush=True)
         await stop.wait()
@@ -47,15 +48,16 @@ async def _make_keys() -> None:
 
 
 async def _start_databases(
-    settings: DemoSettings, servers: list[ServerSettings], stack: AsyncExitStack
+    settings: DemoSettings, servers: list[ServerSettings], group: asyncio.TaskGroup, stack: AsyncExitStack
 ) -> dict[Path, EmbeddedPostgres]:
-    """This process owns the embedded servers: they outlive the roles and stop last."""
+    """This process owns the embedded servers: they outlive the roles, are started again when they end, and stop last."""
     found: dict[Path, EmbeddedPostgres] = {}
     databases = [*(s.database for s in servers), *(a.database for a in settings.adapters)]
     for directory in sorted({d.embedded for d in databases if d.embedded is not None}):
         began = time.monotonic()
         found[directory] = await attach_or_start(directory)
         stack.push_async_callback(found[directory].stop)
+        background(group, stack, found[directory].run())
         print(f"  {'postgresql':<18} {directory}  ({time.monotonic() - began:.1f} s)", flush=True)
     return found
 

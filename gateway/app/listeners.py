@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -11,6 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
+
+from gateway.core.errors import SettingsError
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -28,7 +31,8 @@ async def listen(
     tls: ssl.SSLContext | None = None,
     grace: float = 30.0,
 ) -> None:
-    """Listen until `stack` unwinds; then no new connections, and `grace` seconds for exchanges under way."""
+    """Listen until `stack` unwinds; then no new connections, and `grace` seconds for exchanges under way. SettingsError when the
+    address is not ours or taken."""
     server = web.Server(
         handler,
         access_log=None,
@@ -40,7 +44,7 @@ async def listen(
     runner = web.ServerRunner(server, shutdown_timeout=grace)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, host, port, ssl_context=tls, backlog=1024).start()
+    await _open(web.TCPSite(runner, host, port, ssl_context=tls, backlog=1024), host, port)
 
 
 async def listen_app(stack: AsyncExitStack, app: web.Application, host: str, port: int) -> None:
@@ -48,7 +52,15 @@ async def listen_app(stack: AsyncExitStack, app: web.Application, host: str, por
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, host, port, backlog=256).start()
+    await _open(web.TCPSite(runner, host, port, backlog=256), host, port)
+
+
+async def _open(site: web.TCPSite, host: str, port: int) -> None:
+    try:
+        await site.start()
+    except OSError as e:
+        why = os.strerror(e.errno) if e.errno else str(e)
+        raise SettingsError([f"cannot listen on {host}:{port}: {why}"]) from e
 
 
 def background(group: asyncio.TaskGroup, stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:

@@ -8,6 +8,7 @@ still become durable, since nobody knows what a lost connection did.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -228,6 +229,7 @@ class GroupCommit:
 
     def _hang_up(self) -> None:
         """Leave the connection, whatever state it is in."""
-        if self._connection is not None:
-            self._connection.terminate()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(asyncpg.InterfaceError):  # it ended while idle: the pool has it back already
+                connection.terminate()

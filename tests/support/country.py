@@ -46,6 +46,11 @@ class Server:
         return f"{self.member}-{self.code}"
 
 
+def new_network() -> str:
+    """The first three numbers of loopback addresses that nobody else in this run uses."""
+    return f"127.{60 + next(_NETWORKS)}.10"
+
+
 def _full(name: str) -> str:
     """`G22` is `G22-ss1`."""
     return name if "-" in name or name in ("trust", "registry") else f"{name}-ss1"
@@ -59,7 +64,7 @@ class Country:
         self.servers = {s.name: s for s in servers}
         self._key = key
         self._fast = fast
-        self.network = f"127.{60 + next(_NETWORKS)}.10"
+        self.network = new_network()
         self.address = {name: f"{self.network}.{n + 1}" for n, name in enumerate(self.servers)}
         self.registry, self.trust = f"{self.network}.200:8600", f"{self.network}.201:8888"
         self.children: dict[str, Child] = {}

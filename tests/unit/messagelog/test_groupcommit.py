@@ -197,3 +197,19 @@ async def test_a_full_disk_is_said_at_once(database: Database, monkeypatch: pyte
         with pytest.raises(EvidenceUnavailable, match="cannot be written") as caught:
             await log.append(record(), CONF)
     assert "content" not in str(caught.value)
+
+
+async def test_a_database_that_went_away_while_nothing_was_written(database: Database) -> None:
+    """A restart between two exchanges: the pool has our connection back by the time we want it."""
+    async with running(database, LogLimits()) as log:
+        await log.append(record(), CONF)
+        async with database.owner() as owner:
+            await owner.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        async with asyncio.timeout(10):
+            while database.pool.get_size() > database.pool.get_idle_size():
+                await asyncio.sleep(0.01)
+        await log.append(record(), CONF)
+    assert await _count(database) == 2

@@ -1,0 +1,192 @@
+"""`make run` as a user meets it: the commands of the README, Ctrl-C, a second start, a killed supervisor."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.country import new_network
+from tests.support.demo import Demo
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+CONSUMER, PROVIDER = "VN/GOV/G22/ss1", "VN/GOV/G01/ss1"
+DATABASES = {CONSUMER: "g22_ss1", PROVIDER: "g01_ss1"}
+PERSON = "999300000017"
+
+
+@pytest.fixture(scope="module")
+def tree() -> Iterator[Demo]:
+    folder = Path(tempfile.mkdtemp(prefix="demo-"))
+    demo = Demo(folder, new_network())
+    try:
+        yield demo
+    finally:
+        demo.clean_up()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def demo(tree: Demo) -> Demo:
+    """It runs; a test may stop it."""
+    if not tree.running:
+        tree.start()
+    return tree
+
+
+@pytest.fixture
+def stopped(tree: Demo) -> Demo:
+    if tree.running:
+        tree.interrupt()
+    tree.wait_until_gone()
+    return tree
+
+
+def readme_curl(demo: Demo) -> str:
+    (curl,) = (command for command in demo.readme() if command.startswith("curl"))
+    return curl
+
+
+def call(demo: Demo, curl: str = "") -> tuple[dict[str, str], bytes]:
+    """`curl` (default: the README's) and its answer: headers with lower-case names, body."""
+    done = demo.shell(f"{curl or readme_curl(demo)} -i")
+    head, _, body = done.stdout.partition("\n\n")
+    status, *lines = head.splitlines()
+    assert status.split()[1] == "200", done.stdout
+    return {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in lines)}, body.encode()
+
+
+def assert_stopped_cleanly(demo: Demo) -> None:
+    assert demo.processes() == {}
+    for name, text in demo.logs().items():
+        assert "Traceback" not in text, name
+        bad = [line for line in text.splitlines() if '"level":"error"' in line or "PANIC" in line]
+        assert bad == [], name
+
+
+async def test_the_commands_of_the_readme(stopped: Demo) -> None:
+    """make run, curl, verify, Ctrl-C; then again on the same data."""
+    demo = stopped
+    verify = ".venv/bin/python -m gateway verify message --server VN/GOV/G22/ss1 <x-road-id>"
+    commands = demo.readme()
+    assert [c for c in commands if not c.startswith("curl")] == ["make run", "make test", verify]
+
+    assert demo.start("make run") < 60
+    headers, body = call(demo)
+    person = json.loads(body)
+    assert person["id"] == PERSON
+    assert headers["x-road-client"] == "VN/GOV/G22/dvc"
+    assert headers["x-road-service"] == "VN/GOV/G01/dancu/person"
+    assert {"x-road-id", "x-road-request-id", "x-road-request-hash"} <= headers.keys()
+    assert "x-road-error" not in headers
+
+    message_id = headers["x-road-id"]
+    assert demo.shell(verify.replace("<x-road-id>", message_id)).returncode == 0
+    demo.interrupt()
+    demo.wait_until_gone()
+    assert "stopped; the data is in var/" in demo.output
+    assert_stopped_cleanly(demo)
+
+    demo.start()
+    assert demo.verify(message_id).returncode == 0
+    assert json.loads(call(demo)[1]) == person
+    assert demo.interrupt() == 0
+    assert_stopped_cleanly(demo)
+    assert (
+        demo.verify(message_id).returncode == 0
+    )  # while nothing runs: it starts the database for itself, and stops it
+    assert demo.processes() == {}
+
+
+async def test_the_request_hash_is_that_of_the_logged_request(demo: Demo) -> None:
+    """Recomputed here from bytes in the tables (reference 3.9); nothing of ours is asked."""
+    question = json.dumps({"id": PERSON, "full_name": "x"})
+    headers, _ = call(demo)
+    post = (
+        readme_curl(demo).replace(f"persons/{PERSON}", "verify")
+        + f" -H 'Content-Type: application/json' -d '{question}'"
+    )
+    verified, _ = call(demo, post)
+    for answer, has_body in ((headers, False), (verified, True)):
+        for server in (CONSUMER, PROVIDER):
+            statement = "SELECT part, has_body, body FROM message_record WHERE kind = 'request' AND request_id = $1"
+            (row,) = await demo.sql(DATABASES[server], statement, answer["x-road-request-id"])
+            assert row["has_body"] is has_body
+            digest = hashlib.sha512(row["part"]).digest()
+            if has_body:
+                assert row["body"] == question.encode()
+                digest = hashlib.sha512(digest + hashlib.sha512(row["body"]).digest()).digest()
+            assert base64.b64decode(answer["x-road-request-hash"]) == digest
+
+
+@pytest.mark.parametrize(
+    ("server", "columns"), [(CONSUMER, ("part", "body")), (PROVIDER, ("signature", "hash_chain", "hash_chain_result"))]
+)
+async def test_verify_prints_every_step_and_notices_a_changed_byte(
+    demo: Demo, server: str, columns: tuple[str, ...]
+) -> None:
+    headers, _ = call(demo)
+    message_id = headers["x-road-id"]
+    done = demo.verify(message_id, server)
+    assert done.returncode == 0, done.stdout + done.stderr
+    records = re.split(r"(?m)^record ", done.stdout)[1:]
+    assert [re.findall(r"(client|server) (request|response)", r.splitlines()[0])[0][1] for r in records] == [
+        "request",
+        "response",
+    ]
+    for record, steps in zip(records, ({1, 2, 3, 4}, {1, 2, 3, 4, 5}), strict=True):
+        assert {int(n) for n in re.findall(r"(?m)^  (\d)\. ok ", record)} == steps
+    for word in ("hash chain", "OCSP", "chain", "signature", "x-road-request-hash"):
+        assert word.lower() in done.stdout.lower()
+
+    database = DATABASES[server]
+    for column in columns:
+        middle = f"{column}, octet_length({column}) / 2"
+        changed = f"{column} = set_byte({middle}, get_byte({middle}) # 1)"
+        flip = f"UPDATE message_record SET {changed} WHERE message_id = $1 AND kind = 'response' RETURNING 1"  # noqa: S608
+        assert len(await demo.sql(database, flip, message_id)) == 1
+        done = demo.verify(message_id, server)
+        assert (done.returncode, "FAILED" in done.stdout) == (1, True), f"{column}: {done.stdout}"
+        await demo.sql(database, flip, message_id)
+
+
+async def test_a_killed_supervisor_leaves_nothing_and_the_next_start_goes_on(demo: Demo) -> None:
+    message_id = call(demo)[0]["x-road-id"]
+    demo.kill()
+    demo.wait_until_gone()
+    assert not any("Traceback" in text for text in demo.logs().values())
+    demo.start()
+    assert demo.verify(message_id).returncode == 0
+    call(demo)
+    assert demo.interrupt() == 0
+    assert_stopped_cleanly(demo)
+
+
+async def test_a_killed_database_and_a_killed_role_come_back(demo: Demo) -> None:
+    message_id = call(demo)[0]["x-road-id"]
+    postmaster = int((demo.folder / "var/postgres/pgdata/postmaster.pid").read_text().split()[0])
+    (role,) = [pid for pid, command in demo.processes().items() if "config/servers/G01.yaml" in command]
+    for pid in (postmaster, role):
+        os.kill(pid, signal.SIGKILL)
+    _until_answered(demo)
+    assert demo.verify(message_id).returncode == 0
+    assert demo.interrupt() == 0
+    assert demo.processes() == {}
+
+
+def _until_answered(demo: Demo) -> None:
+    """The README's call succeeds again: curl says so by its exit status."""
+    done = demo.shell(
+        f"{readme_curl(demo)} --fail --retry 300 --retry-delay 1 --retry-max-time 60 --retry-all-errors", 90
+    )
+    assert done.returncode == 0, demo.output

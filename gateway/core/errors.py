@@ -14,6 +14,7 @@ GatewayError
 ├── ServiceUnavailable          the service behind us did not answer
 ├── PeerFault                   the other security server answered with a fault; relayed unchanged
 ├── InconsistentResponse        validly signed, but not the answer to this request
+├── ProofRejected               what a transparency log says does not hold: a signature, a proof, its history
 ├── EvidenceUnavailable         cannot log: the exchange stops
 ├── TrustOutdated               global configuration expired or rolled back
 ├── KeyTokenError               locked, missing key, device gone
@@ -99,6 +100,12 @@ class PeerFault(GatewayError):
 
 class InconsistentResponse(GatewayError):
     default_code = "inconsistent_response"
+
+
+class ProofRejected(GatewayError):
+    """A checkpoint, receipt or proof that parses and does not hold."""
+
+    default_code = "invalid_proof"
 
 
 class EvidenceUnavailable(GatewayError):

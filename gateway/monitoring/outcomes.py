@@ -26,6 +26,7 @@ _CODES = """
     missing_rest invalid_rest access_denied service_disabled service_failed missing_signature unknown_service
     invalid_protocol_version invalid_client_identifier service_type client_proxy_version_not_supported replayed_request
     unknown_member malformed_server_conf malformed_key_conf malformed_global_conf malformed_optional_parts_conf
+    invalid_proof
     global_conf_outdated outdated_global_conf service_missing_url service_malformed_url hsm_non_operational maintenance_mode
     malformed_anchor anchor_file_not_found conf_download_failed
     global_conf_download_url_connection_failure global_conf_get_version_failed global_conf_header_field_missing

@@ -6,6 +6,7 @@ GatewayError
 │   ├── PeerRejected
 │   ├── SignatureRejected
 │   ├── CertificateStatusUnknown
+│   ├── TimestampRejected       when it was said is not established
 │   └── BearerRejected
 ├── AccessDenied                who you are is known, and it is not allowed
 ├── ReplayedRequest             this very request was already accepted once
@@ -64,6 +65,12 @@ class CertificateStatusUnknown(AuthenticationFailed):
     """No usable OCSP answer: revoked, unknown, too old, from nobody who may say so."""
 
     default_code = "cert_validation"
+
+
+class TimestampRejected(AuthenticationFailed):
+    """A time-stamp that does not establish when these bytes existed."""
+
+    default_code = "malformed_signature"
 
 
 class BearerRejected(AuthenticationFailed):

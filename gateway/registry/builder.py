@@ -19,7 +19,6 @@ from gateway.core.globalconf.anchor import print_anchor
 from gateway.core.globalconf.model import (
     Anchor,
     AnchorSource,
-    ApprovedTsa,
     ConfigurationSource,
     GlobalGroup,
     ManagementService,
@@ -34,7 +33,7 @@ from gateway.core.globalconf.model import (
 from gateway.core.globalconf.privateparams import parse_private_parameters, print_private_parameters
 from gateway.core.globalconf.sharedparams import parse_shared_parameters, print_shared_parameters
 from gateway.core.identifiers import GlobalGroupId, MemberId
-from gateway.core.signing.trust import ApprovedCa, CaCertificate
+from gateway.core.signing.trust import ApprovedCa, ApprovedTsa, CaCertificate
 from gateway.settings.common import load_certificates
 from gateway.settings.registry import (
     CertificationAuthoritySettings,

@@ -17,7 +17,6 @@ from gateway.core.globalconf.directory import parse_directory, verify_directory
 from gateway.core.globalconf.model import (
     Anchor,
     AnchorSource,
-    ApprovedTsa,
     ConfigurationSource,
     GlobalGroup,
     ManagementService,
@@ -33,7 +32,7 @@ from gateway.core.globalconf.saved import load_saved
 from gateway.core.globalconf.sharedparams import parse_shared_parameters, print_shared_parameters
 from gateway.core.globalconf.trusted import TrustedSet
 from gateway.core.identifiers import GlobalGroupId, MemberId, SubsystemId
-from gateway.core.signing.trust import ApprovedCa, CaCertificate
+from gateway.core.signing.trust import ApprovedCa, ApprovedTsa, CaCertificate
 from tests.unit.core.globalconf.samples import (
     NOW,
     anchor,

@@ -8,6 +8,7 @@
     pki.trust()                                          # InstanceTrust as the global configuration would give it
     pki.credential(sign)                                 # SigningCredential with a fresh OCSP answer
     pki.sign_message(sign, part, bodies)                 # a whole signature
+    pki.stamp(data)                                      # a time-stamp token at pki.now, by pki.approved_tsa
 
 `pki.now` may be moved; certificates are valid from a day before to ten years after the start. RSA keys are made once per process.
 """
@@ -36,8 +37,11 @@ from gateway.core.signing.certificates import (
     parse_certificate,
     sign_certificate_subject,
 )
-from gateway.core.signing.trust import ApprovedCa, CaCertificate, InstanceTrust
+from gateway.core.signing.trust import ApprovedCa, ApprovedTsa, CaCertificate, InstanceTrust
+from gateway.core.signing.tsp import build_query, parse_response, with_certificates
 from gateway.core.signing.xades import SignatureDraft, SigningCredential, draft_signature
+from gateway.trust.authority import Identity
+from gateway.trust.timestamping import TimeStampingAuthority
 
 KeyKind: TypeAlias = Literal["ec", "rsa", "pss"]
 OcspStatus: TypeAlias = Literal["good", "revoked", "unknown"]
@@ -108,8 +112,10 @@ class Pki:
     ca_key: KeyKind = "ec"
     ca: Issued = field(init=False)
     ocsp_signer: Issued = field(init=False)
+    tsa: Issued = field(init=False)
     intermediate: Issued | None = field(init=False, default=None)
     _serial: int = field(init=False, default=1000)
+    _stamps: int = field(init=False, default=0)
     _rsa_keys: int = field(init=False, default=0)
     _revoked: dict[int, datetime] = field(init=False, default_factory=dict)
     _start: datetime = field(init=False)
@@ -118,6 +124,7 @@ class Pki:
         self._start = self.now
         self.ca = self.issue_ca(self.ca_name, key=self.ca_key)
         self.ocsp_signer = self.issue_ocsp_signer(self.ca)
+        self.tsa = self.issue_tsa()
 
     # --- certificates
 
@@ -131,6 +138,7 @@ class Pki:
         member: MemberId | None = None,
         usage: Sequence[str] | None = ("digital_signature",),
         extended: Sequence[x509.ObjectIdentifier] = (),
+        extended_critical: bool = False,
         ca: bool = False,
         path_length: int | None = None,
         not_before: datetime | None = None,
@@ -152,7 +160,7 @@ class Pki:
         if usage is not None:
             builder = builder.add_extension(_key_usage(usage), critical=True)
         if extended:
-            builder = builder.add_extension(x509.ExtendedKeyUsage(list(extended)), critical=False)
+            builder = builder.add_extension(x509.ExtendedKeyUsage(list(extended)), critical=extended_critical)
         signer = private if issuer is None else issuer.key
         certificate = parse_certificate(der(builder.sign(signer, hashes.SHA256())))
         return Issued(certificate, private, issuer, member, key == "pss")
@@ -171,6 +179,17 @@ class Pki:
     def issue_ocsp_signer(self, issuer: Issued, name: str = "OCSP", **more: object) -> Issued:
         subject = x509.Name([_attribute(NameOID.COMMON_NAME, f"{name} of {_common_name(issuer.certificate)}")])
         options: dict[str, object] = {"extended": [ExtendedKeyUsageOID.OCSP_SIGNING], "issuer": issuer, **more}
+        return self.issue(subject, **options)  # type: ignore[arg-type]  # forwarded as they are
+
+    def issue_tsa(self, name: str = "TSA", key: KeyKind = "ec", **more: object) -> Issued:
+        subject = x509.Name([_attribute(NameOID.COMMON_NAME, name)])
+        options: dict[str, object] = {
+            "issuer": self.ca,
+            "key": key,
+            "extended": [ExtendedKeyUsageOID.TIME_STAMPING],
+            "extended_critical": True,
+            **more,
+        }
         return self.issue(subject, **options)  # type: ignore[arg-type]  # forwarded as they are
 
     def issue_sign(
@@ -291,6 +310,28 @@ class Pki:
             verify_next_update=verify_next_update,
             fingerprint=hashlib.sha256(content.encode() + self.ca.der).digest(),
         )
+
+    # --- time-stamps
+
+    @property
+    def approved_tsa(self) -> ApprovedTsa:
+        return ApprovedTsa("TSA", "http://tsa.example.vn/", self.tsa.certificate)
+
+    def authority(self, tsa: Issued | None = None) -> TimeStampingAuthority:
+        tsa = tsa or self.tsa
+        return TimeStampingAuthority(Identity(tsa.key, tsa.certificate), "1.2.3.4.1", 1, self._next_stamp)
+
+    def stamp(self, stamped: bytes, *, by: Issued | None = None, at: datetime | None = None) -> bytes:
+        """A DER token as the message log keeps it, with the authority's certificate inside."""
+        tsa = by or self.tsa
+        answer = self.authority(tsa).answer(build_query(sha512(stamped)), at or self.now)
+        token = parse_response(answer).token
+        assert token is not None
+        return with_certificates(token, (tsa.certificate,))
+
+    def _next_stamp(self) -> int:
+        self._stamps += 1
+        return self._stamps
 
     # --- signatures
 

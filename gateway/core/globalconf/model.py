@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.core.errors import TrustOutdated, UnknownSubject
 from gateway.core.identifiers import ClientId, GlobalGroupId, MemberId, SecurityServerId, SubsystemId
-from gateway.core.signing.trust import ApprovedCa, InstanceTrust
+from gateway.core.signing.trust import ApprovedCa, ApprovedTsa, InstanceTrust
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,6 @@ class GlobalGroup:
     id: GlobalGroupId
     description: str
     members: frozenset[ClientId]
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovedTsa:
-    name: str
-    url: str
-    certificate: x509.Certificate
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from lxml import etree
 
 from gateway.core.globalconf import xmlform as x
 from gateway.core.globalconf.model import (
-    ApprovedTsa,
     ConfigurationSource,
     GlobalGroup,
     Member,
@@ -19,7 +18,7 @@ from gateway.core.globalconf.model import (
     Subsystem,
 )
 from gateway.core.identifiers import ClientId, GlobalGroupId, MemberId, SecurityServerId
-from gateway.core.signing.trust import ApprovedCa, CaCertificate
+from gateway.core.signing.trust import ApprovedCa, ApprovedTsa, CaCertificate
 
 VERSIONS = (2, 3, 4, 5, 6)
 

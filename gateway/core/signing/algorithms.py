@@ -109,13 +109,20 @@ def sign_der(private_key: PrivateKeyTypes, algorithm: SignatureAlgorithm, data: 
             raise KeyTokenError("the key is not of the algorithm's kind", code="unsupported_sign_algorithm")
 
 
-def verify_der(public_key: PublicKeyTypes, algorithm: SignatureAlgorithm, value: bytes, data: bytes) -> None:
+def verify_der(
+    public_key: PublicKeyTypes,
+    algorithm: SignatureAlgorithm,
+    value: bytes,
+    data: bytes,
+    *,
+    least_rsa_bits: int = _MIN_RSA_BITS,
+) -> None:
     """As `verify`, an ECDSA value as ASN.1 DER."""
     try:
         match public_key:
             case ec.EllipticCurvePublicKey() if algorithm.is_ecdsa:
                 public_key.verify(value, data, _ECDSA_OF[algorithm])
-            case rsa.RSAPublicKey() if not algorithm.is_ecdsa and public_key.key_size >= _MIN_RSA_BITS:
+            case rsa.RSAPublicKey() if not algorithm.is_ecdsa and public_key.key_size >= least_rsa_bits:
                 public_key.verify(value, data, _rsa_padding(algorithm), _HASH_OF[algorithm])
             case _:
                 raise SignatureRejected("Signature is not valid: the key is too short or not of the algorithm's kind")

@@ -35,11 +35,12 @@ _HC = "http://cyber.ee/hashchain"
 _MAX_STEPS = 128
 _MAX_DEPTH = 64
 _MAX_VALUES = 1024
+_CHAIN_FILE = "/sig-hashchain.xml"
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _NAMESPACES = f'xmlns="{DS}" xmlns:ns2="{_HC}"'
 _RESULT = (
-    f'{_DECLARATION}<ns2:HashChainResult URI="/sig-hashchain.xml#STEP0" {_NAMESPACES}>\n'
+    f'{_DECLARATION}<ns2:HashChainResult URI="%s#STEP0" {_NAMESPACES}>\n'
     '    <DigestMethod Algorithm="%s"/>\n'
     "    <DigestValue>%s</DigestValue>\n"
     "</ns2:HashChainResult>\n"
@@ -77,10 +78,13 @@ def build_hash_chain(message: Digest, attachments: Sequence[Digest]) -> HashChai
     refs = b"".join(
         _DATA_REF % (n.encode(), b2a_base64(d.value, newline=False)) for n, d in zip(names, digests, strict=True)
     )
-    result = step_digest(digests, algorithm)
-    return HashChain(
-        _RESULT % (uri, b2a_base64(result.value, newline=False)), b"".join((_CHAIN_HEAD % uri, refs, _CHAIN_TAIL))
-    )
+    result = chain_result(step_digest(digests, algorithm))
+    return HashChain(result, b"".join((_CHAIN_HEAD % uri, refs, _CHAIN_TAIL)))
+
+
+def chain_result(root: Digest, file: str = _CHAIN_FILE) -> bytes:
+    """The document that is signed or time-stamped: the digest of the first step of the chain in `file`."""
+    return _RESULT % (file.encode(), root.algorithm.uri.encode(), b2a_base64(root.value, newline=False))
 
 
 def step_digest(values: Sequence[Digest], algorithm: DigestAlgorithm) -> Digest:
@@ -125,14 +129,14 @@ def verify_hash_chain(result: bytes, chain: bytes, inputs: Mapping[str, Digest])
         raise _malformed(str(e)) from e
 
 
-def written_digests(chain: bytes) -> dict[str, Digest]:
-    """What a chain says about the parts it names. For containers that do not keep their attachments (reference 5.2): digests from
-    here may stand in for missing attachments in `verify_hash_chain`, which then says nothing about their content.
+def written_digests(chain: bytes, file: str = _CHAIN_FILE) -> dict[str, Digest]:
+    """What a chain, named `file`, says about the parts it names. For containers that do not keep their attachments (reference
+    5.2): digests from here may stand in for missing attachments in `verify_hash_chain`, which then says nothing of their content.
 
     MalformedMessage (`malformed_hash_chain`) when the chain cannot be read.
     """
     try:
-        steps, _ = _parse_chain(chain, "/sig-hashchain.xml")
+        steps, _ = _parse_chain(chain, file)
     except InvalidXml as e:
         raise _malformed(str(e)) from e
     return {v.part: v.written for step in steps.values() for v in step if v.part is not None and v.written is not None}

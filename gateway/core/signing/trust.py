@@ -33,6 +33,15 @@ class ApprovedCa:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovedTsa:
+    """`approvedTSA`: a time-stamping authority, its address and the one certificate its tokens are signed with."""
+
+    name: str
+    url: str
+    certificate: x509.Certificate
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceTrust:
     """Everything that decides whether a certificate of `instance` is good at a moment.
 

@@ -17,7 +17,6 @@ from gateway.core.globalconf.directory import PRIVATE, SHARED, PartReference, bu
 from gateway.core.globalconf.model import (
     Anchor,
     AnchorSource,
-    ApprovedTsa,
     ConfigurationSource,
     GlobalGroup,
     ManagementService,
@@ -33,7 +32,7 @@ from gateway.core.globalconf.privateparams import print_private_parameters
 from gateway.core.globalconf.sharedparams import print_shared_parameters
 from gateway.core.identifiers import GlobalGroupId, MemberId, SecurityServerId, SubsystemId
 from gateway.core.signing.algorithms import PrivateKey
-from gateway.core.signing.trust import ApprovedCa, CaCertificate
+from gateway.core.signing.trust import ApprovedCa, ApprovedTsa, CaCertificate
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=10)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.confclient.client import ConfigurationClient
 from gateway.core.errors import GatewayError
@@ -64,6 +65,8 @@ class Watched:
         listener: PeerListener | None,
     ) -> None:
         self._server = settings.server
+        own = settings.server.instance
+        self._clients = [c.id.resolve(own) for c in settings.clients if c.status == "registered"]
         self._clock = clock
         self._writer = writer
         self._globalconf = globalconf
@@ -97,6 +100,7 @@ class Watched:
         health.register("globalconf", self._check_globalconf)
         health.register("certificates", lambda now: checks.certificates(self.certificates(), warn_days=_WARN_DAYS))
         health.register("ocsp", self._check_ocsp)
+        health.register("registration", self._check_registration)
         health.register("messagelog", self._check_log)
 
     def certificates(self) -> Iterator[CertificateReading]:
@@ -139,6 +143,23 @@ class Watched:
         except GatewayError:
             return ()  # said by the check of the global configuration
         return checks.ocsp(self.certificates(), fresh_seconds=trust.ocsp_freshness.total_seconds())
+
+    def _check_registration(self, now: datetime) -> Iterable[Problem]:
+        trust = self._globalconf.current()
+        try:
+            server = trust.server(self._server, now)
+            holders = {member for member, _ in self._signer.holders(self._server.instance, now)}
+        except GatewayError:
+            return ()  # said by the check of the global configuration
+        registered = frozenset() if server is None else server.clients
+        der = self._auth_key.certificate.public_bytes(Encoding.DER)
+        return checks.registration(
+            str(self._server),
+            known=server is not None,
+            certificate=trust.server_with_auth_cert(der, self._server.owner, now) == server,
+            unserved=[str(c) for c in self._clients if c not in registered],
+            keyless=sorted({str(c.member) for c in self._clients} - holders),
+        )
 
     def _check_log(self, _: datetime) -> Iterable[Problem]:
         return checks.message_log(self._writer.stats().lag, warn=_LAG_WARN, fail=_LAG_FAIL)

@@ -63,6 +63,9 @@ class ClientProxy:
         """No byte, no body part (reference 1.5)."""
         if not request.body_exists:
             return None
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # the answer proper has not begun
         sink = self._new_body()
         try:
             async for data in request.content.iter_any():

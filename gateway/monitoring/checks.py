@@ -86,3 +86,34 @@ def message_log(lag: float | None, *, warn: float, fail: float) -> Iterator[Prob
             "messagelog", "fail" if lag > fail else "warn", f"The message log is {lag:.1f} s behind.",
             f"Nhật ký thông điệp đang chậm {lag:.1f} giây.",
         )  # fmt: skip
+
+
+def registration(
+    server: str, *, known: bool, certificate: bool, unserved: Iterable[str], keyless: Iterable[str]
+) -> Iterator[Problem]:
+    """What the global configuration says of us. `known`: this security server stands in it; `certificate`: with our authentication
+    certificate; `unserved`: clients of ours that it does not list for this server; `keyless`: members of clients without a
+    signing certificate of theirs here."""
+    if not known:
+        yield Problem(
+            "registration.server", "fail", f"The global configuration has no security server {server}; peers will refuse it.",
+            f"Cấu hình toàn cục không có máy chủ bảo mật {server}; các máy chủ khác sẽ từ chối.",
+        )  # fmt: skip
+        return
+    if not certificate:
+        yield Problem(
+            "registration.certificate", "fail",
+            f"Our authentication certificate is not registered for {server}; peers will refuse it.",
+            f"Chứng thư xác thực chưa được đăng ký cho {server}; các máy chủ khác sẽ từ chối.",
+        )  # fmt: skip
+    for client in unserved:
+        yield Problem(
+            f"registration.client.{client}", "warn", f"{client} is not registered for this server: nobody can call it here.",
+            f"{client} chưa được đăng ký trên máy chủ này: không ai gọi được qua đây.",
+        )  # fmt: skip
+    for member in keyless:
+        yield Problem(
+            f"registration.key.{member}", "warn",
+            f"There is no signing certificate of {member} here: it can neither ask nor serve.",
+            f"Không có chứng thư ký số của {member}; thông điệp của đơn vị này không ký được.",
+        )  # fmt: skip

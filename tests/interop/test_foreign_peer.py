@@ -13,9 +13,10 @@ import itertools
 import json
 import os
 import re
+import shutil
 import ssl
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,7 +51,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.interop]
 
 FOLDER = Path(__file__).with_name("foreign")
 _NETWORKS = itertools.count(os.getpid() % 90)
-PORT, OCSP_PORT, CLIENT_PORT = 15500, 15577, 18080  # none of them X-Road's own
+PORT, OCSP_PORT, CLIENT_PORT, ADMIN_PORT = 15500, 15577, 18080, 19100  # none of them X-Road's own
 PIN = "không dễ đoán"
 CLIENT, SERVICE = "DEV/COM/4321/TestClient", "DEV/COM/5555/Registry"  # two members of our server
 THEIR_CLIENT, THEIR_SERVICE = "DEV/COM/1234/TestClient2", "DEV/COM/1234/TestService"
@@ -110,17 +111,26 @@ class Place:
     guest: Identity
     stranger: Pair
     root: Statuses
-    log: Path
+    folder: Path
 
     async def call(self, case: str, method: str = "GET", **more: Any) -> tuple[int, dict[str, str], bytes]:
         """An information system of ours calls the stand-in's service."""
         headers = {"X-Road-Client": CLIENT, "X-Road-Id": f"call-{case}", **more.pop("headers", {})}
-        url = f"http://{self.host}1:{CLIENT_PORT}/r1/{THEIR_SERVICE}/echo/{case}"
+        url = f"http://{self.host}1:{CLIENT_PORT}/r1/{more.pop('service', THEIR_SERVICE)}/echo/{case}"
         async with (
             aiohttp.ClientSession() as session,
             session.request(method, url, headers=headers, **more) as answer,
         ):
             return answer.status, {k.lower(): v for k, v in answer.headers.items()}, await answer.read()
+
+    async def problems(self) -> list[str]:
+        """What health says, but for the short lives of the certificates here."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://{self.host}1:{ADMIN_PORT}/health") as answer,
+        ):
+            found = [p["what"] for p in (await answer.json())["problems"]]
+        return [what for what in found if "expires in" not in what]
 
     def judge(self, answer: Any, request: m.Parts) -> tuple[str, dict[str, str], bytes | None]:
         """What a real consumer demands of our answer: (status, headers of the part, body)."""
@@ -173,7 +183,7 @@ async def place(
         stack.callback(place.provider.stop)
         write_settings(place, folder, database)
         arguments = ("gateway", "server", "--config", str(folder / "server.yaml"), "--supervised")
-        await stack.enter_async_context(supervise([[Child("SS1", arguments, place.log)]]))
+        await stack.enter_async_context(supervise([[Child("SS1", arguments, folder / "server.log")]]))
         yield place
 
 
@@ -207,7 +217,7 @@ def build(kind: Kind, folder: Path, host: str, service: Service) -> Place:
     central = Central(f"{host}3", world, publisher, stranger, kind.versions)
     provider = Provider(f"{host}2", PORT, OCSP_PORT, theirs, ours, folder)
     consumer = Consumer((f"{host}1", PORT), theirs, folder)
-    return Place(kind, host, central, provider, consumer, service, ours, guest, stranger, root, folder / "server.log")
+    return Place(kind, host, central, provider, consumer, service, ours, guest, stranger, root, folder)
 
 
 def write_settings(place: Place, folder: Path, database: Path) -> None:
@@ -252,6 +262,7 @@ def write_settings(place: Place, folder: Path, database: Path) -> None:
             "clients_http": f"{host}1:{CLIENT_PORT}",
             "servers": f"{host}1:{PORT}",
             "ocsp": f"{host}1:{OCSP_PORT}",
+            "admin": f"{host}1:{ADMIN_PORT}",
         },
         "peers": {"port": PORT, "ocsp_port": OCSP_PORT, "tls": "interop"},
         "clients": [
@@ -260,7 +271,7 @@ def write_settings(place: Place, folder: Path, database: Path) -> None:
                 "id": "COM/5555/Registry",
                 "information_systems": {"authentication": "http"},
                 "services": [
-                    {"code": "echo", "url": place.service.url, "rights": [{"to": THEIR_CLIENT}]},
+                    {"code": "echo", "url": place.service.url, "rights": [{"to": THEIR_CLIENT}, {"to": CLIENT}]},
                     {"code": "closed", "url": place.service.url},
                 ],
             },
@@ -339,6 +350,12 @@ async def test_the_answer_about_their_certificate_is_asked_for_once(place: Place
     asked = [f"cert={hashlib.sha1(der).hexdigest()}" for der in chain]
     asked += [f"cert_hash={hashlib.sha256(der).hexdigest()}" for der in chain]
     assert place.provider.lookups == [f"/?{'&'.join(asked)}"]
+
+
+async def test_an_information_system_that_waits_to_be_told_to_continue(place: Place) -> None:
+    status, _, answer = await place.call("plain", "POST", data=b"x" * 100, expect100=True)
+    assert (status, json.loads(answer)["body"]) == (200, 100)
+    assert "expect" not in {name.lower() for name, _ in place.provider.seen[-1].headers}
 
 
 async def test_many_at_once(place: Place) -> None:
@@ -529,6 +546,38 @@ async def test_metaservices_are_answered_to_a_foreign_consumer(place: Place) -> 
     assert [s["service_code"] for s in services] == ["echo", "closed"]
 
 
+async def test_a_service_of_our_own_server_is_called_over_the_wire(place: Place) -> None:
+    """There is no short way (reference 3.2): the server shakes hands with itself."""
+    status, headers, body = await place.call("v1", "POST", data=b"abc", service=SERVICE)
+    assert (status, headers.get("x-road-error")) == (200, None), body
+    assert json.loads(body)["length"] == 3
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+async def test_suites_as_openssl_sees_them(place: Place) -> None:
+    chain = place.folder / f"{place.consumer.own.auth.certificate.serial_number}.tls.pem"
+    ours = "ECDSA" if place.kind.ours == "ec" else "RSA"
+
+    async def negotiated(*options: str) -> str:
+        command = ["openssl", "s_client", "-connect", f"{place.host}1:{PORT}", "-cert", chain, "-key", chain, *options]
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        said, _ = await process.communicate()
+        found = re.search(rb"New, (?:TLSv[\d.]+, )?Cipher is (\S+)|New, \(NONE\)", said)
+        assert found, said
+        return (found[1] or b"none").decode()
+
+    suite = f"ECDHE-{ours}-AES256-SHA384"
+    assert await negotiated("-tls1_2", "-cipher", suite) == suite
+    assert await negotiated("-tls1_2", "-cipher", f"ECDHE-{ours}-AES256-GCM-SHA384") in ("none", "(NONE)")
+    assert await negotiated("-tls1_1") in ("none", "(NONE)")
+    assert (await negotiated("-tls1_3")).startswith("TLS_")
+
+
 # --- joining -------------------------------------------------------------------------------------------------------------
 
 
@@ -541,6 +590,53 @@ async def test_the_configuration_was_probed_from_the_newest_version(place: Place
     probed = [f"/internalconf?version={v}" for v in range(6, newest - 1, -1)]
     assert asked[: len(probed)] == probed
     assert any(a.startswith(f"/V{newest}/") and a.endswith("/shared-params.xml") for a in place.central.asked)
+
+
+async def test_health_has_nothing_to_say(place: Place) -> None:
+    await place.call("plain")
+    assert await place.problems() == []
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await condition():
+            await asyncio.sleep(0.2)
+
+
+async def test_a_newer_configuration_is_taken_and_an_older_one_is_not(place: Place) -> None:
+    """The peer's and our own authentication certificates are withdrawn; then the configuration before is played back."""
+    central = place.central
+    before = central.world
+    withdrawn = tuple(replace(member, auth=place.provider.own.sign) for member in before.members)
+
+    async def publish(world: World, serial: int) -> None:
+        central.world, central.serial = world, serial
+        if place.kind.source == "directory":
+            await asyncio.to_thread(central.save, place.folder / "globalconf", place.kind.versions[0])
+
+    async def is_refused() -> bool:
+        return (await place.call("plain"))[1].get("x-road-error") == "server.clientproxy.ssl_authentication_failed"
+
+    async def is_served() -> bool:
+        return (await place.call("plain"))[0] == 200
+
+    await publish(replace(before, members=withdrawn), 2)
+    await until(is_refused)
+    (problem,) = await place.problems()
+    assert problem.startswith("Our authentication certificate is not registered for DEV/COM/4321/SS1")
+    if place.kind.source != "directory":  # whoever keeps the directory answers for its age
+        await publish(before, 1)
+        asked = len(central.asked)
+
+        async def was_offered() -> bool:
+            return sum(a.startswith("/internalconf?") for a in central.asked[asked:]) > 5
+
+        await until(was_offered)
+        assert await is_refused()
+        assert any("could not be renewed" in problem for problem in await place.problems())
+    await publish(before, 3)
+    await until(is_served)
+    place.provider.complaints.clear()
 
 
 async def test_a_revoked_peer_is_shut_out_when_its_answers_say_so(place: Place) -> None:

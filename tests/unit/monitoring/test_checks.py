@@ -54,3 +54,22 @@ def test_problems_of_several_certificates_have_keys_of_their_own() -> None:
         len({p.key for p in (*checks.certificates(readings, warn_days=1), *checks.ocsp(readings, fresh_seconds=1))})
         == 8
     )
+
+
+@pytest.mark.parametrize(
+    ("known", "certificate", "unserved", "keyless", "expected"),
+    [
+        (True, True, [], [], []),
+        (False, False, ["VN/GOV/G01/x"], ["VN/GOV/G01"], ["fail"]),
+        (True, False, [], [], ["fail"]),
+        (True, True, ["VN/GOV/G01/x", "VN/GOV/G01/y"], [], ["warn", "warn"]),
+        (True, True, [], ["VN/GOV/G01"], ["warn"]),
+    ],
+)
+def test_registration(
+    known: bool, certificate: bool, unserved: list[str], keyless: list[str], expected: list[str]
+) -> None:
+    found = checks.registration(
+        "VN/GOV/G01/ss1", known=known, certificate=certificate, unserved=unserved, keyless=keyless
+    )
+    assert severities(found) == expected

@@ -21,7 +21,7 @@ from gateway.core.errors import KeyTokenError
 from gateway.core.signing.algorithms import SignatureAlgorithm, verify
 from gateway.signer.tokens import TOKENS, KeyToken, open_token
 from gateway.signer.tokens.software import SoftwareToken
-from gateway.trust.authority import Authority, Identity, KeyType, named, new_key, validity
+from gateway.trust.authority import Authority, Identity, KeyType, create_root, named, new_key, validity
 from tests.unit.trust.pki import NOW, Pki, rsa_key, sign_subject
 
 
@@ -72,6 +72,15 @@ def test_certificate_in_its_own_file(identity: Identity, tmp_path: Path) -> None
     (tmp_path / "key").write_bytes(key_pem(identity))
     (tmp_path / "cert").write_bytes(cert_pem(identity.certificate))
     token = open_token(f"file:{tmp_path / 'key'}", certificate=tmp_path / "cert")
+    assert token.certificate == identity.certificate
+
+
+def test_a_softtoken_of_xroad_with_its_certificate_beside_it(pki: Pki, identity: Identity, tmp_path: Path) -> None:
+    """X-Road's signer keeps in its PKCS#12 files a certificate that it made for itself, and the issued one elsewhere."""
+    dummy = create_root(named("X"), pki.during, identity.key)
+    (tmp_path / "key.p12").write_bytes(p12(Identity(identity.key, dummy.certificate), "1234"))
+    (tmp_path / "cert").write_bytes(cert_pem(identity.certificate, pki.root.certificate))
+    token = open_token(f"file:{tmp_path / 'key.p12'}", pin="1234", certificate=tmp_path / "cert")
     assert token.certificate == identity.certificate
 
 

@@ -16,6 +16,11 @@ verify = typer.Typer(no_args_is_help=True, help="Check evidence offline; exit 0 
 cli.add_typer(verify, name="verify")
 
 Config = Annotated[Path, typer.Option("--config", help="YAML file of this role")]
+Configs = Annotated[Path, typer.Option(help="folder with the security servers' YAML files")]
+Conf = Annotated[
+    Path, typer.Option(help="verification directory: what /verificationconf gives, the ZIP file or unpacked")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="say it in JSON")]
 Supervised = Annotated[bool, typer.Option(help="also stop when standard input ends")]
 
 
@@ -77,17 +82,52 @@ def check(
 
 
 @verify.command()
+def container(
+    files: Annotated[list[Path], typer.Argument(help=".asice files")], conf: Conf, json: AsJson = False
+) -> None:
+    """Check signed containers: layout, time-stamp, signer, hash chain, certificate and OCSP at the time of the stamp."""
+    from gateway.app.verify import report, verify_containers
+
+    sys.exit(report(verify_containers(files, conf), as_json=json))
+
+
+@verify.command()
+def archive(
+    paths: Annotated[list[Path], typer.Argument(help="archives, or folders of archives")],
+    conf: Conf,
+    from_any: Annotated[bool, typer.Option(help="the oldest archive given need not be the first of its group")] = False,
+    json: AsJson = False,
+) -> None:
+    """Check a chain of archives of the message log, and every container in them: nothing altered, removed or added."""
+    from gateway.app.verify import report, verify_archives
+
+    sys.exit(report(verify_archives(paths, conf, from_any=from_any), as_json=json))
+
+
+@verify.command()
+def timestamp(
+    token: Annotated[Path, typer.Argument(help="time-stamp token, DER")],
+    data: Annotated[Path, typer.Option(help="what it is over: a file, or a signature XML whose value is meant")],
+    conf: Conf,
+    json: AsJson = False,
+) -> None:
+    """Check a time-stamp: by an approved authority, over these data."""
+    from gateway.app.verify import report, verify_timestamp_file
+
+    sys.exit(report(verify_timestamp_file(token, data, conf), as_json=json))
+
+
+@verify.command()
 def message(
     message_id: Annotated[str, typer.Argument(help="X-Road-Id")],
     server: Annotated[str, typer.Option(help="security server whose log is read, e.g. VN/GOV/G22/ss1")],
-    configs: Annotated[Path, typer.Option(help="folder with the security servers' YAML files")] = Path(
-        "config/servers"
-    ),
+    configs: Configs = Path("config/servers"),
+    json: AsJson = False,
 ) -> None:
     """Check the records of a message from one server's log alone: signature, chain, OCSP, hash chain, request hash."""
-    from gateway.app.verify import verify_message_of
+    from gateway.app.verify import report, verify_message_of
 
-    sys.exit(process.run(verify_message_of(configs, server, message_id)))
+    sys.exit(report(process.run(verify_message_of(configs, server, message_id)), as_json=json))
 
 
 def main() -> None:

@@ -16,33 +16,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from gateway.core.digest import Digest, DigestAlgorithm, sha512
-from gateway.core.errors import GatewayError, InconsistentResponse, MalformedMessage
+from gateway.core.errors import InconsistentResponse, MalformedMessage
 from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.globalconf.saved import load_saved
 from gateway.core.identifiers import ClientId
 from gateway.core.messagelog.record import MessageRecord, RecordedBody, RecordKind, RecordSide, StoredRecord
+from gateway.core.messagelog.steps import Step, Steps
 from gateway.core.messages.rest import RestRequest, RestResponse, parse_request, parse_response, request_hash
 from gateway.core.signing.verify import MessageDigests, SignerVerdicts, VerifiedSignature
 from gateway.core.signing.verify import verify_message as verify_signature
 from gateway.messagelog.reader import MessageLogReader
 from gateway.messagelog.records import storable
-
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """`number` as in the module docstring; `what`: what was established, or what is wrong."""
-
-    number: int
-    what: str
-    ok: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +55,6 @@ async def verify_message(reader: MessageLogReader, message_id: str) -> list[Reco
     return [await verification.report(stored) async for stored in reader.by_message_id(message_id)]
 
 
-@dataclass(slots=True)
-class _Steps:
-    done: list[Step] = field(default_factory=list)
-
-    def attempt(self, number: int, check: Callable[[], tuple[str, _T]]) -> _T | None:
-        """`check` gives a sentence and a value, or raises a GatewayError that says what is wrong."""
-        try:
-            what, value = check()
-        except GatewayError as e:
-            self.fail(number, str(e))
-            return None
-        self.done.append(Step(number, what, True))
-        return value
-
-    def fail(self, number: int, what: str) -> None:
-        self.done.append(Step(number, what, False))
-
-
 class _Verification:
     """Configurations and certificate verdicts are worked out once for all records of a run."""
 
@@ -93,7 +64,7 @@ class _Verification:
         self._verdicts = SignerVerdicts()
 
     async def report(self, stored: StoredRecord) -> RecordReport:
-        record, steps = stored.record, _Steps()
+        record, steps = stored.record, Steps()
         message = steps.attempt(1, lambda: _parse(record))
         body = await self._hash_body(record.body)
         steps.attempt(2, lambda: _check_body(record.body, body))
@@ -103,7 +74,8 @@ class _Verification:
             steps.fail(4, "signature not checked: a step before it failed")
         else:
             verified = steps.attempt(4, lambda: self._signature(record, message, body, conf))
-            steps.done += [Step(4, what, True) for what in (verified.steps if verified else ())]
+            for what in verified.steps if verified else ():
+                steps.note(4, what)
         if record.kind == "response":
             request = await self._request_of(record)
             digest = None if request is None or request.body is None else await self._hash_body(request.body)

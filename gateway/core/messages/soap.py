@@ -52,6 +52,16 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True)
+class SoapParties:
+    """Who talks to whom. `is_response`: the body's element name ends with `Response`."""
+
+    client: ClientId
+    service: ServiceId
+    message_id: str
+    is_response: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SoapMessage:
     """`request_hash`: 64 raw bytes, responses only. `is_response`: the body's element name ends with `Response`."""
 
@@ -67,9 +77,7 @@ def parse_soap(part: bytes) -> SoapMessage:
     """Headers of an X-Road SOAP message of protocol 4. MalformedMessage with the codes of reference 10."""
     envelope = parse_envelope(part)
     headers = _headers(envelope.header)
-    for name in ("client", "service", "id", "protocolVersion"):
-        if name not in headers:
-            raise MalformedMessage(f"the SOAP header {name} is missing", code="missing_header_field")
+    _require(headers, "client", "service", "id", "protocolVersion")
     if not _VERSION.fullmatch(_text(headers["protocolVersion"])):
         raise MalformedMessage("unsupported SOAP protocol version", code="invalid_protocol_version")
     service = _service_id(headers["service"])
@@ -82,6 +90,23 @@ def parse_soap(part: bytes) -> SoapMessage:
         request_hash=_request_hash(headers["requestHash"]) if "requestHash" in headers else None,
         is_response=is_response,
     )
+
+
+def parse_soap_parties(part: bytes) -> SoapParties:
+    """What also older messages say, whose other headers are of no use to us any more. MalformedMessage as `parse_soap`."""
+    envelope = parse_envelope(part)
+    headers = _headers(envelope.header)
+    _require(headers, "client", "service", "id")
+    service = _service_id(headers["service"])
+    return SoapParties(
+        _client_id(headers["client"]), service, _message_id(headers["id"]), _is_response(envelope.body, service)
+    )
+
+
+def _require(headers: dict[str, etree._Element], *names: str) -> None:
+    for name in names:
+        if name not in headers:
+            raise MalformedMessage(f"the SOAP header {name} is missing", code="missing_header_field")
 
 
 def parse_envelope(xml: bytes) -> Envelope:

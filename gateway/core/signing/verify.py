@@ -142,10 +142,34 @@ def verify_message(
 ) -> VerifiedSignature:
     """What the module docstring says. `trust`: of the signer's instance. MalformedMessage (not XML, no signature),
     CertificateStatusUnknown (OCSP) or SignatureRejected (everything else), codes below `signature_verification`."""
+    return verify_parts(
+        digests.by_name(),
+        signature=signature,
+        hash_chain_result=hash_chain_result,
+        hash_chain=hash_chain,
+        signer=signer,
+        trust=trust,
+        at=at,
+        verdicts=verdicts,
+    )
+
+
+def verify_parts(
+    parts: Mapping[str, Digest],
+    *,
+    signature: bytes,
+    hash_chain_result: bytes | None,
+    hash_chain: bytes | None,
+    signer: ClientId,
+    trust: InstanceTrust,
+    at: datetime,
+    verdicts: SignerVerdicts,
+) -> VerifiedSignature:
+    """`verify_message` of parts under any names, as containers may hold them. Errors as there."""
     # 1. structure
     xades = parse_signature(signature)
     # 2. coverage
-    covered = _verify_coverage(xades, digests.by_name(), hash_chain_result, hash_chain)
+    covered = _verify_coverage(xades, parts, hash_chain_result, hash_chain)
     # 3. kind of certificate
     _verify_certificate_kind(xades)
     # 4. member
@@ -166,7 +190,7 @@ def verify_message(
         xades.signing_time,
         verdict.valid_until,
         (
-            _covered_step(digests, hash_chain is not None),
+            _covered_step(len(parts) - 1, hash_chain is not None),
             f"Signature value verifies ({xades.algorithm.name})",
             *verdict.steps,
         ),
@@ -268,9 +292,9 @@ def _verify_listed(
     return verify_ocsp(response, certificate, ca.certificate, ca, trust, at)
 
 
-def _covered_step(digests: MessageDigests, chained: bool) -> str:
+def _covered_step(attachments: int, chained: bool) -> str:
     how = "through a hash chain" if chained else "directly"
-    return f"Signature covers the message and all {len(digests.attachments)} attachments {how}"
+    return f"Signature covers the message and all {attachments} attachments {how}"
 
 
 def verify_auth_certificate(

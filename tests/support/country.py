@@ -12,18 +12,21 @@ import asyncio
 import itertools
 import os
 import signal
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
 import yaml
 
 from certs.generate import generate, load_topology
 from gateway.app.demo import Child, supervise
+from gateway.app.listeners import background
+from gateway.storage.database import open_pool
 from gateway.storage.embedded import EmbeddedPostgres, attach_or_start
 
 _NETWORKS = itertools.count(os.getpid() % 100)
@@ -32,7 +35,9 @@ PEER_PORT, OCSP_PORT, CLIENT_PORT, TLS_PORT, ADMIN_PORT = 5500, 5577, 8080, 8443
 
 @dataclass
 class Server:
-    """`services`: by client and service code, settings of config/reference.yaml. `more`: further top-level settings."""
+    """`services`: by client and service code, settings of config/reference.yaml. `more`: further top-level settings.
+    `log`: the database of its message log, when servers share one. `reached_at`: the address the registry tells others, when
+    something stands in front of the server."""
 
     member: str
     clients: Sequence[str]
@@ -40,6 +45,8 @@ class Server:
     services: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     systems: dict[str, dict[str, Any]] = field(default_factory=dict)
     more: dict[str, Any] = field(default_factory=dict)
+    reached_at: str | None = None
+    log: str | None = None
 
     @property
     def name(self) -> str:
@@ -54,6 +61,10 @@ def new_network() -> str:
 def _full(name: str) -> str:
     """`G22` is `G22-ss1`."""
     return name if "-" in name or name in ("trust", "registry") else f"{name}-ss1"
+
+
+def _database(server: Server) -> str:
+    return server.log or server.name.lower().replace("-", "_")
 
 
 class Country:
@@ -134,7 +145,7 @@ class Country:
                 "security_servers": [
                     {
                         "id": f"GOV/{s.member}/{s.code}",
-                        "address": self.address[s.name],
+                        "address": s.reached_at or self.address[s.name],
                         "clients": [f"GOV/{s.member}/{c}" for c in s.clients],
                         "auth_certs": [self._cert(f"{s.name}-auth.pem")],
                     }
@@ -163,7 +174,7 @@ class Country:
         settings = {
             "server": f"VN/GOV/{s.member}/{s.code}",
             "global_configuration": {"anchor": f"http://{self.registry}/anchor.xml", "refresh": "1s"},
-            "database": {"embedded": str(self.folder / "pg"), "name": s.name.lower().replace("-", "_")},
+            "database": {"embedded": str(self.folder / "pg"), "name": _database(s)},
             "keys": {"signing": key, "authentication": auth, "internal_tls": tls},
             "state": str(self.folder / "state" / s.name),
             "listen": {
@@ -208,8 +219,10 @@ class Country:
     async def _start(self) -> None:
         await asyncio.to_thread(self.write)
         fast = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"} if self._fast else {}
+        group = await self._stack.enter_async_context(asyncio.TaskGroup())
         self.postgres = await attach_or_start(self.folder / "pg", settings=fast)
         self._stack.push_async_callback(self.postgres.stop)
+        background(group, self._stack, self.postgres.run())
         roles = [self._child("trust", "trust"), self._child("registry", "registry")]
         servers = [self._child("server", name) for name in self.servers]
         await self._stack.enter_async_context(supervise([roles, servers]))
@@ -225,13 +238,47 @@ class Country:
         assert process is not None
         return process.pid
 
+    def running(self, name: str) -> bool:
+        process = self.children[_full(name)].process
+        return process is not None and process.returncode is None
+
     def kill(self, name: str) -> None:
         """kill -9; the supervisor starts it again."""
         os.kill(self.pid(name), signal.SIGKILL)
 
+    def kill_postgres(self) -> None:
+        """kill -9 of the database server's first process; it is started again. Nothing when it is just being started."""
+        assert self.postgres is not None
+        if self.postgres.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self.postgres.pid, signal.SIGKILL)
+
+    async def crash(self, name: str) -> None:
+        """kill -9, and it stays away until `start_again`."""
+        child = self.children[_full(name)]
+        assert child.process is not None
+        child.stopping = True
+        child.process.kill()
+        await child.process.wait()
+
+    async def start_again(self, name: str) -> None:
+        child = self.children[_full(name)]
+        child.stopping = False
+        await child.start()
+
     async def stop(self, name: str) -> None:
         """For good."""
         await self.children[_full(name)].stop()
+
+    @asynccontextmanager
+    async def log_of(self, name: str) -> AsyncIterator[asyncpg.Pool]:
+        """Its message log, as who may only read and add."""
+        assert self.postgres is not None
+        pool = await open_pool(self.postgres.dsn_kwargs(_database(self.servers[_full(name)])), read_only=True)
+        try:
+            yield pool
+        finally:
+            await pool.close()
 
     def log(self, name: str) -> str:
         return (self.folder / f"{_full(name)}.log").read_text(errors="replace")
@@ -255,3 +302,10 @@ class Country:
             session.request(method, self.url(consumer, service), headers=headers, **more) as answer,
         ):
             return answer.status, {k.lower(): v for k, v in answer.headers.items()}, await answer.read()
+
+    async def metrics(self, name: str) -> dict[str, float]:
+        """Its `/metrics`: value by name and labels."""
+        url = f"http://{self.address[_full(name)]}:{ADMIN_PORT}/metrics"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            lines = (await answer.text()).splitlines()
+        return {n: float(v) for n, _, v in (line.rpartition(" ") for line in lines if not line.startswith("#"))}

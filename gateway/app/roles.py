@@ -15,7 +15,7 @@ from gateway.monitoring.logs import build_log, route_library_logs
 from gateway.registry.publisher import Publisher
 from gateway.settings.registry import load_registry
 from gateway.settings.trust import load_trust
-from gateway.trust.responder import build_trust_app
+from gateway.trust.service import build_trust_app
 from gateway.trust.status import revoke
 
 
@@ -34,7 +34,7 @@ async def registry_role(config: Path) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def trust_role(config: Path) -> AsyncIterator[str]:
-    """Answers OCSP requests for the authority in `config`."""
+    """Answers OCSP requests for the authority in `config`, and stamps the time."""
     route_library_logs(build_log())
     settings = load_trust(config)
     async with AsyncExitStack() as stack:

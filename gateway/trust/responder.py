@@ -18,13 +18,11 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 from cryptography.x509.ocsp import OCSPResponseStatus as Failure
 
-from gateway.core.errors import GatewayError, SettingsError
-from gateway.core.signing.certificates import is_issued_by
-from gateway.settings.trust import ResponderSettings, TrustSettings
+from gateway.core.errors import GatewayError
 from gateway.trust.authority import Identity
 from gateway.trust.status import CertificateIndex
 
@@ -128,35 +126,6 @@ def _failure(status: Failure) -> bytes:
 
 
 # --- HTTP (RFC 6960, appendix A) -----------------------------------------------------------------------------------
-
-
-def build_trust_app(settings: TrustSettings, clock: Clock = lambda: datetime.now(UTC)) -> web.Application:
-    """The application for `settings.listen`. SettingsError when keys and certificates do not fit together."""
-    return build_responder_app(load_responder(settings), clock)
-
-
-def load_responder(settings: TrustSettings) -> OcspResponder:
-    authority = x509.load_pem_x509_certificate(settings.ca.certificate.read_bytes())
-    signer = _load_identity(settings.ocsp)
-    if signer.certificate != authority and not is_issued_by(signer.certificate, authority):
-        raise SettingsError(
-            [f"{settings.ocsp.certificate}: the OCSP signer was not issued by {settings.ca.certificate}"]
-        )
-    return OcspResponder(authority, signer, CertificateIndex(settings.status), settings.ocsp.valid_for)
-
-
-def _load_identity(settings: ResponderSettings) -> Identity:
-    certificate = x509.load_pem_x509_certificate(settings.certificate.read_bytes())
-    pin = settings.pin.read().encode() if settings.pin else None
-    try:
-        key = load_pem_private_key(settings.key.read_bytes(), pin)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as e:
-        raise SettingsError([f"{settings.key}: cannot be opened: no private key in PEM form, or a wrong pin"]) from e
-    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise SettingsError([f"{settings.key}: keys are RSA or elliptic curve"])
-    if key.public_key() != certificate.public_key():
-        raise SettingsError([f"{settings.key}: not the key of {settings.certificate}"])
-    return Identity(key, certificate)
 
 
 def build_responder_app(responder: OcspResponder, clock: Clock) -> web.Application:

@@ -39,6 +39,7 @@ __all__ = [
     "is_issued_by",
     "is_ocsp_signer",
     "is_signing_certificate",
+    "is_time_stamper",
     "ocsp_urls",
     "parse_certificate",
     "rfc2253",
@@ -131,6 +132,15 @@ def ocsp_urls(certificate: x509.Certificate) -> tuple[str, ...]:
         return ()
     found = (a.access_location.value for a in access if a.access_method == AuthorityInformationAccessOID.OCSP)
     return tuple(url for url in found if isinstance(url, str) and url.startswith(("http://", "https://")))
+
+
+def is_time_stamper(certificate: x509.Certificate) -> bool:
+    """Extended key usage is timeStamping alone, and critical (RFC 3161 2.3)."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    except x509.ExtensionNotFound:
+        return False
+    return usage.critical and tuple(usage.value) == (ExtendedKeyUsageOID.TIME_STAMPING,)
 
 
 def find_issuer(

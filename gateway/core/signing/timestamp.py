@@ -22,12 +22,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.core.digest import Digest
 from gateway.core.errors import GatewayError, MalformedMessage, SignatureRejected, TimestampRejected
 from gateway.core.signing import algorithms
-from gateway.core.signing.certificates import der
+from gateway.core.signing.certificates import der, is_time_stamper
 from gateway.core.signing.timestampbatch import verify_batch_chain
 from gateway.core.signing.trust import ApprovedTsa
 from gateway.core.signing.tsp import TimestampToken, parse_response, parse_token, with_certificates
@@ -161,11 +160,7 @@ def _verify_signature(token: TimestampToken, certificate: x509.Certificate) -> N
 
 
 def _verify_purpose(certificate: x509.Certificate, at: datetime) -> None:
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    except x509.ExtensionNotFound:
-        usage = None
-    if usage is None or not usage.critical or tuple(usage.value) != (ExtendedKeyUsageOID.TIME_STAMPING,):
+    if not is_time_stamper(certificate):
         raise TimestampRejected("The signer's certificate is not one of a time-stamping authority", code=_CODE_SIGNER)
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         raise TimestampRejected("The time-stamp was made outside its certificate's validity", code=_CODE_SIGNER)

@@ -28,7 +28,8 @@ from gateway.core.errors import CertificateStatusUnknown, SettingsError
 from gateway.core.signing.ocsp import verify_ocsp
 from gateway.settings.trust import TrustSettings
 from gateway.trust.authority import Identity, create_root, named, validity
-from gateway.trust.responder import OcspResponder, build_responder_app, build_trust_app, load_responder
+from gateway.trust.responder import OcspResponder, build_responder_app
+from gateway.trust.service import build_trust_app, load_responder
 
 from .pki import NOW, SHA1, Pki, ocsp_request, rsa_key
 

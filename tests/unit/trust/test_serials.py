@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,27 @@ def test_no_number_when_the_file_cannot_be_written(tmp_path: Path) -> None:
             numbers.take()
     (tmp_path / ".serials.new").rmdir()
     assert numbers.take() == 1
+
+
+_TAKE_FOREVER = """
+import sys
+import subprocess
+import sys
+from pathlib import Path
+from gateway.trust.serials import SerialNumbers
+numbers = SerialNumbers(Path(sys.argv[1]), block=3)
+while True:
+    print(numbers.take(), flush=True)
+"""
+
+
+def test_a_killed_process_leaves_no_number_to_be_given_again(tmp_path: Path) -> None:
+    given: list[int] = []
+    for _ in range(2):
+        with subprocess.Popen([sys.executable, "-c", _TAKE_FOREVER, tmp_path / "n"], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            given += [int(process.stdout.readline()) for _ in range(20)]
+            process.kill()  # between any two of its instructions
+            given += [int(line) for line in process.stdout if line.endswith(b"\n")]
+    assert len(given) >= 40
+    assert len(set(given)) == len(given)

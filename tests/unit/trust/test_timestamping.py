@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 from asn1crypto import tsp as asn1
 
 from gateway.core.digest import DigestAlgorithm, sha512
-from gateway.core.errors import MalformedMessage
+from gateway.core.errors import MalformedMessage, SettingsError
 from gateway.core.signing.tsp import TimestampResponse, build_query, parse_response, parse_token
-from tests.support.pki import Pki
+from gateway.settings.trust import TimeStampingSettings
+from gateway.trust.service import add_time_stamping, load_time_stamper
+from tests.support.pki import Issued, Pki
 
 DIGEST = sha512(b"data")
 
@@ -87,3 +92,46 @@ def test_no_stamp_without_a_serial_number(pki: Pki, error: Exception) -> None:
     authority = pki.authority()
     broken = type(authority)(authority.signer, authority.policy, authority.accuracy_seconds, fails)
     assert parse_response(broken.answer(build_query(DIGEST), pki.now)).failure == "system_failure"
+
+
+# --- over HTTP -----------------------------------------------------------------------------------------------------
+
+
+async def test_over_http(pki: Pki) -> None:
+    app = web.Application()
+    add_time_stamping(app, pki.authority(), lambda: pki.now)
+    async with TestClient(TestServer(app)) as client:
+        query = build_query(DIGEST)
+        reply = await client.post("/tsa", data=query, headers={"Content-Type": "application/timestamp-query"})
+        assert (reply.status, reply.content_type) == (200, "application/timestamp-reply")
+        assert parse_response(await reply.read()).status == 0
+        junk = await client.post("/tsa", data=b"junk", headers={"Content-Type": "application/timestamp-query"})
+        assert parse_response(await junk.read()).failure == "bad_data_format"
+        assert (await client.post("/tsa", data=query, headers={"Content-Type": "text/plain"})).status == 415
+        assert (await client.get("/tsa")).status == 405
+
+
+def settings_in(directory: Path, tsa: Issued, **more: str) -> TimeStampingSettings:
+    (directory / "tsa.pem").write_bytes(tsa.pem)
+    (directory / "tsa.key").write_bytes(tsa.key_pem)
+    names = {"certificate": f"{directory}/tsa.pem", "key": f"file:{directory}/tsa.key", "serials": f"{directory}/n"}
+    return TimeStampingSettings.model_validate({**names, **more})
+
+
+def test_an_authority_from_its_settings(pki: Pki, tmp_path: Path) -> None:
+    authority = load_time_stamper(settings_in(tmp_path, pki.tsa, accuracy="5s"))
+    answer = parse_response(authority.answer(build_query(DIGEST), pki.now))
+    assert answer.token is not None
+    assert parse_token(answer.token).policy.startswith("2.25.")
+    assert (authority.accuracy_seconds, (tmp_path / "n").read_bytes()) == (5, b"1001\n")
+
+
+def test_a_certificate_for_something_else_fail(pki: Pki, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="timeStamping"):
+        load_time_stamper(settings_in(tmp_path, pki.issue_tsa(extended_critical=False)))
+
+
+@pytest.mark.parametrize("policy", ["", "1", "1.2.3.", "3.1.2", "1.2.-3", "a.b.c"])
+def test_a_policy_that_is_no_oid_fail(pki: Pki, tmp_path: Path, policy: str) -> None:
+    with pytest.raises(ValueError):
+        settings_in(tmp_path, pki.tsa, policy=policy)

@@ -24,6 +24,7 @@ from gateway.core.serverconf.model import ServerConf
 from gateway.core.signing.verify import SignerVerdicts
 from gateway.exchange.client_side import ClientSide
 from gateway.exchange.peers import PeerVerdicts
+from gateway.exchange.ports import Clock
 from gateway.exchange.server_side import ServerSide
 from gateway.messagelog.groupcommit import LogLimits
 from gateway.messagelog.maintenance import LogMaintenance
@@ -62,13 +63,13 @@ class _FixedConf:
 
 
 @asynccontextmanager
-async def security_server(settings: ServerSettings) -> AsyncIterator[str]:
+async def security_server(settings: ServerSettings, clock: Clock = clock) -> AsyncIterator[str]:
     """A running security server; yields what to print of it. GatewayError when it cannot start."""
     async with asyncio.TaskGroup() as group, AsyncExitStack() as stack:
-        yield await _start(settings, group, stack)
+        yield await _start(settings, clock, group, stack)
 
 
-async def _start(settings: ServerSettings, group: asyncio.TaskGroup, stack: AsyncExitStack) -> str:
+async def _start(settings: ServerSettings, clock: Clock, group: asyncio.TaskGroup, stack: AsyncExitStack) -> str:
     log = build_log()
     route_library_logs(log)
     conf = _FixedConf(server_conf(settings))
@@ -107,6 +108,7 @@ async def _start(settings: ServerSettings, group: asyncio.TaskGroup, stack: Asyn
     observer = PrometheusObserver(registry, line)
     report = incidents(log, line)
     verdicts, peer_verdicts = SignerVerdicts(), PeerVerdicts()
+    stall = settings.limits.stall.total_seconds()
     limits = FramingLimits(message=settings.limits.message, part=settings.limits.part, body=settings.limits.body)
 
     def new_body() -> Spool:
@@ -158,9 +160,9 @@ async def _start(settings: ServerSettings, group: asyncio.TaskGroup, stack: Asyn
         await listen(stack, OcspLookup(auth_key.ocsp_answers).handle, ports.ocsp.host, ports.ocsp.port)
     if ports.servers is not None:
         background(group, stack, _follow_authorities(globalconf, listener))
-        proxy = ServerProxy(server_side, new_body, limits, tls.shown_chain, report)
+        proxy = ServerProxy(server_side, new_body, limits, stall, tls.shown_chain, report)
         await listen(stack, proxy.handle, ports.servers.host, ports.servers.port, tls=listener.context)
-    clients = ClientProxy(client_side, new_body, settings.limits.header, report)
+    clients = ClientProxy(client_side, new_body, settings.limits.header, stall, report)
     if ports.clients_https is not None and internal_key is not None:
         context = tls.system_server_context(_system_certificates(conf.current()))
         internal_key.load_into(context)

@@ -13,7 +13,9 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.app.connections import Request, Server
 from gateway.core.errors import SettingsError
+from gateway.core.messages.rest import MAX_HEADERS
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -33,13 +35,18 @@ async def listen(
 ) -> None:
     """Listen until `stack` unwinds; then no new connections, and `grace` seconds for exchanges under way. SettingsError when the
     address is not ours or taken."""
-    server = web.Server(
-        handler,
+
+    async def handle(request: Request) -> web.StreamResponse:
+        return await request.head_accepted() or await handler(request)
+
+    server = Server(
+        handle,
         access_log=None,
         auto_decompress=False,  # a body is signed and passed on as it came
         keepalive_timeout=_KEEP_ALIVE,
         max_line_size=_PARSER_LINE,
         max_field_size=_PARSER_FIELD,
+        max_headers=MAX_HEADERS,
     )
     runner = web.ServerRunner(server, shutdown_timeout=grace)
     await runner.setup()

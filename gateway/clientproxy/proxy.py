@@ -20,6 +20,7 @@ from gateway.exchange.blame import fault_of
 from gateway.exchange.client_side import ClientCall, ClientSide, exchange_as_client
 from gateway.exchange.ports import BodySink
 from gateway.exchange.states import AuthenticResponse, Body, InformationSystem
+from gateway.exchange.wire import unstalled
 
 Report = Callable[[Exception, Fault], None]  # tells the operator; never raises
 
@@ -27,10 +28,13 @@ Report = Callable[[Exception, Fault], None]  # tells the operator; never raises
 class ClientProxy:
     """The request handler of both client-facing ports."""
 
-    def __init__(self, ports: ClientSide, new_body: Callable[[], BodySink], header_limit: int, report: Report) -> None:
+    def __init__(
+        self, ports: ClientSide, new_body: Callable[[], BodySink], header_limit: int, stall: float, report: Report
+    ) -> None:
         self._ports = ports
         self._new_body = new_body
         self._header_limit = header_limit
+        self._stall = stall
         self._report = report
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -53,25 +57,24 @@ class ClientProxy:
                 system=_system(request),
             )
             answer = await exchange_as_client(call, self._ports)
-        except ConnectionError:
-            raise  # the caller is gone before its call was complete; nothing was started
-        except Exception as e:  # noqa: BLE001 - a GatewayError or, outside the family, internal_error without text
-            return self._rest_error(e, request.headers.get("Accept"))
+        except Exception as e:
+            if isinstance(e, ConnectionError) and request.transport is None:
+                raise  # the caller is gone before its call was complete; nothing was started
+            return self._rest_error(e, ",".join(request.headers.getall("Accept", ())))
         return await _send(answer.authentic, request)
 
     async def _body(self, request: web.BaseRequest) -> Body | None:
         """No byte, no body part (reference 1.5)."""
         if not request.body_exists:
             return None
-        if request.headers.get("Expect", "").lower() == "100-continue":
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0  # the answer proper has not begun
         sink = self._new_body()
         try:
-            async for data in request.content.iter_any():
+            async for data in unstalled(request.content.iter_any(), self._stall):
                 sink.write(data)
             body = sink.finish()
             return body if body.size else None
+        except web.RequestPayloadError as e:
+            raise MalformedMessage("The body of the request is not framed as HTTP", code="io_error") from e
         finally:
             sink.abandon()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import string
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -58,6 +59,20 @@ def frame(parts: SignedParts, part_type: str, boundary: str, ocsp: Sequence[byte
         after += encoder.part(framing.HASH_CHAIN, parts.hash_chain)
     after += encoder.part(framing.SIGNATURE, parts.signature) + encoder.close()
     return Framed(encoder.content_type, before, parts.body, after)
+
+
+async def unstalled(pieces: AsyncIterator[bytes], patience: float) -> AsyncIterator[bytes]:
+    """The same pieces. MalformedMessage `io_error` when the next one does not come within `patience` seconds: whoever begins a
+    body and falls silent must not hold a connection, memory and a spool file for ever."""
+    while True:
+        try:
+            async with asyncio.timeout(patience):
+                data = await anext(pieces)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as e:
+            raise MalformedMessage("The rest of the message did not come", code="io_error") from e
+        yield data
 
 
 async def read_message(

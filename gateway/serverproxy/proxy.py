@@ -21,26 +21,29 @@ from gateway.exchange.blame import fault_of
 from gateway.exchange.ports import BodySink
 from gateway.exchange.server_side import Delivery, ServerSide, exchange_as_server
 from gateway.exchange.states import SignedParts
-from gateway.exchange.wire import frame, new_boundary, read_message
+from gateway.exchange.wire import frame, new_boundary, read_message, unstalled
 
 Report = Callable[[Exception, Fault], None]  # tells the operator; never raises
 ShownChain = Callable[[SSLObject | None], tuple[bytes, ...]]
 
 
 class ServerProxy:
-    """The request handler of port 5500. `shown_chain` gives the DER certificates of a TLS connection, leaf first."""
+    """The request handler of port 5500. `stall`: seconds to wait for the next byte; `shown_chain` gives the DER certificates of a
+    TLS connection, leaf first."""
 
     def __init__(
         self,
         ports: ServerSide,
         new_body: Callable[[], BodySink],
         limits: framing.FramingLimits,
+        stall: float,
         shown_chain: ShownChain,
         report: Report,
     ) -> None:
         self._ports = ports
         self._new_body = new_body
         self._limits = limits
+        self._stall = stall
         self._shown_chain = shown_chain
         self._report = report
 
@@ -48,9 +51,9 @@ class ServerProxy:
         try:
             delivery = await self._receive(request)
             reply = await exchange_as_server(delivery, self._ports)
-        except ConnectionError:
-            raise  # the peer is gone; nobody to answer
-        except Exception as e:  # noqa: BLE001 - a GatewayError or, outside the family, internal_error without text
+        except Exception as e:
+            if isinstance(e, ConnectionError) and request.transport is None:
+                raise  # the peer is gone; nobody to answer
             return self._fault(e)
         return await _send(reply.signed.parts, request)
 
@@ -63,13 +66,16 @@ class ServerProxy:
             raise MalformedMessage("Request without x-hash-algorithm: SHA-512", code="internal_error")
         if request.headers.get("x-road-message-type", "").upper() != "REST":
             raise MalformedMessage("This security server serves REST messages only", code="invalid_message")
-        message, body = await read_message(
-            request.headers.get("content-type"),
-            framing.Direction.REQUEST,
-            request.content.iter_any(),
-            self._new_body,
-            self._limits,
-        )
+        try:
+            message, body = await read_message(
+                request.headers.get("content-type"),
+                framing.Direction.REQUEST,
+                unstalled(request.content.iter_any(), self._stall),
+                self._new_body,
+                self._limits,
+            )
+        except web.RequestPayloadError as e:
+            raise MalformedMessage("The message is not framed as HTTP", code="service_failed.io_error") from e
         transport = request.transport
         chain = self._shown_chain(None if transport is None else transport.get_extra_info("ssl_object"))
         return Delivery(message, body, request.headers.get("x-road-request-id"), chain)

@@ -196,6 +196,7 @@ class LimitSettings(Strict):
     spool_above: Size = ByteCount(64 << 10)
     message: Size = ByteCount(1 << 20)
     part: Size = ByteCount(1 << 20)
+    stall: Duration = timedelta(seconds=30)
 
 
 class EvidenceSettings(Strict):

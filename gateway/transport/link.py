@@ -71,7 +71,7 @@ class Link(asyncio.Protocol):
             return self._fail(MalformedMessage("The peer sent data without a request"))
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as e:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as e:  # the second is no kind of the first
             self._fail(
                 MalformedMessage(f"The peer's HTTP answer cannot be read: {type(e).__name__}", code="http_error")
             )

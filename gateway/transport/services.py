@@ -10,12 +10,17 @@ import aiohttp
 from yarl import URL
 
 from gateway.core.errors import ServiceUnavailable
+from gateway.core.messages.rest import MAX_HEADERS
 from gateway.core.serverconf.model import Client, Service
 from gateway.exchange.ports import BodySink, ServerConfSource, ServiceReply
 from gateway.exchange.states import Body, DispatchableRequest
 from gateway.transport.tls import service_client_context, unchecked_service_context
 
 _CONNECT_SECONDS = 30.0  # reference 8.5
+_KEEP_SECONDS = (
+    4.0  # below the five seconds after which common servers close an idle connection: there is no second try
+)
+_LONGEST_LINE = 64 * 1024  # of a service's answer, status line or header
 # What the client library would add by itself; the message's own headers are the only ones a service sees beside framing.
 _NOT_OURS_TO_ADD = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
@@ -35,11 +40,16 @@ class ServiceCaller:
         self._key = key
         self._contexts: dict[tuple[bool, tuple[bytes, ...]], ssl.SSLContext] = {}
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, limit_per_host=256),
+            connector=aiohttp.TCPConnector(limit=0, limit_per_host=256, keepalive_timeout=_KEEP_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=_NOT_OURS_TO_ADD,
+            max_headers=MAX_HEADERS,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
         )
+        # aiohttp would send GET, PUT, DELETE once more when a connection ends without an answer: two disclosures, one record.
+        self._session._retry_connection = False
 
     async def close(self) -> None:
         await self._session.close()
@@ -64,7 +74,7 @@ class ServiceCaller:
             ) as answer:
                 return ServiceReply(
                     answer.status,
-                    answer.reason or "",
+                    _latin1(answer.reason or ""),
                     [(n.decode("latin-1"), v.decode("latin-1")) for n, v in answer.raw_headers],
                     await self._entity(rest.verb, answer),
                 )
@@ -113,6 +123,11 @@ def as_sent(value: str) -> str:
         return value.encode("latin-1").decode("utf-8")
     except UnicodeError:
         return value
+
+
+def _latin1(reason: str) -> str:
+    """aiohttp reads reason phrases as UTF-8; parts hold the Latin-1 reading of all bytes that are not ASCII."""
+    return reason.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def _payload(body: Body | None) -> bytes | AsyncIterator[bytes] | None:

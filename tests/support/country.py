@@ -35,15 +35,16 @@ PEER_PORT, OCSP_PORT, CLIENT_PORT, TLS_PORT, ADMIN_PORT = 5500, 5577, 8080, 8443
 
 @dataclass
 class Server:
-    """`services`: by client and service code, settings of config/reference.yaml. `more`: further top-level settings.
-    `log`: the database of its message log, when servers share one. `reached_at`: the address the registry tells others, when
-    something stands in front of the server."""
+    """`services`: by client and service code, settings of config/reference.yaml. `registered`: files of further authentication
+    certificates in the registry. `more`: further top-level settings. `log`: the database of its message log, when servers share
+    one. `reached_at`: the address the registry tells others, when something stands in front of the server."""
 
     member: str
     clients: Sequence[str]
     code: str = "ss1"
     services: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     systems: dict[str, dict[str, Any]] = field(default_factory=dict)
+    registered: Sequence[str] = ()
     more: dict[str, Any] = field(default_factory=dict)
     reached_at: str | None = None
     log: str | None = None
@@ -109,13 +110,13 @@ class Country:
             "trust",
             {
                 "listen": self.trust,
-                "ca": {"certificate": self._cert("ca.pem"), "key": f"file:{self._cert('ca.key')}"},
+                "ca": {"certificate": self.cert("ca.pem"), "key": f"file:{self.cert('ca.key')}"},
                 "ocsp": {
-                    "certificate": self._cert("ocsp.pem"),
-                    "key": f"file:{self._cert('ocsp.key')}",
+                    "certificate": self.cert("ocsp.pem"),
+                    "key": f"file:{self.cert('ocsp.key')}",
                     "valid_for": "1h",
                 },
-                "status": self._cert("index.json"),
+                "status": self.cert("index.json"),
             },
         )
         self.write_registry()
@@ -128,9 +129,9 @@ class Country:
             members.setdefault(s.member, set()).update(s.clients)
         authority = {
             "name": "Test CA",
-            "certificate": self._cert("ca.pem"),
+            "certificate": self.cert("ca.pem"),
             "ocsp": f"http://{self.trust}/ocsp",
-            "ocsp_certificate": self._cert("ocsp.pem"),
+            "ocsp_certificate": self.cert("ocsp.pem"),
             "profile": "ejbca",
         }
         self._yaml(
@@ -147,7 +148,7 @@ class Country:
                         "id": f"GOV/{s.member}/{s.code}",
                         "address": s.reached_at or self.address[s.name],
                         "clients": [f"GOV/{s.member}/{c}" for c in s.clients],
-                        "auth_certs": [self._cert(f"{s.name}-auth.pem")],
+                        "auth_certs": [self.cert(f"{s.name}-auth.pem"), *map(self.cert, s.registered)],
                     }
                     for s in self.servers.values()
                 ],
@@ -156,8 +157,8 @@ class Country:
                     "listen": self.registry,
                     "refresh": "1s",
                     "valid_for": "10m",
-                    "signing_key": f"file:{self._cert('registry.key')}",
-                    "certificate": self._cert("registry.pem"),
+                    "signing_key": f"file:{self.cert('registry.key')}",
+                    "certificate": self.cert("registry.pem"),
                     **publish,
                 },
             },
@@ -166,11 +167,11 @@ class Country:
     def write_server(self, s: Server) -> None:
         host = self.address[s.name]
         key = {
-            "token": f"file:{self._cert(f'{s.member}-sign.p12')}",
-            "pin": f"file:{self._cert(f'{s.member}-sign.pin')}",
+            "token": f"file:{self.cert(f'{s.member}-sign.p12')}",
+            "pin": f"file:{self.cert(f'{s.member}-sign.pin')}",
         }
-        auth = {"token": f"file:{self._cert(f'{s.name}-auth.p12')}", "pin": f"file:{self._cert(f'{s.name}-auth.pin')}"}
-        tls = {"key": f"file:{self._cert(f'{s.name}-tls.key')}", "certificate": self._cert(f"{s.name}-tls.pem")}
+        auth = {"token": f"file:{self.cert(f'{s.name}-auth.p12')}", "pin": f"file:{self.cert(f'{s.name}-auth.pin')}"}
+        tls = {"key": f"file:{self.cert(f'{s.name}-tls.key')}", "certificate": self.cert(f"{s.name}-tls.pem")}
         settings = {
             "server": f"VN/GOV/{s.member}/{s.code}",
             "global_configuration": {"anchor": f"http://{self.registry}/anchor.xml", "refresh": "1s"},
@@ -188,7 +189,7 @@ class Country:
                 {
                     "id": f"GOV/{s.member}/{c}",
                     "information_systems": s.systems.get(
-                        c, {"authentication": "http", "certificates": [self._cert(f"{c}-is.pem")]}
+                        c, {"authentication": "http", "certificates": [self.cert(f"{c}-is.pem")]}
                     ),
                     "services": s.services.get(c, []),
                 }
@@ -197,7 +198,7 @@ class Country:
         }
         self._yaml(s.name, {**settings, **s.more})
 
-    def _cert(self, name: str) -> str:
+    def cert(self, name: str) -> str:
         return str(self.folder / "certs" / name)
 
     def _yaml(self, name: str, value: Any) -> None:

@@ -87,7 +87,7 @@ class Wire:
         parts = split(framed.content_type, await _bytes(framed))
         for hand in self.hands_on_request:
             parts = hand(parts)
-        sent = Sent(*_remade(parts), self.request_id or rest.request_id, self.consumer.chain())
+        sent = Sent(*joined(parts), self.request_id or rest.request_id, self.consumer.chain())
         self.requests.append(sent)
         return await self.deliver(sent)
 
@@ -107,7 +107,7 @@ class Wire:
         self.answers.append(parts)
         for hand in self.hands_on_response:
             parts = hand(parts)
-        content_type, data = _remade(parts)
+        content_type, data = joined(parts)
         return PeerReply(
             *await read_message(content_type, framing.Direction.RESPONSE, _pieces(data), new_spool, _LIMITS)
         )
@@ -138,7 +138,7 @@ def split(content_type: str, data: bytes) -> Parts:
     return tuple(Part(kind.decode(), content) for kind, content in split)
 
 
-def _remade(parts: Parts) -> tuple[str, bytes]:
+def joined(parts: Parts) -> tuple[str, bytes]:
     encoder = framing.TransportEncoder(_boundary())
     data = b"".join(encoder.part(p.content_type, p.data) for p in parts) + encoder.close()
     return encoder.content_type, data

@@ -1,0 +1,89 @@
+"""aiohttp's server side as the ports of a security server want it.
+
+What is not HTTP gets a bare 400 that echoes nothing and names no software; who went away gets nothing. Neither is an error of ours:
+one line without their bytes, because anybody who reaches a port can make as many as they like.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import RawRequestMessage
+
+_log = logging.getLogger(__name__)
+
+
+class Request(web.BaseRequest):
+    """A request whose answer does not say what software made it."""
+
+    async def _prepare_hook(self, resp: web.StreamResponse) -> None:
+        resp.headers.popall("Server", None)
+
+    async def head_accepted(self) -> web.Response | None:
+        """An answer for a head that ends here. Says `100 Continue` to a caller who waits for it before sending a body."""
+        if self.version < HttpVersion10:
+            return refusal(400)
+        expected = self.headers.get("Expect")
+        if expected is None or self.version < HttpVersion11:
+            return None
+        if expected.lower() != "100-continue":
+            return refusal(417)
+        await self.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.writer.output_size = 0  # else an error while answering would be taken for one in the middle of the answer
+        return None
+
+
+class Connection(web.RequestHandler):
+    """One accepted connection."""
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # The parser forgets the body it stumbled in, whose reader would wait in vain; the error itself queues as a message.
+        request = self._current_request
+        if request is None or not self._messages or request.content.is_eof():
+            return
+        if not isinstance(self._messages[-1][0], RawRequestMessage):
+            self._messages.pop()
+            request.content.set_exception(web.RequestPayloadError("The body is not framed as HTTP"))
+            request.content.feed_eof()
+            self.close()  # when the request is answered
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if isinstance(exc, ConnectionError):
+            raise exc  # the caller is gone; aiohttp closes our end
+        if isinstance(exc, HttpProcessingError):
+            _log.warning("A request that is not HTTP was refused", exc_info=exc)
+            return refusal(status)
+        return super().handle_error(request, status, exc, message)
+
+
+class Server(web.Server):
+    """Makes `Connection`s. `options`: of `web.RequestHandler`."""
+
+    def __init__(self, handler: Any, **options: Any) -> None:
+        super().__init__(handler, request_factory=self._request)
+        self._options = options
+
+    def __call__(self) -> Connection:
+        return Connection(self, loop=self._loop, **self._options)
+
+    def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Request:
+        return Request(message, payload, protocol, writer, task, self._loop)
+
+
+def refusal(status: int) -> web.Response:
+    """Says no more than its status, and is the last answer on its connection."""
+    response = web.Response(status=status)
+    response.force_close()
+    return response

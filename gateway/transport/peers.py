@@ -30,6 +30,7 @@ from gateway.core.identifiers import ClientId
 from gateway.exchange.peers import PeerVerdicts, as_peer_failure
 from gateway.exchange.ports import BodySink, Clock, GlobalConf, PeerReply
 from gateway.exchange.states import LoggedRequest
+from gateway.transport.favourites import Favourites
 from gateway.transport.link import Link
 from gateway.transport.peer_message import encode_request, read_reply
 from gateway.transport.tls import Profile, peer_client_context, shown_chain
@@ -95,7 +96,7 @@ class PeerLinks:
         self._context = peer_client_context(options.profile)
         key.load_into(self._context)
         self._idle: dict[str, deque[_Verified]] = {}
-        self._winners: dict[frozenset[str], str] = {}
+        self._favourites = Favourites()
         self._ocsp: dict[bytes, tuple[bytes, ...]] = {}
         self.handshakes = 0
 
@@ -133,14 +134,13 @@ class PeerLinks:
     async def _verified_link(self, servers: Sequence[SecurityServer], provider: ClientId) -> _Verified:
         addresses = [s.address for s in servers if s.address]
         random.shuffle(addresses)
-        family = frozenset(addresses)
-        winner = self._winners.get(family)
+        winner = self._favourites.of(addresses)
         if winner is not None:
             addresses.sort(key=lambda a: a != winner)
             if (kept := self._take_idle(winner, provider)) is not None:
                 return kept
         verified = await self._race(addresses, provider)
-        self._winners[family] = verified.address
+        self._favourites.won(addresses, verified.address)
         return verified
 
     def _take_idle(self, address: str, provider: ClientId) -> _Verified | None:

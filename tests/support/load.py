@@ -38,7 +38,7 @@ class Load:
     def answered(self) -> list[Outcome]:
         return [o for o in self.outcomes if o.status == 200]
 
-    async def until_answered(self, more: int, timeout: float = 60.0) -> None:
+    async def until_answered(self, more: int, timeout: float = 120.0) -> None:
         """Wait until this many further calls were answered with 200."""
         wanted = len(self.answered) + more
         async with asyncio.timeout(timeout):

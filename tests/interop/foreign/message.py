@@ -166,10 +166,12 @@ _POLICY = (
 
 @dataclass(frozen=True)
 class Signer:
-    """Whose key, with a fresh OCSP answer. `wrap`: base64 in lines of 76 ending `&#13;` LF, as Santuario writes it."""
+    """Whose key, with a fresh OCSP answer. `above`: intermediate CAs with theirs, which X-Road's signer encapsulates. `wrap`:
+    base64 in lines of 76 ending `&#13;` LF, as Santuario writes it."""
 
     pair: Pair
     ocsp: bytes
+    above: tuple[tuple[Pair, bytes], ...] = ()
     pss: bool = False
     wrap: bool = True
 
@@ -218,9 +220,7 @@ def _sign(signer: Signer, data: bytes) -> bytes:
 
 
 def _properties(signer: Signer, kind: str, references: int) -> str:
-    certificate = signer.pair.certificate
     now = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
-    issuer = certificate.issuer.rfc4514_string().replace("&", "&amp;")
     formats = "".join(
         f'<xades:DataObjectFormat ObjectReference="#signature-reference-{n}"><xades:MimeType>{kind}</xades:MimeType>'
         "</xades:DataObjectFormat>"
@@ -228,20 +228,49 @@ def _properties(signer: Signer, kind: str, references: int) -> str:
     )
     return (
         '<xades:SignedProperties Id="signed-properties"><xades:SignedSignatureProperties>'
-        f"<xades:SigningTime>{now}Z</xades:SigningTime><xades:SigningCertificate><xades:Cert><xades:CertDigest>"
-        f'<ds:DigestMethod Algorithm="{SHA512}"/><ds:DigestValue>{b64encode(sha512(signer.pair.der)).decode()}</ds:DigestValue>'
-        f"</xades:CertDigest><xades:IssuerSerial><ds:X509IssuerName>{issuer}</ds:X509IssuerName><ds:X509SerialNumber>"
-        f"{certificate.serial_number}</ds:X509SerialNumber></xades:IssuerSerial></xades:Cert></xades:SigningCertificate>"
-        f"{_POLICY}</xades:SignedSignatureProperties><xades:SignedDataObjectProperties>{formats}"
+        f"<xades:SigningTime>{now}Z</xades:SigningTime><xades:SigningCertificate><xades:Cert>{_named(signer.pair)}</xades:Cert>"
+        f"</xades:SigningCertificate>{_POLICY}</xades:SignedSignatureProperties><xades:SignedDataObjectProperties>{formats}"
         "</xades:SignedDataObjectProperties></xades:SignedProperties>"
     )
 
 
+def _named(pair: Pair) -> str:
+    """Digest, issuer and serial number of a certificate."""
+    issuer = pair.certificate.issuer.rfc4514_string().replace("&", "&amp;")
+    return (
+        f'<xades:CertDigest><ds:DigestMethod Algorithm="{SHA512}"/><ds:DigestValue>{b64encode(sha512(pair.der)).decode()}'
+        f"</ds:DigestValue></xades:CertDigest><xades:IssuerSerial><ds:X509IssuerName>{issuer}</ds:X509IssuerName>"
+        f"<ds:X509SerialNumber>{pair.certificate.serial_number}</ds:X509SerialNumber></xades:IssuerSerial>"
+    )
+
+
+def _certificates(signer: Signer) -> str:
+    if not signer.above:
+        return ""
+    refs = "".join(
+        f'<xades:Cert URI="#encapsulated-cert-{n}">{_named(pair)}</xades:Cert>'
+        for n, (pair, _) in enumerate(signer.above, start=1)
+    )
+    values = "".join(
+        f'<xades:EncapsulatedX509Certificate Id="encapsulated-cert-{n}">{wrapped(pair.der, signer.wrap)}'
+        "</xades:EncapsulatedX509Certificate>"
+        for n, (pair, _) in enumerate(signer.above, start=1)
+    )
+    return (
+        f'<xades:CompleteCertificateRefs Id="complete-certificate-refs"><xades:CertRefs>{refs}</xades:CertRefs>'
+        f"</xades:CompleteCertificateRefs><xades:CertificateValues>{values}</xades:CertificateValues>"
+    )
+
+
 def _document(info: str, value: str, properties: str, signer: Signer) -> bytes:
+    answers = "".join(
+        f'<xades:EncapsulatedOCSPValue Id="ocsp-response-{n}">{wrapped(o, signer.wrap)}</xades:EncapsulatedOCSPValue>'
+        for n, o in enumerate((signer.ocsp, *(o for _, o in signer.above)), start=1)
+    )
     evidence = (
-        "<xades:UnsignedProperties><xades:UnsignedSignatureProperties><xades:RevocationValues><xades:OCSPValues>"
-        f'<xades:EncapsulatedOCSPValue Id="ocsp-response-1">{wrapped(signer.ocsp, signer.wrap)}</xades:EncapsulatedOCSPValue>'
-        "</xades:OCSPValues></xades:RevocationValues></xades:UnsignedSignatureProperties></xades:UnsignedProperties>"
+        f"<xades:UnsignedProperties><xades:UnsignedSignatureProperties>{_certificates(signer)}<xades:RevocationValues>"
+        f"<xades:OCSPValues>{answers}</xades:OCSPValues></xades:RevocationValues></xades:UnsignedSignatureProperties>"
+        "</xades:UnsignedProperties>"
     )
     return (
         f'{_ROOT}<ds:Signature Id="signature">\n{info}\n<ds:SignatureValue Id="signature-value">\n{value}\n</ds:SignatureValue>\n'

@@ -43,7 +43,7 @@ REQUEST_HEADERS = [
 @dataclass(frozen=True)
 class Identity:
     """A member's signing pair, its server's authentication pair, and the responders of their issuers. `above`: an intermediate
-    CA that is shown in TLS beside the leaf, with the responder of its issuer."""
+    CA that is shown in TLS beside the leaf, with the responder of its issuer; `encapsulated`: the same for signatures."""
 
     member: str
     sign: Pair
@@ -51,6 +51,7 @@ class Identity:
     sign_status: Statuses
     auth_status: Statuses
     above: tuple[tuple[Pair, Statuses], ...] = ()
+    encapsulated: tuple[tuple[Pair, Statuses], ...] = ()
 
     @property
     def chain(self) -> tuple[Pair, ...]:
@@ -62,7 +63,8 @@ class Identity:
         return [s.answer(p.certificate) for p, s in watched]
 
     def signer(self, **how: bool) -> m.Signer:
-        return m.Signer(self.sign, self.sign_status.answer(self.sign.certificate), **how)
+        above = tuple((p, s.answer(p.certificate)) for p, s in self.encapsulated)
+        return m.Signer(self.sign, self.sign_status.answer(self.sign.certificate), above, **how)
 
 
 @dataclass

@@ -60,6 +60,12 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
+        if (
+            status == 504
+        ):  # a TimeoutError: the caller takes nothing of its answer, so waiting until it has would be for ever
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError("The answer was not taken")
         if isinstance(exc, ConnectionError):
             raise exc  # the caller is gone; aiohttp closes our end
         if isinstance(exc, HttpProcessingError):

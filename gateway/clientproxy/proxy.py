@@ -20,7 +20,7 @@ from gateway.exchange.blame import fault_of
 from gateway.exchange.client_side import ClientCall, ClientSide, exchange_as_client
 from gateway.exchange.ports import BodySink
 from gateway.exchange.states import AuthenticResponse, Body, InformationSystem
-from gateway.exchange.wire import unstalled
+from gateway.exchange.wire import give, unstalled
 
 Report = Callable[[Exception, Fault], None]  # tells the operator; never raises
 
@@ -61,7 +61,7 @@ class ClientProxy:
             if isinstance(e, ConnectionError) and request.transport is None:
                 raise  # the caller is gone before its call was complete; nothing was started
             return self._rest_error(e, ",".join(request.headers.getall("Accept", ())))
-        return await _send(answer.authentic, request)
+        return await _send(answer.authentic, request, self._stall)
 
     async def _body(self, request: web.BaseRequest) -> Body | None:
         """No byte, no body part (reference 1.5)."""
@@ -136,19 +136,20 @@ def _one_line(code: str) -> str:
     return "".join(c for c in code if 0x20 < ord(c) < 0x7F)[:255]
 
 
-async def _send(answer: AuthenticResponse, request: web.BaseRequest) -> web.StreamResponse:
+async def _send(answer: AuthenticResponse, request: web.BaseRequest, stall: float) -> web.StreamResponse:
     """The provider's status, every header of the signed response part, the body."""
     response, body = answer.response, answer.parts.body
     headers = CIMultiDict((name, _as_received(value)) for name, value in response.headers)
-    inline = b"" if body is None else body.inline
+    # Bytes of a body that HTTP does not expect would be taken for the next answer on this connection (response splitting).
+    without_body = request.method == "HEAD" or response.status in (204, 205, 304)
+    inline = b"" if body is None or without_body else body.inline
     if inline is not None:
         return web.Response(status=response.status, headers=headers, body=inline or None)
     assert body is not None
     stream = web.StreamResponse(status=response.status, headers=headers)
     stream.content_length = body.size
     await stream.prepare(request)
-    async for piece in body.chunks():
-        await stream.write(piece)
+    await give(body.chunks(), stream.write, stall)
     await stream.write_eof()
     return stream
 

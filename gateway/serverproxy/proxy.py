@@ -21,7 +21,7 @@ from gateway.exchange.blame import fault_of
 from gateway.exchange.ports import BodySink
 from gateway.exchange.server_side import Delivery, ServerSide, exchange_as_server
 from gateway.exchange.states import SignedParts
-from gateway.exchange.wire import frame, new_boundary, read_message, unstalled
+from gateway.exchange.wire import frame, give, new_boundary, read_message, unstalled
 
 Report = Callable[[Exception, Fault], None]  # tells the operator; never raises
 ShownChain = Callable[[SSLObject | None], tuple[bytes, ...]]
@@ -55,7 +55,7 @@ class ServerProxy:
             if isinstance(e, ConnectionError) and request.transport is None:
                 raise  # the peer is gone; nobody to answer
             return self._fault(e)
-        return await _send(reply.signed.parts, request)
+        return await _send(reply.signed.parts, request, self._stall)
 
     async def _receive(self, request: web.BaseRequest) -> Delivery:
         if request.method != "POST":
@@ -88,7 +88,7 @@ class ServerProxy:
         return web.Response(body=print_soap_fault(replace(fault, actor=fault.actor or "")), headers=headers)
 
 
-async def _send(parts: SignedParts, request: web.BaseRequest) -> web.StreamResponse:
+async def _send(parts: SignedParts, request: web.BaseRequest, stall: float) -> web.StreamResponse:
     framed = frame(parts, framing.REST_RESPONSE, new_boundary())
     # Lower-case names: X-Road servers look them up exactly so (reference 3.6).
     headers = CIMultiDict({"content-type": framed.content_type, "x-hash-algorithm": "SHA-512"})
@@ -98,7 +98,6 @@ async def _send(parts: SignedParts, request: web.BaseRequest) -> web.StreamRespo
     response = web.StreamResponse(headers=headers)
     response.content_length = framed.length
     await response.prepare(request)
-    async for chunk in framed.chunks():
-        await response.write(chunk)
+    await give(framed.chunks(), response.write, stall)
     await response.write_eof()
     return response

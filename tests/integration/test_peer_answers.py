@@ -311,3 +311,21 @@ async def test_provider_without_ocsp_answers(world: World, liar: FalseProvider) 
             await refused(world, f"{OURS}.ssl_authentication_failed")
         finally:
             liar.be(good)
+
+
+@pytest.mark.parametrize("size", [1, 3000], ids=["small", "large"])
+@pytest.mark.parametrize(("verb", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
+async def test_body_where_http_has_none(world: World, liar: FalseProvider, verb: str, status: int, size: int) -> None:
+    """Validly signed, and yet its bytes would be taken for the next answer on the caller's connection."""
+
+    async def answer(request: RestRequest, body: bytes | None) -> bytes:
+        parts = liar.honest(request, body, b"HTTP/1.1 200 OK\r\nX: forged\r\n\r\n" * size, status=status)
+        return multipart(parts)
+
+    async with world.expect(*ANSWERED, *ANSWERED):
+        liar.answer = answer
+        first = head(f"{verb} {ABROAD} HTTP/1.1", [("Host", "x"), DVC])
+        last = head(f"{verb} {ABROAD} HTTP/1.1", [("Host", "x"), DVC, ("Connection", "close")])
+        got = await world.raw(first + last, to_end=True)
+        assert b"forged" not in got
+        assert got.count(b"HTTP/1.1 ") == 2

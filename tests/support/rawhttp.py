@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Sequence
 
@@ -40,6 +41,19 @@ async def talk(
             return await reader.read() if to_end else await _response(reader)
         finally:
             writer.transport.abort()
+
+
+async def hardly_read(host: str, port: int, data: bytes, seconds: float) -> bytes:
+    """Send, take nothing for so long, then a little. The receive buffer is as small as it gets."""
+    async with asyncio.timeout(_PATIENCE):
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            connection.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(connection, (host, port))
+            await loop.sock_sendall(connection, data)
+            await asyncio.sleep(seconds)
+            return await loop.sock_recv(connection, 65536)
 
 
 async def _response(reader: asyncio.StreamReader) -> bytes:

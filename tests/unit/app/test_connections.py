@@ -1,0 +1,83 @@
+"""What a port does with callers who take nothing, and with errors of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+from aiohttp import web
+
+from gateway.app.listeners import listen
+from gateway.exchange.wire import give
+from tests.support.rawhttp import hardly_read, talk
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+CALL = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+HOST = "127.0.0.1"
+PORT = free_port()
+ENDLESS = 64 << 20
+
+
+async def pieces() -> AsyncIterator[bytes]:
+    for _ in range(ENDLESS >> 18):
+        yield bytes(1 << 18)
+
+
+async def test_an_answer_that_nobody_takes_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    given_up = asyncio.Event()
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.content_length = ENDLESS
+        await response.prepare(request)
+        try:
+            await give(pieces(), response.write, 0.2)
+        except TimeoutError:
+            given_up.set()
+            raise
+        return response
+
+    async with AsyncExitStack() as stack:
+        await listen(stack, handler, HOST, PORT)
+        got = await hardly_read(HOST, PORT, CALL, 0.6)
+        assert given_up.is_set()
+        assert got.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_an_error_of_ours_is_told_to_the_operator_only(caplog: pytest.LogCaptureFixture) -> None:
+    async def handler(_: web.BaseRequest) -> web.StreamResponse:
+        raise ValueError("secret")
+
+    async with AsyncExitStack() as stack:
+        await listen(stack, handler, HOST, PORT)
+        got = await talk(HOST, PORT, CALL)
+        assert got.startswith(b"HTTP/1.1 500 ")
+        assert b"secret" not in got
+        assert b"aiohttp" not in got
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+@pytest.mark.parametrize(
+    ("expect", "first"),
+    [
+        (b"100-continue", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"),
+        (b"a-miracle", b"HTTP/1.1 417 Expectation Failed\r\n"),
+    ],
+)
+async def test_expectations(expect: bytes, first: bytes) -> None:
+    async def handler(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response()
+
+    async with AsyncExitStack() as stack:
+        await listen(stack, handler, HOST, PORT)
+        assert (await talk(HOST, PORT, CALL[:-2] + b"Expect: " + expect + b"\r\n\r\n")).startswith(first)

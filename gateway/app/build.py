@@ -28,6 +28,8 @@ from gateway.exchange.ports import Clock
 from gateway.exchange.server_side import ServerSide
 from gateway.messagelog.groupcommit import LogLimits
 from gateway.messagelog.maintenance import LogMaintenance
+from gateway.messagelog.stamper import StampPolicy, TimeStamper
+from gateway.messagelog.tsaclient import TimeStampClient
 from gateway.messagelog.writer import MessageLogWriter
 from gateway.monitoring.admin import build_admin, require_loopback
 from gateway.monitoring.health import Health
@@ -43,7 +45,7 @@ from gateway.settings.serverconf import server_conf
 from gateway.signer.ocsp_client import OcspClient, fetch_from_server
 from gateway.signer.signer import AuthKey, LocalSigner, certificates_to_show
 from gateway.signer.tokens import KeyToken, open_token
-from gateway.storage.database import EmbeddedDatabase, open_database
+from gateway.storage.database import Database, EmbeddedDatabase, open_database
 from gateway.transport import tls
 from gateway.transport.peers import PeerLinks, PeerOptions
 from gateway.transport.services import ServiceCaller
@@ -82,15 +84,17 @@ async def _start(settings: ServerSettings, clock: Clock, group: asyncio.TaskGrou
     maintenance = LogMaintenance(database, clock, period=settings.evidence.partitions)
     await maintenance.once()
     background(group, stack, maintenance.run())
+    globalconf = ConfigurationClient(settings.global_configuration, state / "globalconf", clock)
+    stamper = _time_stamper(settings, database, globalconf)
     inline_below = settings.evidence.store_body_inline_below
-    writer = MessageLogWriter(database.pool, clock, LogLimits(inline_below=inline_below))
+    writer = MessageLogWriter(database.pool, clock, LogLimits(inline_below=inline_below), stamper)
     background(group, stack, writer.run())
     stack.push_async_callback(writer.drain)
 
     # trust: whom to believe, and who we are
-    globalconf = ConfigurationClient(settings.global_configuration, state / "globalconf", clock)
     await globalconf.start()
     background(group, stack, globalconf.run())
+    background(group, stack, stamper.run())
     signing = [_token(key) for key in settings.keys.signing]
     authentication = _token(settings.keys.authentication)
     shown = certificates_to_show(authentication, globalconf.current().trust(settings.server.instance, clock()))
@@ -141,6 +145,7 @@ async def _start(settings: ServerSettings, clock: Clock, group: asyncio.TaskGrou
         settings,
         clock,
         writer=writer,
+        stamper=stamper,
         globalconf=globalconf,
         ocsp=ocsp,
         signer=signer,
@@ -183,6 +188,19 @@ def database_source(settings: ServerSettings) -> EmbeddedDatabase | str:
     url = settings.database.dsn()
     assert url is not None  # the settings have exactly one of the two
     return url
+
+
+def _time_stamper(settings: ServerSettings, database: Database, globalconf: ConfigurationClient) -> TimeStamper:
+    own = settings.evidence.timestamps
+    client = TimeStampClient(clock, urls=own.authorities, timeout=own.timeout.total_seconds())
+    policy = StampPolicy(
+        immediate=own.mode == "immediate",
+        interval=own.interval,
+        batch=own.batch,
+        unavailable=own.when_unavailable,
+        after=own.after,
+    )
+    return TimeStamper(database.pool, client, globalconf, clock, policy)
 
 
 def _token(key: KeySettings) -> KeyToken:

@@ -13,6 +13,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.messages.fault import Fault
 from gateway.core.signing.verify import SignerVerdicts
 from gateway.exchange.peers import PeerVerdicts
+from gateway.messagelog.stamper import TimeStamper
 from gateway.messagelog.writer import MessageLogWriter
 from gateway.monitoring import checks
 from gateway.monitoring.health import Health, Problem
@@ -54,6 +55,7 @@ class Watched:
         clock: Callable[[], datetime],
         *,
         writer: MessageLogWriter,
+        stamper: TimeStamper,
         globalconf: ConfigurationClient,
         ocsp: OcspClient,
         signer: LocalSigner,
@@ -69,6 +71,7 @@ class Watched:
         self._clients = [c.id.resolve(own) for c in settings.clients if c.status == "registered"]
         self._clock = clock
         self._writer = writer
+        self._stamper = stamper
         self._globalconf = globalconf
         self._ocsp = ocsp
         self._signer = signer
@@ -86,6 +89,11 @@ class Watched:
             log_queue=lambda: self._writer.stats().waiting,
             log_lag=lambda: self._writer.stats().lag,
             last_commit_age=lambda: self._since(self._writer.stats().last_commit),
+            unstamped=lambda: self._stamper.stats().waiting,
+            stamp_lag=self._stamp_lag,
+            last_stamp_age=lambda: self._since(self._stamper.stats().last_success),
+            stamped_records=lambda: self._stamper.stats().stamped,
+            stamp_failures=lambda: self._stamper.stats().failures,
             globalconf_age=lambda: self._since(self._globalconf.last_success),
             globalconf_left=self._globalconf_left,
             chain_verifications=lambda: verdicts.misses + peers.misses,
@@ -102,6 +110,7 @@ class Watched:
         health.register("ocsp", self._check_ocsp)
         health.register("registration", self._check_registration)
         health.register("messagelog", self._check_log)
+        health.register("timestamps", self._check_stamps)
 
     def certificates(self) -> Iterator[CertificateReading]:
         now = self._clock()
@@ -159,6 +168,22 @@ class Watched:
             certificate=trust.server_with_auth_cert(der, self._server.owner, now) == server,
             unserved=[str(c) for c in self._clients if c not in registered],
             keyless=sorted({str(c.member) for c in self._clients} - holders),
+        )
+
+    def _stamp_lag(self) -> float:
+        oldest = self._stamper.stats().oldest
+        return 0.0 if oldest is None else max(0.0, (self._clock() - oldest).total_seconds())
+
+    def _check_stamps(self, _: datetime) -> Iterable[Problem]:
+        stats = self._stamper.stats()
+        if stats.failing_since is None:
+            return ()
+        return checks.time_stamps(
+            self._stamp_lag(),
+            stats.problem,
+            policy=self._stamper.policy.unavailable,
+            overdue=self._stamper.overdue(),
+            immediate=self._stamper.policy.immediate,
         )
 
     def _check_log(self, _: datetime) -> Iterable[Problem]:

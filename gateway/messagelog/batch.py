@@ -4,7 +4,8 @@ Writing is idempotent: a record is known by (time, uid), which is unique, so a b
 again. If the first commit happened, or is still happening on a connection we lost, the second insert waits for it, finds the rows
 and adds nothing; `written_before` then tells which are there. So nothing is doubled and nothing acknowledged that is not durable.
 
-A server request also claims (peer server, request id). What finds its claim taken writes no record.
+Each record written waits for its time-stamp from then on (`stamps.py`). A server request also claims (peer server, request id).
+What finds its claim taken writes no record.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ WITH input AS (
     WHERE decision IS NULL OR (peer_server, request_id) IN (SELECT peer, request_id FROM claim)
     ORDER BY position
     ON CONFLICT DO NOTHING
-    RETURNING uid, number
+    RETURNING uid, number, time
+), waiting AS (
+    INSERT INTO unstamped_record (record_number, time, uid) SELECT number, time, uid FROM record
 )
 SELECT uid, number FROM record
 """  # noqa: S608
 _FIND = "SELECT uid, number FROM message_record WHERE time = ANY ($1::timestamptz[]) AND uid = ANY ($2::uuid[])"
-_KEEP_CONFIGURATION = (
+KEEP_CONFIGURATION = (
     "INSERT INTO globalconf_snapshot (fingerprint, names, contents) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 )
 
@@ -53,7 +56,7 @@ async def write_batch(
         return _numbers(await connection.fetch(_WRITE, *arrays))
     async with connection.transaction():
         for fingerprint, files in configurations.items():
-            await connection.execute(_KEEP_CONFIGURATION, fingerprint, list(files), list(files.values()))
+            await connection.execute(KEEP_CONFIGURATION, fingerprint, list(files), list(files.values()))
         return _numbers(await connection.fetch(_WRITE, *arrays))
 
 

@@ -1,4 +1,5 @@
-"""What only the owner of the tables may do: partitions ahead of time, and removing what is no evidence.
+"""What only the owner of the tables may do: partitions ahead of time, removing what is no evidence, and putting records that wait
+for no time-stamp though they have none back into that queue.
 
 Records, their bodies and configurations are never removed here; that is retention's decision.
 """
@@ -14,11 +15,13 @@ import asyncpg
 
 from gateway.core.errors import GatewayError
 from gateway.exchange.ports import Clock
+from gateway.messagelog import stamps
 from gateway.storage.database import Database
 from gateway.storage.failures import DATABASE_ERRORS
 from gateway.storage.partitions import Period, ensure_partition, partitions_ahead
 
 _TABLE = "message_record"
+_REQUEUE_AGE = timedelta(days=2)
 _ORPHAN_AGE = timedelta(days=1)  # far longer than a body may take to arrive
 
 _log = logging.getLogger(__name__)
@@ -31,6 +34,7 @@ class Swept:
     partitions: int
     claims: int
     pieces: int
+    requeued: int
 
 
 class LogMaintenance:
@@ -60,6 +64,7 @@ class LogMaintenance:
                 partitions=await self._partitions(owner, now),
                 claims=await _deleted(owner, "DELETE FROM replay_claim WHERE seen < $1", now - self._keep_claims),
                 pieces=await _deleted(owner, _ORPHANS, _ORPHAN_AGE),
+                requeued=await stamps.requeue(owner, now - _REQUEUE_AGE),
             )
 
     async def run(self) -> None:

@@ -9,6 +9,7 @@ import asyncpg
 from gateway.core.messagelog.record import RecordedBody, StoredRecord
 from gateway.messagelog.records import storable
 from gateway.messagelog.rows import NAMES, record_of_row
+from gateway.messagelog.stamps import StoredStamp, stored_stamp
 
 # Information systems repeat message ids: an exchange is what has one request id.
 _KEYS_BY_MESSAGE_ID = """
@@ -52,6 +53,10 @@ class MessageLogReader:
             "SELECT names, contents FROM globalconf_snapshot WHERE fingerprint = $1", fingerprint
         )
         return None if row is None else dict(zip(row["names"], row["contents"], strict=True))
+
+    async def time_stamp(self, number: int) -> StoredStamp | None:
+        """Of the record with this number; None while it waits. MalformedMessage when what is stored is damaged."""
+        return await stored_stamp(self._pool, number)
 
     async def _find(self, keys: str, id: str) -> AsyncIterator[StoredRecord]:
         """One record in memory at a time, no connection held in between."""

@@ -8,6 +8,9 @@ For each record:
 4. The signature verifies at the record's time, over digests of the bytes as recorded, by the member who is to have signed:
    references or hash chain, signature value, certificate path, OCSP (the steps of `core/signing/verify.py`).
 5. A response: its request is in the log, and `x-road-request-hash` is the hash of that request's bytes (reference 3.9).
+6. The time-stamp (reference 4.7): over the signature value, or over the tree that leads to this signature's bytes; by an authority
+   that the global configuration approved when it stamped; not of a time before the record. A record that waits for its stamp
+   says so, and that is no failure.
 
 A step that cannot be done because one before it failed has failed.
 """
@@ -18,20 +21,25 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.core.digest import Digest, DigestAlgorithm, sha512
-from gateway.core.errors import InconsistentResponse, MalformedMessage
+from gateway.core.errors import InconsistentResponse, MalformedMessage, TimestampRejected
 from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.globalconf.saved import load_saved
 from gateway.core.identifiers import ClientId
 from gateway.core.messagelog.record import MessageRecord, RecordedBody, RecordKind, RecordSide, StoredRecord
+from gateway.core.messagelog.stamping import Stamp
 from gateway.core.messagelog.steps import Step, Steps
 from gateway.core.messages.rest import RestRequest, RestResponse, parse_request, parse_response, request_hash
+from gateway.core.signing.timestamp import verify_batch_timestamp, verify_timestamp
 from gateway.core.signing.verify import MessageDigests, SignerVerdicts, VerifiedSignature
 from gateway.core.signing.verify import verify_message as verify_signature
+from gateway.core.signing.xades import parse_signature
 from gateway.messagelog.reader import MessageLogReader
 from gateway.messagelog.records import storable
+
+_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,22 @@ class _Verification:
             request = await self._request_of(record)
             digest = None if request is None or request.body is None else await self._hash_body(request.body)
             steps.attempt(5, lambda: _check_answers(message, request, digest))
+        await self._time_stamp(stored, steps)
         return RecordReport(stored.number, record.time, record.side, record.kind, record.request_id, tuple(steps.done))
+
+    async def _time_stamp(self, stored: StoredRecord, steps: Steps) -> None:
+        try:
+            found = await self._reader.time_stamp(stored.number)
+        except MalformedMessage as e:
+            steps.fail(6, str(e), e.code)
+            return
+        if found is None:
+            steps.note(6, "not time-stamped yet")
+            return
+        files = await self._reader.configuration(found.conf_fingerprint)
+        steps.attempt(
+            6, lambda: _check_stamp(stored.record, found.stamp, self._configuration(found.conf_fingerprint, files)[1])
+        )
 
     async def _hash_body(self, body: RecordedBody | None) -> tuple[int, Digest] | None:
         """Length and SHA-512 of the bytes that are there."""
@@ -156,3 +179,17 @@ def _check_answers(
     if not hmac.compare_digest(message.request_hash, expected):
         raise InconsistentResponse("x-road-request-hash is not the hash of the recorded request")
     return "x-road-request-hash is the hash of the recorded request", None
+
+
+def _check_stamp(record: MessageRecord, stamp: Stamp, conf: GlobalConfiguration) -> tuple[str, None]:
+    tsas = conf.approved_tsas(record.time)
+    if stamp.chain_result is None or stamp.chain is None:
+        verified = verify_timestamp(stamp.token, parse_signature(record.signature).value, tsas)
+    else:
+        verified = verify_batch_timestamp(stamp.token, stamp.chain_result, stamp.chain, record.signature, tsas)
+    if verified.time < record.time - _CLOCKS_DIFFER:
+        raise TimestampRejected("the time-stamp is older than the record")
+    return (
+        f"time-stamped at {verified.time.isoformat()} by '{verified.tsa.name}', serial number {verified.serial}",
+        None,
+    )

@@ -2,11 +2,13 @@
 
 A record is durable on return from each method: its exact bytes, the global configuration it was judged by, and for server
 requests the claim of (peer server, request id), all in one transaction. There is no way to switch it off.
+Records get their time-stamps afterwards (`stamper.py`), which is where an outage of the authorities may refuse new requests.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 from uuid import uuid4
 
 import asyncpg
@@ -33,27 +35,42 @@ from gateway.messagelog.records import Recordable, moment_of, parts_of, record_o
 _DEFAULT_LIMITS = LogLimits()
 
 
+class Stamping(Protocol):
+    def check(self) -> None:
+        """EvidenceUnavailable when no new request may be recorded, because time-stamps have failed for too long."""
+
+    async def recorded(self, number: int) -> None:
+        """A record is durable. EvidenceUnavailable when the exchange may not go on without its time-stamp."""
+
+
 class MessageLogWriter:
     """ClientMessageLog and ServerMessageLog on PostgreSQL. `run` must be running; `drain` before the pool is closed."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock, limits: LogLimits = _DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        clock: Clock,
+        limits: LogLimits = _DEFAULT_LIMITS,
+        stamping: Stamping | None = None,
+    ) -> None:
         self._pool = pool
+        self._stamping = stamping
         self._limits = limits
         self._commits = GroupCommit(pool, clock, limits)
         # The group commit always finds a connection left; it would otherwise starve behind slow bodies.
         self._streams = asyncio.Semaphore(max(1, pool.get_max_size() - 2))
 
     async def append_request(self, request: SignedRequest) -> LoggedRequest:
-        return LoggedRequest(request, await self._append(request))
+        return LoggedRequest(request, await self._append_new(request))
 
     async def append_response(self, response: AuthenticResponse) -> LoggedResponse:
         return LoggedResponse(response, await self._append(response))
 
     async def append_authorized(self, request: AuthorizedRequest) -> DispatchableRequest:
-        return DispatchableRequest(request, await self._append(request))
+        return DispatchableRequest(request, await self._append_new(request))
 
     async def append_refused(self, request: RefusedRequest) -> RecordedRefusal:
-        return RecordedRefusal(request, await self._append(request))
+        return RecordedRefusal(request, await self._append_new(request))
 
     async def append_reply(self, response: SignedResponse) -> LoggedReply:
         return LoggedReply(response, await self._append(response))
@@ -69,10 +86,19 @@ class MessageLogWriter:
     def stats(self) -> LogStats:
         return self._commits.stats()
 
+    async def _append_new(self, state: Recordable) -> int:
+        """A request. An exchange that has begun is recorded to its end; a new one may be refused."""
+        if self._stamping is not None:
+            self._stamping.check()
+        return await self._append(state)
+
     async def _append(self, state: Recordable) -> int:
         body = parts_of(state).body
         stored = None if body is None else await self._store(body)
-        return await self._commits.append(record_of(state, uuid4(), stored), moment_of(state).trust)
+        number = await self._commits.append(record_of(state, uuid4(), stored), moment_of(state).trust)
+        if self._stamping is not None:
+            await self._stamping.recorded(number)
+        return number
 
     async def _store(self, body: Body) -> RecordedBody:
         limits = self._limits

@@ -117,3 +117,24 @@ def registration(
             f"There is no signing certificate of {member} here: it can neither ask nor serve.",
             f"Không có chứng thư ký số của {member}; thông điệp của đơn vị này không ký được.",
         )  # fmt: skip
+
+
+def time_stamps(lag: float, problem: str, *, policy: str, overdue: bool, immediate: bool) -> Iterator[Problem]:
+    """While time-stamping fails. `lag`: seconds the oldest record has waited for its stamp; `problem`: why, in words; `policy`:
+    what the operator chose, as in `evidence.timestamps.when_unavailable`; `overdue`: `lag` is over the age chosen with it."""
+    since, vi_since = f"The oldest record has waited for {int(lag)} s", f"bản ghi cũ nhất đã chờ {int(lag)} giây"
+    if policy == "stop" and (overdue or immediate):
+        yield Problem(
+            "timestamps", "fail", f"No time-stamps, and no exchange runs without: {problem}. {since}.",
+            f"Không có dấu thời gian nên không giao dịch nào được thực hiện: {problem}; {vi_since}.",
+        )  # fmt: skip
+    elif policy == "alert" and overdue:
+        yield Problem(
+            "timestamps", "fail", f"No time-stamps for too long; exchanges go on, their evidence weakens: {problem}. {since}.",
+            f"Không có dấu thời gian quá lâu; giao dịch vẫn tiếp tục nhưng giá trị bằng chứng giảm: {problem}; {vi_since}.",
+        )  # fmt: skip
+    else:
+        yield Problem(
+            "timestamps", "warn", f"Records are not time-stamped at present: {problem}. {since}.",
+            f"Hiện chưa đóng được dấu thời gian cho bản ghi: {problem}; {vi_since}.",
+        )  # fmt: skip

@@ -1,6 +1,7 @@
 """Health in words: a list of problems, each in English and Vietnamese, with how long it has been there.
 
-`ok`: nothing to do. `warn`: exchanges run, somebody should look before they stop. `fail`: exchanges do not run.
+`ok`: nothing to do. `warn`: exchanges run, somebody should look before they stop. `fail`: exchanges do not run,
+or the operator asked to be alarmed.
 """
 
 from __future__ import annotations

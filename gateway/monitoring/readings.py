@@ -40,7 +40,7 @@ def _no_certificates() -> Iterable[CertificateReading]:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Ages and lags in seconds, sizes in bytes, `log_queue` in records. Counters grow only.
+    """Ages and lags in seconds, sizes in bytes, `log_queue` and `unstamped` in records. Counters grow only.
 
     `tls_handshakes` is by side (`client`: links to peers, `server`: peers to us); `verdict_hits` and `verdict_misses` by what
     is remembered (`signer`, `peer`).
@@ -49,6 +49,11 @@ class Readings:
     log_queue: Reading = unknown
     log_lag: Reading = unknown
     last_commit_age: Reading = unknown
+    unstamped: Reading = unknown
+    stamp_lag: Reading = unknown
+    last_stamp_age: Reading = unknown
+    stamped_records: Reading = unknown
+    stamp_failures: Reading = unknown
     globalconf_age: Reading = unknown
     globalconf_left: Reading = unknown
     chain_verifications: Reading = unknown
@@ -77,6 +82,13 @@ class ReadingsCollector(Collector):
             ("log_queue_records", "Records waiting for the message log's next commit.", r.log_queue),
             ("log_lag_seconds", "How long the oldest waiting record has waited.", r.log_lag),
             ("log_last_commit_age_seconds", "Since the message log last committed.", r.last_commit_age),
+            ("timestamp_waiting_records", "Records that wait for their time-stamp.", r.unstamped),
+            ("timestamp_lag_seconds", "How long the oldest of them has waited.", r.stamp_lag),
+            (
+                "timestamp_last_success_age_seconds",
+                "Since the last round of time-stamping succeeded.",
+                r.last_stamp_age,
+            ),
             ("globalconf_age_seconds", "Since the global configuration was last refreshed.", r.globalconf_age),
             (
                 "globalconf_expires_seconds",
@@ -86,6 +98,10 @@ class ReadingsCollector(Collector):
         ):
             yield self._gauge(name, text, read)
         yield from self._certificates()
+        yield self._counters(
+            "timestamped_records", "Records time-stamped by this server.", None, {"": r.stamped_records}
+        )
+        yield self._counters("timestamp_failures", "Rounds that no authority stamped.", None, {"": r.stamp_failures})
         yield self._counters("chain_verifications", "Certificate chains checked.", None, {"": r.chain_verifications})
         yield self._counters("ocsp_verifications", "OCSP answers checked.", None, {"": r.ocsp_verifications})
         yield self._counters("tls_handshakes", "Full TLS handshakes with peers.", "side", r.tls_handshakes)

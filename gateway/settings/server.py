@@ -20,6 +20,7 @@ from gateway.settings.common import (
     DurationOrZero,
     FilePath,
     FileReference,
+    HttpUrl,
     Listen,
     Port,
     Secret,
@@ -199,9 +200,20 @@ class LimitSettings(Strict):
     stall: Duration = timedelta(seconds=30)
 
 
+class TimestampSettings(Strict):
+    mode: Literal["batch", "immediate"] = "batch"
+    interval: Duration | None = None
+    authorities: tuple[HttpUrl, ...] = ()
+    timeout: Duration = timedelta(seconds=20)
+    batch: Annotated[int, Field(ge=1, le=10_000)] = 10_000
+    when_unavailable: Literal["degrade", "alert", "stop"] = "stop"
+    after: Duration = timedelta(hours=4)
+
+
 class EvidenceSettings(Strict):
     store_body_inline_below: Size = ByteCount(64 << 10)
     partitions: Literal["day", "month"] = "day"
+    timestamps: TimestampSettings = TimestampSettings()
 
 
 class ServerSettings(Strict):

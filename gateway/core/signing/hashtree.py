@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.core.digest import Digest
+from gateway.core.digest import Digest, DigestAlgorithm
 from gateway.core.errors import MalformedMessage
 from gateway.core.signing.hashchain import step_digest
 
 MAX_LEAVES = 10_000  # X-Road's `timestamp-records-limit` (reference 6.2)
+_SIZE = DigestAlgorithm.SHA512.size
+_SIDES = (b"R", b"L")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +65,17 @@ def build_tree(leaves: Sequence[Digest]) -> HashTree:
         left, right = nodes[2 * at + 1], nodes[2 * at + 2]
         nodes[at] = left if left is None or right is None else step_digest((left, right), algorithm)
     return HashTree(tuple(nodes), len(leaves))
+
+
+def pack_path(leaf: Digest, path: Sequence[Sibling]) -> bytes:
+    """A leaf with its way from the root, for storage: its SHA-512, then for each sibling the side, `L` or `R`, and SHA-512."""
+    return leaf.value + b"".join(_SIDES[s.left] + s.digest.value for s in path)
+
+
+def unpack_path(packed: bytes) -> tuple[Digest, tuple[Sibling, ...]]:
+    """What `pack_path` packed. MalformedMessage (`malformed_hash_chain`) for anything else."""
+    rest = [packed[at : at + _SIZE + 1] for at in range(_SIZE, len(packed), _SIZE + 1)]
+    if len(packed) < _SIZE or any(len(r) != _SIZE + 1 or r[:1] not in _SIDES for r in rest):
+        raise MalformedMessage("a stored path of a hash tree is damaged", code="malformed_hash_chain")
+    siblings = (Sibling(r[:1] == b"L", Digest(DigestAlgorithm.SHA512, r[1:])) for r in rest)
+    return Digest(DigestAlgorithm.SHA512, packed[:_SIZE]), tuple(siblings)

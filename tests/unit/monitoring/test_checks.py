@@ -73,3 +73,26 @@ def test_registration(
         "VN/GOV/G01/ss1", known=known, certificate=certificate, unserved=unserved, keyless=keyless
     )
     assert severities(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("policy", "overdue", "immediate", "severity"),
+    [
+        ("stop", False, False, "warn"),
+        ("stop", True, False, "fail"),
+        ("stop", False, True, "fail"),
+        ("alert", False, False, "warn"),
+        ("alert", True, False, "fail"),
+        ("degrade", True, False, "warn"),
+        ("degrade", False, True, "warn"),
+    ],
+)
+def test_time_stamps(policy: str, overdue: bool, immediate: bool, severity: str) -> None:
+    (problem,) = checks.time_stamps(
+        90.0, "Demo TSA: it cannot be reached", policy=policy, overdue=overdue, immediate=immediate
+    )
+    assert problem.severity == severity
+    for words in (problem.what, problem.vi):
+        assert "Demo TSA: it cannot be reached" in words
+        assert "90" in words
+    assert ("no exchange runs" in problem.what) == (policy == "stop" and severity == "fail")

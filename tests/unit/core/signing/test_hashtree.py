@@ -6,7 +6,7 @@ import pytest
 
 from gateway.core.digest import Digest, DigestAlgorithm, sha512
 from gateway.core.errors import MalformedMessage
-from gateway.core.signing.hashtree import MAX_LEAVES, HashTree, build_tree
+from gateway.core.signing.hashtree import MAX_LEAVES, HashTree, build_tree, pack_path, unpack_path
 
 URI = b"http://www.w3.org/2001/04/xmlenc#sha512"
 
@@ -56,3 +56,19 @@ def test_bounds() -> None:
     zero = Digest(DigestAlgorithm.SHA512, bytes(64))
     with pytest.raises(MalformedMessage):
         build_tree([zero] * (MAX_LEAVES + 1))
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 33])
+def test_a_path_is_stored_and_read(count: int) -> None:
+    leaves = [sha512(b"%d" % n) for n in range(count)]
+    tree = build_tree(leaves)
+    for n, leaf in enumerate(leaves):
+        assert unpack_path(pack_path(leaf, tree.path(n))) == (leaf, tree.path(n))
+
+
+@pytest.mark.parametrize(
+    "packed", [b"", bytes(63), bytes(65), bytes(64) + b"L" + bytes(63), bytes(64) + b"X" + bytes(64)]
+)
+def test_a_stored_path_that_is_none(packed: bytes) -> None:
+    with pytest.raises(MalformedMessage):
+        unpack_path(packed)

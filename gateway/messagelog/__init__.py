@@ -2,6 +2,7 @@
 
 `writer.py` implements the exchange's two log ports and alone builds the states that stand for "recorded"; `groupcommit.py` lets
 concurrent exchanges share a commit; `batch.py` and `rows.py` are the SQL; `records.py` turns states into records; `bodies.py`
-stores large bodies in pieces. `reader.py` finds records again, `verification.py` proves them from the log alone,
+stores large bodies in pieces. `stamper.py` gets time-stamps for them, which `tsaclient.py` asks for and `stamps.py` keeps.
+`reader.py` finds records again, `verification.py` proves them from the log alone,
 `maintenance.py` does what only the tables' owner may.
 """

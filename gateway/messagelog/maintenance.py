@@ -34,7 +34,7 @@ class Swept:
     partitions: int
     claims: int
     pieces: int
-    requeued: int
+    requeued: int = 0
 
 
 class LogMaintenance:

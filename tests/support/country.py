@@ -116,6 +116,11 @@ class Country:
                     "key": f"file:{self.cert('ocsp.key')}",
                     "valid_for": "1h",
                 },
+                "tsa": {
+                    "certificate": self.cert("tsa.pem"),
+                    "key": f"file:{self.cert('tsa.key')}",
+                    "serials": self.cert("tsa.serial"),
+                },
                 "status": self.cert("index.json"),
             },
         )
@@ -134,6 +139,7 @@ class Country:
             "ocsp_certificate": self.cert("ocsp.pem"),
             "profile": "ejbca",
         }
+        stamps = {"name": "Test TSA", "certificate": self.cert("tsa.pem"), "url": f"http://{self.trust}/tsa"}
         self._yaml(
             "registry",
             {
@@ -152,7 +158,11 @@ class Country:
                     }
                     for s in self.servers.values()
                 ],
-                "trust": {"certification_authorities": [authority], "ocsp_freshness": "1h"},
+                "trust": {
+                    "certification_authorities": [authority],
+                    "time_stamping_authorities": [stamps],
+                    "ocsp_freshness": "1h",
+                },
                 "publish": {
                     "listen": self.registry,
                     "refresh": "1s",
@@ -303,6 +313,13 @@ class Country:
             session.request(method, self.url(consumer, service), headers=headers, **more) as answer,
         ):
             return answer.status, {k.lower(): v for k, v in answer.headers.items()}, await answer.read()
+
+    async def health(self, name: str) -> dict[str, Any]:
+        """Its `/health`."""
+        url = f"http://{self.address[_full(name)]}:{ADMIN_PORT}/health"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            found: dict[str, Any] = await answer.json()
+            return found
 
     async def metrics(self, name: str) -> dict[str, float]:
         """Its `/metrics`: value by name and labels."""

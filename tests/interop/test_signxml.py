@@ -180,9 +180,16 @@ def test_signxml_notices(pki: Pki, bodies: tuple[bytes, ...]) -> None:
             )
 
 
+def xmlsec1_version() -> tuple[int, ...]:
+    said = subprocess.run(["xmlsec1", "--version"], capture_output=True, text=True, check=True).stdout
+    return tuple(int(n) for n in re.findall(r"\d+", said)[1:3])  # the first is the 1 of its name
+
+
 @pytest.mark.skipif(shutil.which("xmlsec1") is None, reason="xmlsec1 is not installed")
 @cases
 def test_by_xmlsec1(pki: Pki, key: KeyKind, bodies: tuple[bytes, ...], tmp_path: Path) -> None:
+    if key == "pss" and xmlsec1_version() < (1, 3):
+        pytest.skip("xmlsec1 knows RSA-PSS from version 1.3 on")
     _, message, files = make(pki, key, bodies)
     (tmp_path / "ca.pem").write_bytes(pki.ca.pem)
     (tmp_path / "signatures.xml").write_bytes(message.signature)

@@ -8,6 +8,7 @@ stop    the opposite: no new exchanges, those under way to their recorded end, t
 from __future__ import annotations
 
 import asyncio
+import ssl
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from gateway.app.keys import KeyReload, ServerKeys
 from gateway.app.listeners import background, clock, listen, listen_app
 from gateway.app.observe import Watched, incidents
 from gateway.clientproxy.proxy import ClientProxy
@@ -22,6 +24,7 @@ from gateway.confclient.client import ConfigurationClient
 from gateway.core.framing.transport import FramingLimits
 from gateway.core.serverconf.model import ServerConf
 from gateway.core.signing.verify import SignerVerdicts
+from gateway.exchange.batching import SigningBatches
 from gateway.exchange.client_side import ClientSide
 from gateway.exchange.peers import PeerVerdicts
 from gateway.exchange.ports import Clock
@@ -40,18 +43,17 @@ from gateway.monitoring.readings import ReadingsCollector
 from gateway.serverproxy.metaservices import MetaServices
 from gateway.serverproxy.ocsp import OcspLookup
 from gateway.serverproxy.proxy import ServerProxy
-from gateway.settings.server import KeySettings, ServerSettings
+from gateway.settings.server import ServerSettings, load_server
 from gateway.settings.serverconf import server_conf
-from gateway.signer.ocsp_client import OcspClient, fetch_from_server
-from gateway.signer.signer import AuthKey, LocalSigner, certificates_to_show
-from gateway.signer.tokens import KeyToken, open_token
+from gateway.signer.authkeys import AuthKeys
+from gateway.signer.ocsp_client import fetch_from_server
 from gateway.storage.database import Database, EmbeddedDatabase, open_database
 from gateway.transport import tls
 from gateway.transport.peers import PeerLinks, PeerOptions
 from gateway.transport.services import ServiceCaller
 from gateway.transport.spool import Spool
 
-_FOLLOW_SECONDS = 5.0
+_FOLLOW_SECONDS = 1.0
 
 
 class _FixedConf:
@@ -65,13 +67,16 @@ class _FixedConf:
 
 
 @asynccontextmanager
-async def security_server(settings: ServerSettings, clock: Clock = clock) -> AsyncIterator[str]:
-    """A running security server; yields what to print of it. GatewayError when it cannot start."""
+async def security_server(file: Path, clock: Clock = clock) -> AsyncIterator[str]:
+    """The security server of this settings file, running; yields what to print of it. GatewayError when it cannot start."""
+    settings = load_server(file)
     async with asyncio.TaskGroup() as group, AsyncExitStack() as stack:
-        yield await _start(settings, clock, group, stack)
+        yield await _start(settings, file, clock, group, stack)
 
 
-async def _start(settings: ServerSettings, clock: Clock, group: asyncio.TaskGroup, stack: AsyncExitStack) -> str:
+async def _start(
+    settings: ServerSettings, file: Path, clock: Clock, group: asyncio.TaskGroup, stack: AsyncExitStack
+) -> str:
     log = build_log()
     route_library_logs(log)
     conf = _FixedConf(server_conf(settings))
@@ -95,23 +100,16 @@ async def _start(settings: ServerSettings, clock: Clock, group: asyncio.TaskGrou
     await globalconf.start()
     background(group, stack, globalconf.run())
     background(group, stack, stamper.run())
-    signing = [_token(key) for key in settings.keys.signing]
-    authentication = _token(settings.keys.authentication)
-    shown = certificates_to_show(authentication, globalconf.current().trust(settings.server.instance, clock()))
-    own = [*(t.certificate for t in signing), *shown]
-    ocsp = OcspClient(own, lambda at: globalconf.current().trust(settings.server.instance, at), clock, state / "ocsp")
-    await ocsp.start()
-    background(group, stack, ocsp.run())
-    signer = LocalSigner(signing, lambda instance, at: globalconf.current().trust(instance, at), ocsp)
-    auth_key = AuthKey(authentication, ocsp, shown)
-    internal_key = None if settings.keys.internal_tls is None else AuthKey(_token(settings.keys.internal_tls), ocsp)
+    keys = ServerKeys(settings, globalconf, clock, state / "ocsp")
+    await keys.use(settings.keys)
+    background(group, stack, keys.ocsp.run())
 
     # one exchange's ports
     registry = CollectorRegistry()
     line = ExchangeLine(log)
     observer = PrometheusObserver(registry, line)
     report = incidents(log, line)
-    verdicts, peer_verdicts = SignerVerdicts(), PeerVerdicts()
+    verdicts, peer_verdicts, batches = SignerVerdicts(), PeerVerdicts(), SigningBatches()
     stall = settings.limits.stall.total_seconds()
     limits = FramingLimits(message=settings.limits.message, part=settings.limits.part, body=settings.limits.body)
 
@@ -119,38 +117,48 @@ async def _start(settings: ServerSettings, clock: Clock, group: asyncio.TaskGrou
         return Spool(above=settings.limits.spool_above, limit=settings.limits.body)
 
     links = PeerLinks(
-        _peer_options(settings), auth_key, globalconf, clock, peer_verdicts, fetch_from_server, new_body, limits
+        _peer_options(settings),
+        keys.authentication,
+        globalconf,
+        clock,
+        peer_verdicts,
+        fetch_from_server,
+        new_body,
+        limits,
     )
     stack.push_async_callback(links.close)
-    services = ServiceCaller(conf, new_body, internal_key)
+    services = ServiceCaller(conf, new_body, keys.internal)
     stack.push_async_callback(services.close)
-    client_side = ClientSide(clock, globalconf, conf, signer, writer, links, observer, verdicts, _new_id)
+    client_side = ClientSide(clock, globalconf, conf, keys.signer, writer, links, observer, verdicts, batches, _new_id)
     server_side = ServerSide(
         clock,
         globalconf,
         conf,
-        signer,
+        keys.signer,
         writer,
         MetaServices(conf, new_body, _read_description, services),
         observer,
         verdicts,
         peer_verdicts,
+        batches,
     )
 
     # ports, those that others depend on first
     health = Health(str(settings.server), clock)
     ports = settings.listen
-    listener = tls.PeerListener(settings.peers.tls, auth_key.load_into, globalconf.current().ca_certificates())
+    listener = tls.PeerListener(
+        settings.peers.tls,
+        lambda context: keys.authentication.current().load_into(context),
+        globalconf.current().ca_certificates(),
+    )
+    background(group, stack, _follow(globalconf, keys.authentication, listener))
     watched = Watched(
         settings,
         clock,
         writer=writer,
         stamper=stamper,
         globalconf=globalconf,
-        ocsp=ocsp,
-        signer=signer,
-        auth_key=auth_key,
-        internal=None if internal_key is None else internal_key.certificate,
+        keys=keys,
         links=links,
         verdicts=verdicts,
         peers=peer_verdicts,
@@ -158,20 +166,24 @@ async def _start(settings: ServerSettings, clock: Clock, group: asyncio.TaskGrou
     )
     registry.register(ReadingsCollector(watched.readings()))
     watched.watch(health)
+    reload = KeyReload(keys, settings, lambda: load_server(file), file)
+    health.register("keys", reload.check)
+    background(group, stack, reload.run())
     if ports.admin is not None:
         require_loopback(ports.admin.host)
         await listen_app(stack, build_admin(registry, health), ports.admin.host, ports.admin.port)
     if ports.ocsp is not None:
-        await listen(stack, OcspLookup(auth_key.ocsp_answers).handle, ports.ocsp.host, ports.ocsp.port)
+        await listen(stack, OcspLookup(keys.authentication.ocsp_answers).handle, ports.ocsp.host, ports.ocsp.port)
     if ports.servers is not None:
-        background(group, stack, _follow_authorities(globalconf, listener))
         proxy = ServerProxy(server_side, new_body, limits, stall, tls.shown_chain, report)
         await listen(stack, proxy.handle, ports.servers.host, ports.servers.port, tls=listener.context)
     clients = ClientProxy(client_side, new_body, settings.limits.header, stall, report)
-    if ports.clients_https is not None and internal_key is not None:
-        context = tls.system_server_context(_system_certificates(conf.current()))
-        internal_key.load_into(context)
-        await listen(stack, clients.handle, ports.clients_https.host, ports.clients_https.port, tls=context)
+    https: ssl.SSLContext | None = None
+    if ports.clients_https is not None:
+        https = tls.system_server_context(_system_certificates(conf.current()))
+    keys.show_internal(https, services)
+    if ports.clients_https is not None and https is not None:
+        await listen(stack, clients.handle, ports.clients_https.host, ports.clients_https.port, tls=https)
     if ports.clients_http is not None:
         await listen(stack, clients.handle, ports.clients_http.host, ports.clients_http.port)
     return f"{settings.server}  http://{ports.clients_http}"
@@ -203,11 +215,6 @@ def _time_stamper(settings: ServerSettings, database: Database, globalconf: Conf
     return TimeStamper(database.pool, client, globalconf, clock, policy)
 
 
-def _token(key: KeySettings) -> KeyToken:
-    pin = None if key.pin is None else key.pin.read()
-    return open_token(key.reference, pin=pin, certificate=key.certificate, pss=key.algorithm == "pss")
-
-
 def _peer_options(settings: ServerSettings) -> PeerOptions:
     peers = settings.peers
     return PeerOptions(
@@ -225,15 +232,17 @@ def _system_certificates(conf: ServerConf) -> list[bytes]:
     return [*own, *(der for client in conf.clients.values() for der in client.certificates)]
 
 
-async def _follow_authorities(globalconf: ConfigurationClient, listener: tls.PeerListener) -> None:
-    """The CAs of the global configuration in force are the ones believed in handshakes."""
+async def _follow(globalconf: ConfigurationClient, authentication: AuthKeys, listener: tls.PeerListener) -> None:
+    """The CAs of the global configuration in force are believed in handshakes, and the key whose turn it is is shown."""
     known = globalconf.current().fingerprint
     while True:
         await asyncio.sleep(_FOLLOW_SECONDS)
         current = globalconf.current()
-        if current.fingerprint != known:
-            known = current.fingerprint
+        if authentication.follow():
+            listener.renew(current.ca_certificates())
+        elif current.fingerprint != known:
             listener.trust(current.ca_certificates())
+        known = current.fingerprint
 
 
 async def _read_description(url: str) -> bytes:

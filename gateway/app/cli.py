@@ -36,10 +36,8 @@ def demo(config: Config = Path("config/demo.yaml")) -> None:
 def server(config: Config, supervised: Supervised = False) -> None:
     """One security server."""
     from gateway.app.build import security_server
-    from gateway.settings.server import load_server
 
-    settings = load_server(config)
-    process.run(process.serve(security_server(settings), supervised=supervised))
+    process.run(process.serve(security_server(config), supervised=supervised))
 
 
 @cli.command()

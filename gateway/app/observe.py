@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.app.keys import ServerKeys
 from gateway.confclient.client import ConfigurationClient
 from gateway.core.errors import GatewayError
 from gateway.core.messages.fault import Fault
@@ -22,8 +22,6 @@ from gateway.monitoring.logs import Log, where
 from gateway.monitoring.outcomes import bounded_code
 from gateway.monitoring.readings import CertificateReading, CertificateUse, Reading, Readings
 from gateway.settings.server import ServerSettings
-from gateway.signer.ocsp_client import OcspClient
-from gateway.signer.signer import AuthKey, LocalSigner
 from gateway.transport.peers import PeerLinks
 from gateway.transport.tls import PeerListener
 
@@ -57,10 +55,7 @@ class Watched:
         writer: MessageLogWriter,
         stamper: TimeStamper,
         globalconf: ConfigurationClient,
-        ocsp: OcspClient,
-        signer: LocalSigner,
-        auth_key: AuthKey,
-        internal: x509.Certificate | None,
+        keys: ServerKeys,
         links: PeerLinks,
         verdicts: SignerVerdicts,
         peers: PeerVerdicts,
@@ -73,10 +68,7 @@ class Watched:
         self._writer = writer
         self._stamper = stamper
         self._globalconf = globalconf
-        self._ocsp = ocsp
-        self._signer = signer
-        self._auth_key = auth_key
-        self._internal = internal
+        self._keys = keys
         self._links = links
         self._verdicts = verdicts
         self._peers = peers
@@ -114,18 +106,20 @@ class Watched:
 
     def certificates(self) -> Iterator[CertificateReading]:
         now = self._clock()
-        for member, certificate in self._signer.holders(self._server.instance, now):
+        for member, certificate in self._keys.signer.holders(self._server.instance, now):
             yield self._reading("sign", member, certificate, now)
-        yield self._reading("auth", str(self._server), self._auth_key.certificate, now)
-        if self._internal is not None:
-            yield self._reading("tls", str(self._server), self._internal, now)
+        for key in self._keys.authentication.keys:
+            yield self._reading("auth", str(self._server), key.certificate, now)
+        if self._keys.internal is not None:
+            yield self._reading("tls", str(self._server), self._keys.internal.certificate, now)
 
     def _reading(
         self, use: CertificateUse, member: str, certificate: x509.Certificate, now: datetime
     ) -> CertificateReading:
         left = (certificate.not_valid_after_utc - now) / timedelta(days=1)
-        age = self._ocsp.age(certificate)
-        return CertificateReading(use, member, left, None if age is None else age.total_seconds())
+        age = self._keys.ocsp.age(certificate)
+        seconds = None if age is None else age.total_seconds()
+        return CertificateReading(use, member, left, seconds, f"{certificate.serial_number:x}")
 
     def _since(self, moment: datetime | None) -> float | None:
         return None if moment is None else (self._clock() - moment).total_seconds()
@@ -157,11 +151,11 @@ class Watched:
         trust = self._globalconf.current()
         try:
             server = trust.server(self._server, now)
-            holders = {member for member, _ in self._signer.holders(self._server.instance, now)}
+            holders = {member for member, _ in self._keys.signer.holders(self._server.instance, now)}
         except GatewayError:
             return ()  # said by the check of the global configuration
         registered = frozenset() if server is None else server.clients
-        der = self._auth_key.certificate.public_bytes(Encoding.DER)
+        der = self._keys.authentication.current().chain[0]
         return checks.registration(
             str(self._server),
             known=server is not None,

@@ -24,6 +24,7 @@ from gateway.core.messages.fault import parse_soap_fault
 from gateway.core.messages.rest import RestResponse, build_request, parse_response, request_hash
 from gateway.core.serverconf.admission import admit
 from gateway.core.signing.verify import MessageDigests, SignerVerdicts, verify_message
+from gateway.exchange.batching import SigningBatches
 from gateway.exchange.blame import within
 from gateway.exchange.observation import Watch
 from gateway.exchange.ports import (
@@ -64,6 +65,7 @@ class ClientSide:
     peer: Peer
     observer: Observer
     verdicts: SignerVerdicts
+    batches: SigningBatches
     new_id: Callable[[], str]
 
 
@@ -98,7 +100,7 @@ async def _exchange(call: ClientCall, ports: ClientSide, watch: Watch) -> Logged
         admitted = _admit(received, call.system, ports)  # 3
         routed = RoutedRequest(admitted, provider_servers(received.request, moment.trust, moment.now))  # 4
     with watch.stage("sign"):
-        signed = await sign_request(routed, ports.signer)  # 5
+        signed = await sign_request(routed, ports.signer, ports.batches)  # 5
     with watch.stage("log"):
         logged = await ports.log.append_request(signed)  # 6
     with watch.stage("send"):

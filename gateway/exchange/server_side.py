@@ -31,6 +31,7 @@ from gateway.core.serverconf.access import Denial, Grant, decide_access
 from gateway.core.serverconf.metaservices import METASERVICES
 from gateway.core.serverconf.model import ClientStatus, ServerConf
 from gateway.core.signing.verify import MessageDigests, SignerVerdicts, verify_message
+from gateway.exchange.batching import SigningBatches
 from gateway.exchange.blame import within
 from gateway.exchange.observation import Watch
 from gateway.exchange.peers import PeerVerdicts, as_peer_failure
@@ -72,6 +73,7 @@ class ServerSide:
     observer: Observer
     verdicts: SignerVerdicts
     peers: PeerVerdicts
+    batches: SigningBatches
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ async def _exchange(delivery: Delivery, ports: ServerSide, watch: Watch) -> Logg
     with watch.stage("service"):
         reply = await ports.service.call(dispatchable)  # 7
     with watch.stage("sign"):
-        signed = await _respond(dispatchable, reply, _moment(ports), ports.signer)  # 8, 9
+        signed = await _respond(dispatchable, reply, _moment(ports), ports)  # 8, 9
         watch.status, watch.response_bytes = signed.response.status, _size(signed.parts)
     with watch.stage("log_response"):
         return await ports.log.append_reply(signed)  # 10
@@ -191,7 +193,9 @@ def _decide(authentic: AuthenticRequest, conf: ServerConf) -> AuthorizedRequest 
     return AuthorizedRequest(authentic, service, grant)
 
 
-async def _respond(request: DispatchableRequest, reply: ServiceReply, moment: Moment, signer: Signer) -> SignedResponse:
+async def _respond(
+    request: DispatchableRequest, reply: ServiceReply, moment: Moment, ports: ServerSide
+) -> SignedResponse:
     incoming = request.incoming
     body = incoming.parts.body
     try:
@@ -206,4 +210,4 @@ async def _respond(request: DispatchableRequest, reply: ServiceReply, moment: Mo
         raise ServiceUnavailable(
             f"The service's answer cannot be carried: {e.safe_detail}", code="invalid_response"
         ) from e
-    return await sign_response(request, response, reply.body, moment, signer)
+    return await sign_response(request, response, reply.body, moment, ports.signer, ports.batches)

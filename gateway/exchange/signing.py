@@ -9,6 +9,7 @@ from gateway.core.digest import sha512
 from gateway.core.identifiers import MemberId
 from gateway.core.messages.rest import RestResponse
 from gateway.core.signing.xades import draft_signature
+from gateway.exchange.batching import SigningBatches
 from gateway.exchange.ports import Signer
 from gateway.exchange.states import (
     Body,
@@ -21,23 +22,36 @@ from gateway.exchange.states import (
 )
 
 
-async def sign_request(routed: RoutedRequest, signer: Signer) -> SignedRequest:
+async def sign_request(routed: RoutedRequest, signer: Signer, batches: SigningBatches) -> SignedRequest:
     """Signed by the client's member over request part and body."""
     received = routed.received
     member = received.request.client.member
-    return SignedRequest(routed, await _sign(received.request.raw, received.body, member, received.moment, signer))
+    parts = await _sign(received.request.raw, received.body, member, received.moment, signer, batches)
+    return SignedRequest(routed, parts)
 
 
 async def sign_response(
-    request: DispatchableRequest, response: RestResponse, body: Body | None, moment: Moment, signer: Signer
+    request: DispatchableRequest,
+    response: RestResponse,
+    body: Body | None,
+    moment: Moment,
+    signer: Signer,
+    batches: SigningBatches,
 ) -> SignedResponse:
     """Signed by the provider's member over response part and body; the part carries the request hash."""
     member = request.incoming.request.service.client.member
-    return SignedResponse(request, response, await _sign(response.raw, body, member, moment, signer), moment)
+    return SignedResponse(request, response, await _sign(response.raw, body, member, moment, signer, batches), moment)
 
 
-async def _sign(part: bytes, body: Body | None, member: MemberId, moment: Moment, signer: Signer) -> SignedParts:
+async def _sign(
+    part: bytes, body: Body | None, member: MemberId, moment: Moment, signer: Signer, batches: SigningBatches
+) -> SignedParts:
     credential = signer.credential(member, moment.now)
-    draft = draft_signature(sha512(part), () if body is None else (body.digest,), credential, moment.now)
-    signature = draft.complete(await signer.sign(credential, draft.signed_info))
-    return SignedParts(part, body, signature, draft.hash_chain_result, draft.hash_chain)
+    message, attachments = sha512(part), () if body is None else (body.digest,)
+    if credential.batch:
+        signed = await batches.sign(message, attachments, credential, moment.now, signer)
+        draft, value = signed.draft, signed.value
+    else:
+        draft = draft_signature(message, attachments, credential, moment.now)
+        value = await signer.sign(credential, draft.signed_info)
+    return SignedParts(part, body, draft.complete(value), draft.hash_chain_result, draft.hash_chain)

@@ -39,7 +39,7 @@ def global_configuration(expires: datetime | None, now: datetime, *, warn: timed
 def certificates(readings: Iterable[CertificateReading], *, warn_days: float) -> Iterator[Problem]:
     for r in readings:
         use, vi = _USES[r.use]
-        key = f"certificate.{r.use}.{r.member}"
+        key = ".".join(filter(None, ("certificate", r.use, r.member, r.serial)))
         if r.days_left <= 0:
             yield Problem(
                 key,

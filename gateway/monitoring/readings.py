@@ -26,12 +26,14 @@ def unknown() -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class CertificateReading:
-    """`ocsp_age`: seconds since thisUpdate of the OCSP answer in hand; None when there is none."""
+    """`ocsp_age`: seconds since thisUpdate of the OCSP answer in hand; None when there is none. `serial`: hexadecimal, tells
+    several certificates of a member apart."""
 
     use: CertificateUse
     member: str
     days_left: float
     ocsp_age: float | None = None
+    serial: str = ""
 
 
 def _no_certificates() -> Iterable[CertificateReading]:
@@ -112,15 +114,16 @@ class ReadingsCollector(Collector):
 
     def _certificates(self) -> Iterator[Metric]:
         days = GaugeMetricFamily(
-            "gateway_certificate_days_left", "Days until the certificate expires.", labels=("use", "member")
+            "gateway_certificate_days_left", "Days until the certificate expires.", labels=("use", "member", "serial")
         )
         ages = GaugeMetricFamily(
-            "gateway_ocsp_age_seconds", "Age of the OCSP answer in hand.", labels=("use", "member")
+            "gateway_ocsp_age_seconds", "Age of the OCSP answer in hand.", labels=("use", "member", "serial")
         )
         for certificate in self._read(lambda: tuple(self._readings.certificates())) or ():
-            days.add_metric((certificate.use, certificate.member), certificate.days_left)
+            labels = (certificate.use, certificate.member, certificate.serial)
+            days.add_metric(labels, certificate.days_left)
             if certificate.ocsp_age is not None:
-                ages.add_metric((certificate.use, certificate.member), certificate.ocsp_age)
+                ages.add_metric(labels, certificate.ocsp_age)
         yield days
         yield ages
 

@@ -242,6 +242,14 @@ class SecretReference:
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}"
 
+    @property
+    def file(self) -> Path | None:
+        """The file it is in; None when it is not in one."""
+        if self.kind == "file":
+            return Path(self.name)
+        directory = os.environ.get("CREDENTIALS_DIRECTORY")
+        return Path(directory) / self.name if self.kind == "credential" and directory is not None else None
+
     def read(self) -> str:
         """The secret without a trailing line break. SettingsError names the place, never the content."""
         try:

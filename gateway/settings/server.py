@@ -141,6 +141,7 @@ class KeySettings(Strict):
     certificate: CertificateFile | None = None
     pin: Secret | None = None
     algorithm: Literal["default", "pss"] = "default"
+    batch: bool | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -154,6 +155,11 @@ class KeySettings(Strict):
     def in_hardware(self) -> bool:
         """The key is on a token that keeps it."""
         return isinstance(self.token, Pkcs11Uri)
+
+    @property
+    def batches(self) -> bool:
+        """Messages that wait for this key share its next signature."""
+        return self.in_hardware if self.batch is None else self.batch
 
     @property
     def reference(self) -> str:
@@ -170,8 +176,17 @@ OneOrMoreKeys = Annotated[
 
 class KeysSettings(Strict):
     signing: OneOrMoreKeys
-    authentication: KeySettings
+    authentication: OneOrMoreKeys
     internal_tls: KeySettings | None = None
+    settle: DurationOrZero = timedelta(minutes=10)
+    reload: Duration = timedelta(seconds=5)
+
+    def files(self) -> Iterator[Path]:
+        """Every file that a key, its certificate or its PIN is in."""
+        for key in (*self.signing, *self.authentication, *(() if self.internal_tls is None else (self.internal_tls,))):
+            yield from (path for path in (key.token, key.key, key.certificate) if isinstance(path, Path))
+            if key.pin is not None and (pin := key.pin.file) is not None:
+                yield pin
 
 
 class ServerListen(Strict):
@@ -246,10 +261,10 @@ def server_findings(settings: ServerSettings, *, files: bool = True) -> Iterator
     yield from duplicates(listen, "address")
     if settings.listen.clients_https is not None and settings.keys.internal_tls is None:
         yield Finding(("listen", "clients_https"), "needs keys.internal_tls")
-    for name in ("authentication", "internal_tls"):
-        key: KeySettings | None = getattr(settings.keys, name)
-        if key is not None and key.in_hardware:
-            yield Finding(("keys", name, "token"), "must be a file: a PKCS#11 token keeps its key, and TLS needs it")
+    tls = [(("authentication", i), key) for i, key in enumerate(settings.keys.authentication)]
+    for where, key in [*tls, *((("internal_tls",), k) for k in (settings.keys.internal_tls,) if k is not None)]:
+        if key.in_hardware:
+            yield Finding(("keys", *where, "token"), "must be a file: a PKCS#11 token keeps its key, and TLS needs it")
     if settings.limits.spool_above > settings.limits.body:
         yield Finding(("limits", "spool_above"), "is above limits.body")
     ids = [(("clients", i, "id"), c.id.resolve(instance)) for i, c in enumerate(settings.clients)]

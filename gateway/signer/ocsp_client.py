@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -73,6 +73,15 @@ class OcspClient:
         self._clock = clock
         self._directory = directory
         self._interval = interval
+
+    async def watch(self, certificates: Iterable[x509.Certificate]) -> None:
+        """These certificates from now on; answers for new ones have been asked for on return."""
+        watched = {c: self._watched.get(c) or _Watched(c) for c in certificates}
+        new = [w for c, w in watched.items() if c not in self._watched]
+        self._watched = watched
+        for w in new:
+            self._recall(w)
+        await self.refresh()
 
     def get(self, certificate: x509.Certificate) -> bytes | None:
         """DER OCSPResponse saying `good`, fresh now; None when there is none."""

@@ -1,4 +1,4 @@
-"""The exchange's Signer port over key tokens, and this server's authentication key for TLS.
+"""The exchange's Signer port over key tokens.
 
 Whose key a token holds is read out of its certificate by the profile that the global configuration gives its CA (reference 4.5),
 so it is known only once there is a configuration, and is looked at again whenever that changes.
@@ -7,21 +7,16 @@ so it is known only once there is a configuration, and is looked at again whenev
 from __future__ import annotations
 
 import asyncio
-import os
-import ssl
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.core.errors import GatewayError, KeyTokenError
 from gateway.core.identifiers import MemberId
-from gateway.core.signing.certificates import der, find_issuer, is_signing_certificate, signing_member, verify_chain
+from gateway.core.signing.certificates import find_issuer, is_signing_certificate, signing_member, verify_chain
 from gateway.core.signing.ocsp import verify_ocsp
 from gateway.core.signing.trust import InstanceTrust
 from gateway.core.signing.xades import SigningCredential
@@ -57,14 +52,30 @@ class _Active:
 
 class LocalSigner:
     """Keys of several members in this process. `trust_of`: (instance, now) -> whom to believe; it raises when there is no
-    usable global configuration."""
+    usable global configuration. `batch`: certificates of those keys whose signatures messages share."""
 
-    def __init__(self, tokens: Sequence[KeyToken], trust_of: TrustOf, ocsp: OcspAnswers) -> None:
-        self._tokens = {t.certificate: t for t in tokens}
+    def __init__(
+        self,
+        tokens: Sequence[KeyToken],
+        trust_of: TrustOf,
+        ocsp: OcspAnswers,
+        batch: Iterable[x509.Certificate] = (),
+    ) -> None:
+        self._tokens: Mapping[x509.Certificate, KeyToken] = {}
+        self._before: Mapping[x509.Certificate, KeyToken] = {}
+        self._batch: frozenset[x509.Certificate] = frozenset()
         self._trust_of = trust_of
         self._ocsp = ocsp
         self._held: tuple[bytes, tuple[_Held, ...]] = (b"", ())
         self._active: dict[MemberId, _Active] = {}
+        self.use(tokens, batch)
+
+    def use(self, tokens: Sequence[KeyToken], batch: Iterable[x509.Certificate] = ()) -> None:
+        """These keys from now on; a message that was drafted for one of those before is still signed with it."""
+        self._before, self._tokens = self._tokens, {t.certificate: t for t in tokens}
+        self._batch = frozenset(batch)
+        self._held = (b"", ())
+        self._active.clear()
 
     def credential(self, member: MemberId, now: datetime) -> SigningCredential:
         """The same object until certificate, OCSP answer or trust change. KeyTokenError (`cannot_sign`) when there is none."""
@@ -83,7 +94,7 @@ class LocalSigner:
         is_signed_info = signed_info.startswith(SIGNED_INFO_APEX) and signed_info.endswith(_SIGNED_INFO_END)
         if not is_signed_info or len(signed_info) > _MOST_SIGNED_INFO:
             raise KeyTokenError("The signer signs nothing but a canonical SignedInfo")
-        token = self._tokens.get(credential.certificate)
+        token = self._tokens.get(credential.certificate) or self._before.get(credential.certificate)
         if token is None:
             raise KeyTokenError("The signing key is not held by this signer", code="key_not_found")
         if token.slow:
@@ -122,7 +133,9 @@ class LocalSigner:
             raise KeyTokenError(f"no fresh OCSP answer for the certificate {_named(certificate)}")
         _, ca = find_issuer(certificate, trust, now)
         verdict = verify_ocsp(response, certificate, ca.certificate, ca, trust, now)
-        credential = SigningCredential(member, certificate, token.algorithm, (), (response,))
+        credential = SigningCredential(
+            member, certificate, token.algorithm, (), (response,), certificate in self._batch
+        )
         ends = min(verdict.valid_until, *(c.not_valid_after_utc for c in path))
         return _Active(credential, trust.fingerprint, ends)
 
@@ -148,66 +161,3 @@ def _hold(token: KeyToken, trust: InstanceTrust) -> _Held:
 def _named(certificate: x509.Certificate) -> str:
     """Organisations only: members' certificates name no person."""
     return f"'{certificate.subject.rfc4514_string()}' (serial {certificate.serial_number:x})"
-
-
-def certificates_to_show(token: KeyToken, trust: InstanceTrust) -> tuple[x509.Certificate, ...]:
-    """Leaf first, up to the first that a listed CA issued: a peer wants an OCSP answer for every certificate it is shown, and
-    looks for nothing above (reference 3.3). All of them when no listed CA issued any."""
-    chain = (token.certificate, *token.intermediates)
-    for count, certificate in enumerate(chain, start=1):
-        with suppress(GatewayError):
-            find_issuer(certificate, trust)
-            return chain[:count]
-    return chain
-
-
-class AuthKey:
-    """The authentication certificate and key, shown to other security servers as client and as server. `certificates`: what is
-    shown, see `certificates_to_show`; otherwise the token's whole chain."""
-
-    def __init__(
-        self, token: KeyToken, ocsp: OcspAnswers, certificates: tuple[x509.Certificate, ...] | None = None
-    ) -> None:
-        self._token = token
-        self._ocsp = ocsp
-        self.certificates = certificates or (token.certificate, *token.intermediates)
-        self.chain = tuple(der(c) for c in self.certificates)  # DER as sent: leaf first, no root (reference 3.1)
-
-    @property
-    def certificate(self) -> x509.Certificate:
-        return self._token.certificate
-
-    def ocsp_responses(self) -> tuple[bytes, ...]:
-        """DER, for each certificate of `chain` in its order; empty unless every one is fresh and good now."""
-        answers = [self._ocsp.get(c) for c in self.certificates]
-        found = tuple(a for a in answers if a is not None)
-        return found if len(found) == len(answers) else ()
-
-    def ocsp_answers(self) -> Mapping[bytes, bytes]:
-        """By DER of the certificate, those there are; for the look-up of other servers (reference 3.4)."""
-        answers = ((d, self._ocsp.get(c)) for d, c in zip(self.chain, self.certificates, strict=True))
-        return {d: a for d, a in answers if a is not None}
-
-    def load_into(self, context: ssl.SSLContext) -> None:
-        """KeyTokenError when the token keeps its key or OpenSSL does not take it."""
-        pem = b"".join(c.public_bytes(Encoding.PEM) for c in self.certificates) + self._token.export_key()
-        try:
-            with _as_file(pem) as path:
-                context.load_cert_chain(path)
-        except OSError as e:  # SSLError is one
-            raise KeyTokenError("the authentication key cannot be used for TLS", code="key_not_available") from e
-
-
-@contextmanager
-def _as_file(content: bytes) -> Iterator[str]:
-    """A path whose bytes are in memory only, where the system can do that; elsewhere a private file for as long as it takes."""
-    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
-        with os.fdopen(os.memfd_create("key", os.MFD_CLOEXEC), "wb") as file:
-            file.write(content)
-            file.flush()
-            yield f"/proc/self/fd/{file.fileno()}"
-        return
-    with tempfile.NamedTemporaryFile() as private:  # mode 0600
-        private.write(content)
-        private.flush()
-        yield private.name

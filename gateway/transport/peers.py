@@ -47,6 +47,11 @@ class AuthenticationKey(Protocol):
         """DER, for the certificate and each intermediate that is sent; empty when there is no good answer now."""
 
 
+class AuthenticationKeys(Protocol):
+    def current(self) -> AuthenticationKey:
+        """The key to show; the same object until another takes over."""
+
+
 FetchOcsp = Callable[[str, int, Sequence[bytes]], Awaitable[tuple[bytes, ...]]]
 
 
@@ -66,6 +71,7 @@ class PeerOptions:
 class _Verified:
     link: Link
     address: str
+    key: AuthenticationKey
     chain: tuple[bytes, ...]
     ocsp: tuple[bytes, ...]
     idle_since: float = 0.0
@@ -77,7 +83,7 @@ class PeerLinks:
     def __init__(
         self,
         options: PeerOptions,
-        key: AuthenticationKey,
+        keys: AuthenticationKeys,
         globalconf: GlobalConf,
         clock: Clock,
         verdicts: PeerVerdicts,
@@ -86,15 +92,14 @@ class PeerLinks:
         limits: FramingLimits,
     ) -> None:
         self._options = options
-        self._key = key
+        self._keys = keys
         self._globalconf = globalconf
         self._clock = clock
         self._verdicts = verdicts
         self._fetch_ocsp = fetch_ocsp
         self._new_body = new_body
         self._limits = limits
-        self._context = peer_client_context(options.profile)
-        key.load_into(self._context)
+        self._context: tuple[AuthenticationKey, ssl.SSLContext] | None = None
         self._idle: dict[str, deque[_Verified]] = {}
         self._favourites = Favourites()
         self._ocsp: dict[bytes, tuple[bytes, ...]] = {}
@@ -102,12 +107,13 @@ class PeerLinks:
 
     async def send(self, request: LoggedRequest) -> PeerReply:
         provider = request.signed.received.request.service.client
-        ocsp = self._key.ocsp_responses()
+        key = self._keys.current()
+        ocsp = key.ocsp_responses()
         if not ocsp:
             raise KeyTokenError(
                 "No OCSP answer for our own authentication certificate", code="ssl_authentication_failed"
             )
-        verified = await self._verified_link(request.signed.routed.servers, provider)
+        verified = await self._verified_link(request.signed.routed.servers, provider, key)
         link = verified.link
         try:
             async with asyncio.timeout(self._options.answer_timeout):
@@ -131,24 +137,27 @@ class PeerLinks:
 
     # --- choosing and connecting ----------------------------------------------------------------------------------
 
-    async def _verified_link(self, servers: Sequence[SecurityServer], provider: ClientId) -> _Verified:
+    async def _verified_link(
+        self, servers: Sequence[SecurityServer], provider: ClientId, key: AuthenticationKey
+    ) -> _Verified:
         addresses = [s.address for s in servers if s.address]
         random.shuffle(addresses)
         winner = self._favourites.of(addresses)
         if winner is not None:
             addresses.sort(key=lambda a: a != winner)
-            if (kept := self._take_idle(winner, provider)) is not None:
+            if (kept := self._take_idle(winner, provider, key)) is not None:
                 return kept
-        verified = await self._race(addresses, provider)
+        verified = await self._race(addresses, provider, key)
         self._favourites.won(addresses, verified.address)
         return verified
 
-    def _take_idle(self, address: str, provider: ClientId) -> _Verified | None:
+    def _take_idle(self, address: str, provider: ClientId, key: AuthenticationKey) -> _Verified | None:
+        """A link on which `key` was shown: the OCSP answers in a request are those of the certificate that the peer saw."""
         links = self._idle.get(address)
         while links:
             verified = links.pop()
             fresh = time.monotonic() - verified.idle_since < self._options.keep_idle
-            if verified.link.reusable and fresh and self._still_good(verified, provider):
+            if verified.key is key and verified.link.reusable and fresh and self._still_good(verified, provider):
                 return verified
             verified.link.close()
         return None
@@ -168,8 +177,8 @@ class PeerLinks:
             links.popleft().link.close()
         links.append(verified)
 
-    async def _race(self, addresses: Sequence[str], provider: ClientId) -> _Verified:
-        attempts = [partial(self._connect, address, provider) for address in addresses]
+    async def _race(self, addresses: Sequence[str], provider: ClientId, key: AuthenticationKey) -> _Verified:
+        attempts = [partial(self._connect, address, provider, key) for address in addresses]
         winner: _Verified | None
         winner, _, errors = await staggered_race(attempts, _NEXT_ADDRESS_AFTER)
         if winner is not None:
@@ -182,15 +191,15 @@ class PeerLinks:
                 raise error
         raise PeerUnavailable(f"Could not connect to any target host ({', '.join(addresses)})")
 
-    async def _connect(self, address: str, provider: ClientId) -> _Verified:
+    async def _connect(self, address: str, provider: ClientId, key: AuthenticationKey) -> _Verified:
         options = self._options
         loop = asyncio.get_running_loop()
         link: Link | None = None
         try:
             async with asyncio.timeout(options.connect_timeout):
                 self.handshakes += 1
-                _, link = await loop.create_connection(Link, address, options.port, ssl=self._context)
-                return await self._verify(link, address, provider)
+                _, link = await loop.create_connection(Link, address, options.port, ssl=self._context_with(key))
+                return await self._verify(link, address, provider, key)
         except (TimeoutError, OSError) as e:
             if isinstance(e, ssl.SSLError):
                 raise PeerRejected("TLS handshake with the provider's security server failed") from e
@@ -200,7 +209,14 @@ class PeerLinks:
                 link.close()
             raise
 
-    async def _verify(self, link: Link, address: str, provider: ClientId) -> _Verified:
+    def _context_with(self, key: AuthenticationKey) -> ssl.SSLContext:
+        if self._context is None or self._context[0] is not key:
+            context = peer_client_context(self._options.profile)
+            key.load_into(context)
+            self._context = (key, context)
+        return self._context[1]
+
+    async def _verify(self, link: Link, address: str, provider: ClientId, key: AuthenticationKey) -> _Verified:
         chain = shown_chain(link.tls)
         if not chain:
             raise PeerRejected("The other security server showed no certificate")
@@ -209,7 +225,7 @@ class PeerLinks:
         if remembered is not None:
             try:
                 self._verdicts.verify(chain, remembered, trust, provider, now)
-                return _Verified(link, address, chain, remembered)
+                return _Verified(link, address, key, chain, remembered)
             except AuthenticationFailed:
                 del self._ocsp[chain[0]]  # too old by now, perhaps; ask again
         try:
@@ -218,4 +234,4 @@ class PeerLinks:
         except AuthenticationFailed as e:
             raise as_peer_failure(e) from e
         self._ocsp[chain[0]] = ocsp
-        return _Verified(link, address, chain, ocsp)
+        return _Verified(link, address, key, chain, ocsp)

@@ -51,6 +51,11 @@ class ServiceCaller:
         # aiohttp would send GET, PUT, DELETE once more when a connection ends without an answer: two disclosures, one record.
         self._session._retry_connection = False
 
+    def show(self, key: InternalKey | None) -> None:
+        """This key from the next connection on."""
+        self._key = key
+        self._contexts = {}
+
     async def close(self) -> None:
         await self._session.close()
 

@@ -58,8 +58,13 @@ class PeerListener:
         self._profile = profile
         self._load_key = load_key
         self.handshakes = 0
-        self.context = self._new_context()
+        self.renew(authorities)
+        self.context = self._showing
         self.context.sni_callback = self._on_client_hello  # called for every hello, with a name or without
+
+    def renew(self, authorities: Iterable[x509.Certificate]) -> None:
+        """The key has changed: from the next handshake on the one that `load_key` now loads is shown."""
+        self._showing = self._new_context()
         self.trust(authorities)
 
     def trust(self, authorities: Iterable[x509.Certificate]) -> None:
@@ -83,7 +88,7 @@ class PeerListener:
         self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext
     ) -> None:
         self.handshakes += 1
-        connection.context = self.context  # a second hello (retry) comes after the change below
+        connection.context = self._showing  # a second hello (retry) comes after the change below
         asyncio.get_running_loop().call_soon(setattr, connection, "context", self._believing)
 
 

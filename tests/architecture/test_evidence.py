@@ -104,18 +104,18 @@ def test_only_the_exchange_knows_the_order() -> None:
     drafting = {
         m.where for m in modules("gateway") for i in imports(m) if i.target.endswith("signing.xades") and _drafts(m)
     }
-    assert drafting == {"gateway/exchange/signing.py"}
+    assert drafting == {"gateway/exchange/batching.py", "gateway/exchange/signing.py"}
 
 
 def _drafts(m: Module) -> bool:
-    return any(called.rpartition(".")[2] == "draft_signature" for called, _ in calls(m))
+    return any(called.rpartition(".")[2] in ("draft_signature", "draft_batch") for called, _ in calls(m))
 
 
 # (file, the step's line, what a hasty hand would write in its place)
 _STEPS = [
     ("client_side.py", "logged = await ports.log.append_request(signed)", "logged = signed"),
     ("client_side.py", "return await ports.log.append_response(authentic)", "return authentic"),
-    ("client_side.py", "signed = await sign_request(routed, ports.signer)", "signed = routed"),
+    ("client_side.py", "signed = await sign_request(routed, ports.signer, ports.batches)", "signed = routed"),
     ("client_side.py", "authentic = _authenticate(logged, reply, _moment(ports), ports.verdicts)", "authentic = reply"),
     ("server_side.py", "dispatchable = await ports.log.append_authorized(decided)", "dispatchable = decided"),
     ("server_side.py", "return await ports.log.append_reply(signed)", "return signed"),

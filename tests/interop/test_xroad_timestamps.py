@@ -13,7 +13,7 @@ from gateway.core.digest import Digest, sha512
 from gateway.core.errors import TimestampRejected
 from gateway.core.globalconf.sharedparams import parse_shared_parameters
 from gateway.core.signing.hashchain import written_digests
-from gateway.core.signing.hashtree import Sibling
+from gateway.core.signing.hashchainform import Sibling
 from gateway.core.signing.timestamp import VerifiedTimestamp, verify_batch_timestamp, verify_timestamp
 from gateway.core.signing.timestampbatch import CHAIN_FILE, SIGNATURE, batch_chain
 from gateway.core.signing.trust import ApprovedTsa

@@ -26,7 +26,7 @@ from gateway.core.framing import transport as framing
 from gateway.core.identifiers import MemberId
 from gateway.core.messages.rest import RestRequest, build_request, build_response, parse_request, request_hash
 from gateway.core.signing.xades import SigningCredential, draft_signature
-from gateway.signer.signer import AuthKey
+from gateway.signer.authkeys import AuthKey
 from gateway.signer.tokens import KeyToken
 from tests.support.rawhttp import talk
 from tests.support.wire import Part, Parts, joined, split

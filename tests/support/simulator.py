@@ -51,6 +51,7 @@ from gateway.core.signing.profiles import EJBCA, auth_certificate_subject, sign_
 from gateway.core.signing.trust import ApprovedCa, CaCertificate
 from gateway.core.signing.verify import SignerVerdicts
 from gateway.core.signing.xades import SigningCredential
+from gateway.exchange.batching import SigningBatches
 from gateway.exchange.blame import fault_of
 from gateway.exchange.client_side import ClientCall, ClientSide, exchange_as_client
 from gateway.exchange.peers import PeerVerdicts
@@ -449,6 +450,7 @@ class InstanceSimulator:
             peer=self.wire,
             observer=server.seen,
             verdicts=server.signer_verdicts,
+            batches=SigningBatches(),
             new_id=lambda: str(uuid.uuid4()),
         )
 
@@ -464,4 +466,5 @@ class InstanceSimulator:
             observer=server.seen,
             verdicts=server.signer_verdicts,
             peers=server.peer_verdicts,
+            batches=SigningBatches(),
         )

@@ -276,8 +276,8 @@ class World:
             await self.publisher.refresh()  # there is an older one to go back to
             await listen_app(stack, self.publisher.app(), host, int(port))
             for name in _SERVERS:
-                settings = load_server(self._folder / f"{name}.yaml")
-                await stack.enter_async_context(security_server(settings, self.clocks[name]))
+                file = self._folder / f"{name}.yaml"
+                await stack.enter_async_context(security_server(file, self.clocks[name]))
             started.set()
             await stopping.wait()
 

@@ -10,9 +10,7 @@ cycles; depth and number of steps are bounded. The codes are those of X-Road, be
 
 from __future__ import annotations
 
-import hashlib
 import re
-from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +18,8 @@ from lxml import etree
 
 from gateway.core.digest import Digest, DigestAlgorithm
 from gateway.core.errors import MalformedMessage
+from gateway.core.signing.hashchainform import CHAIN_FILE, HASHCHAIN, chain_document, chain_result, step_digest
+from gateway.core.signing.hashtree import build_tree
 from gateway.core.signing.strictxml import (
     DS,
     Children,
@@ -31,27 +31,9 @@ from gateway.core.signing.strictxml import (
     parse_xml,
 )
 
-_HC = "http://cyber.ee/hashchain"
 _MAX_STEPS = 128
 _MAX_DEPTH = 64
 _MAX_VALUES = 1024
-_CHAIN_FILE = "/sig-hashchain.xml"
-
-_DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
-_NAMESPACES = f'xmlns="{DS}" xmlns:ns2="{_HC}"'
-_RESULT = (
-    f'{_DECLARATION}<ns2:HashChainResult URI="%s#STEP0" {_NAMESPACES}>\n'
-    '    <DigestMethod Algorithm="%s"/>\n'
-    "    <DigestValue>%s</DigestValue>\n"
-    "</ns2:HashChainResult>\n"
-).encode()
-_CHAIN_HEAD = (
-    f"{_DECLARATION}<ns2:HashChain {_NAMESPACES}>\n"
-    '    <ns2:DefaultDigestMethod Algorithm="%s"/>\n'
-    '    <ns2:HashStep id="STEP0">\n'
-).encode()
-_DATA_REF = b'        <ns2:DataRef URI="%s">\n            <DigestValue>%s</DigestValue>\n        </ns2:DataRef>\n'
-_CHAIN_TAIL = b"    </ns2:HashStep>\n</ns2:HashChain>\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,49 +51,22 @@ def part_names(attachments: int) -> tuple[str, ...]:
 
 def build_hash_chain(message: Digest, attachments: Sequence[Digest]) -> HashChain:
     """The one-step chain over a message and its attachments, laid out as X-Road does. All digests of one algorithm."""
-    algorithm = message.algorithm
-    digests = (message, *attachments)
-    if any(d.algorithm is not algorithm for d in digests):
-        raise MalformedMessage("the digests of a hash chain are of different algorithms", code="unsupported_algorithm")
-    uri = algorithm.uri.encode()
-    names = part_names(len(attachments))
-    refs = b"".join(
-        _DATA_REF % (n.encode(), b2a_base64(d.value, newline=False)) for n, d in zip(names, digests, strict=True)
-    )
-    result = chain_result(step_digest(digests, algorithm))
-    return HashChain(result, b"".join((_CHAIN_HEAD % uri, refs, _CHAIN_TAIL)))
+    leaf = tuple(zip(part_names(len(attachments)), (message, *attachments), strict=True))
+    root = step_digest([digest for _, digest in leaf], message.algorithm)
+    return HashChain(chain_result(root, CHAIN_FILE), chain_document((), leaf))
 
 
-def chain_result(root: Digest, file: str = _CHAIN_FILE) -> bytes:
-    """The document that is signed or time-stamped: the digest of the first step of the chain in `file`."""
-    return _RESULT % (file.encode(), root.algorithm.uri.encode(), b2a_base64(root.value, newline=False))
+def build_hash_chains(messages: Sequence[tuple[Digest, Sequence[Digest]]]) -> tuple[HashChain, ...]:
+    """One result over several messages, each a digest and its attachments' digests, and the chain of each (reference 4.3, "several
+    inputs"). All digests of one algorithm."""
+    parts = [tuple(zip(part_names(len(rest)), (message, *rest), strict=True)) for message, rest in messages]
+    tree = build_tree([_leaf([digest for _, digest in leaf]) for leaf in parts])
+    result = chain_result(tree.root, CHAIN_FILE)
+    return tuple(HashChain(result, chain_document(tree.path(n), leaf)) for n, leaf in enumerate(parts))
 
 
-def step_digest(values: Sequence[Digest], algorithm: DigestAlgorithm) -> Digest:
-    """H(DER(DigestList)): SEQUENCE OF SEQUENCE { OCTET STRING, UTF8String uri, empty SEQUENCE of transforms }."""
-    pieces: list[bytes] = []
-    for digest in values:
-        before, after = _SINGLE_DIGEST[digest.algorithm]
-        pieces += (before, digest.value, after)
-    encoded = _tlv(0x30, b"".join(pieces))
-    return Digest(algorithm, hashlib.new(algorithm.name.lower(), encoded).digest())
-
-
-def _tlv(tag: int, content: bytes) -> bytes:
-    size = len(content)
-    if size < 0x80:
-        return bytes((tag, size)) + content
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(length))) + length + content
-
-
-def _around(algorithm: DigestAlgorithm) -> tuple[bytes, bytes]:
-    """What DER puts before and after a digest of this algorithm in its SingleDigest."""
-    single = _tlv(0x30, _tlv(0x04, bytes(algorithm.size)) + (after := _tlv(0x0C, algorithm.uri.encode()) + b"\x30\x00"))
-    return single[: len(single) - len(after) - algorithm.size], after
-
-
-_SINGLE_DIGEST = {algorithm: _around(algorithm) for algorithm in DigestAlgorithm}
+def _leaf(digests: Sequence[Digest]) -> Digest:
+    return digests[0] if len(digests) == 1 else step_digest(digests, digests[0].algorithm)
 
 
 def verify_hash_chain(result: bytes, chain: bytes, inputs: Mapping[str, Digest]) -> None:
@@ -129,7 +84,7 @@ def verify_hash_chain(result: bytes, chain: bytes, inputs: Mapping[str, Digest])
         raise _malformed(str(e)) from e
 
 
-def written_digests(chain: bytes, file: str = _CHAIN_FILE) -> dict[str, Digest]:
+def written_digests(chain: bytes, file: str = CHAIN_FILE) -> dict[str, Digest]:
     """What a chain, named `file`, says about the parts it names. For containers that do not keep their attachments (reference
     5.2): digests from here may stand in for missing attachments in `verify_hash_chain`, which then says nothing of their content.
 
@@ -231,7 +186,7 @@ class _Verifier:
 def _parse_result(xml: bytes) -> tuple[str, str, DigestAlgorithm | None, etree._Element]:
     """(chain file, root step, digest method if given, DigestValue element)"""
     root = parse_xml(xml)
-    if root.tag != f"{{{_HC}}}HashChainResult":
+    if root.tag != f"{{{HASHCHAIN}}}HashChainResult":
         raise InvalidXml("the root element is not HashChainResult")
     file, _, step = need_attribute(root, "URI").partition("#")
     if not re.fullmatch(r"/[A-Za-z0-9._-]{1,100}", file, re.ASCII) or not step:
@@ -245,14 +200,14 @@ def _parse_result(xml: bytes) -> tuple[str, str, DigestAlgorithm | None, etree._
 
 def _parse_chain(xml: bytes, file: str) -> tuple[dict[str, tuple[_Value, ...]], DigestAlgorithm | None]:
     root = parse_xml(xml)
-    if root.tag != f"{{{_HC}}}HashChain":
+    if root.tag != f"{{{HASHCHAIN}}}HashChain":
         raise InvalidXml("the root element is not HashChain")
     check_attributes(root)
     children = Children(root)
-    method = children.maybe(f"{{{_HC}}}DefaultDigestMethod")
+    method = children.maybe(f"{{{HASHCHAIN}}}DefaultDigestMethod")
     default = None if method is None else digest_method(method)
     steps: dict[str, tuple[_Value, ...]] = {}
-    for step in children.many(f"{{{_HC}}}HashStep", _MAX_STEPS):
+    for step in children.many(f"{{{HASHCHAIN}}}HashStep", _MAX_STEPS):
         steps[need_attribute(step, "id")] = _parse_step(step, default, file)
     children.end()
     return steps, default
@@ -277,13 +232,13 @@ def _parse_value(element: etree._Element, default: DigestAlgorithm | None, file:
     if algorithm is None:
         raise InvalidXml("no digest method")
     digest = None if written is None else digest_value(written, algorithm)
-    if element.tag == f"{{{_HC}}}StepRef":
+    if element.tag == f"{{{HASHCHAIN}}}StepRef":
         return _Value(algorithm, digest, step=_step_name(need_attribute(element, "URI"), file))
     if digest is None:
         raise InvalidXml("a value without a digest")
-    if element.tag == f"{{{_HC}}}DataRef":
+    if element.tag == f"{{{HASHCHAIN}}}DataRef":
         return _Value(algorithm, digest, part=need_attribute(element, "URI"))
-    if element.tag != f"{{{_HC}}}HashValue":
+    if element.tag != f"{{{HASHCHAIN}}}HashValue":
         raise InvalidXml("an unexpected element")
     check_attributes(element)
     return _Value(algorithm, digest)

@@ -11,19 +11,11 @@ from dataclasses import dataclass
 
 from gateway.core.digest import Digest, DigestAlgorithm
 from gateway.core.errors import MalformedMessage
-from gateway.core.signing.hashchain import step_digest
+from gateway.core.signing.hashchainform import Sibling, step_digest
 
 MAX_LEAVES = 10_000  # X-Road's `timestamp-records-limit` (reference 6.2)
 _SIZE = DigestAlgorithm.SHA512.size
 _SIDES = (b"R", b"L")
-
-
-@dataclass(frozen=True, slots=True)
-class Sibling:
-    """The other child of a node on the way from the root to a leaf. `left`: it stands to the left of our branch."""
-
-    left: bool
-    digest: Digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from binascii import b2a_base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from xml.sax.saxutils import escape
@@ -22,7 +22,7 @@ from gateway.core.identifiers import MemberId
 from gateway.core.signing import xadesform as form
 from gateway.core.signing.algorithms import SignatureAlgorithm
 from gateway.core.signing.certificates import der, rfc2253
-from gateway.core.signing.hashchain import HashChain, build_hash_chain
+from gateway.core.signing.hashchain import HashChain, build_hash_chain, build_hash_chains
 from gateway.core.signing.xadesfast import HASH_CHAIN_RESULT, MESSAGE, parse_signature
 from gateway.core.signing.xadesread import Reference, XadesSignature
 
@@ -33,6 +33,7 @@ __all__ = [
     "SignatureDraft",
     "SigningCredential",
     "XadesSignature",
+    "draft_batch",
     "draft_signature",
     "parse_signature",
 ]
@@ -41,13 +42,15 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class SigningCredential:
     """What a member signs with, short of the key. `intermediates`: CA certificates between it and a listed CA, never the root;
-    `ocsp`: OCSPResponse DER for `certificate`, then for each intermediate. Reuse the value: what is rendered from it is kept."""
+    `ocsp`: OCSPResponse DER for `certificate`, then for each intermediate. `batch`: messages that wait for this key share its next
+    signature. Reuse the value: what is rendered from it is kept."""
 
     member: MemberId
     certificate: x509.Certificate
     algorithm: SignatureAlgorithm
     intermediates: tuple[x509.Certificate, ...]
     ocsp: tuple[bytes, ...]
+    batch: bool = False
 
     def __hash__(self) -> int:
         return hash(self.ocsp)  # cheap, for the cache below: bytes remember their hash, certificates do not
@@ -74,7 +77,22 @@ def draft_signature(
     """A message alone is signed directly, with attachments through a hash chain (reference 4.1). All digests are SHA-512."""
     if not attachments:
         return _draft(MESSAGE, message, "text/xml", credential, now, None)
-    chain = build_hash_chain(message, attachments)
+    return _draft_chained(build_hash_chain(message, attachments), credential, now)
+
+
+def draft_batch(
+    messages: Sequence[tuple[Digest, Sequence[Digest]]], credential: SigningCredential, now: datetime
+) -> tuple[SignatureDraft, ...]:
+    """One signature over several messages, each a digest and its attachments' digests (reference 4.1, batch). The drafts differ
+    only in their hash chains, so one value completes them all."""
+    if len(messages) == 1:
+        return (draft_signature(*messages[0], credential, now),)
+    chains = build_hash_chains(messages)
+    first = _draft_chained(chains[0], credential, now)
+    return tuple(replace(first, hash_chain=chain.chain) for chain in chains)
+
+
+def _draft_chained(chain: HashChain, credential: SigningCredential, now: datetime) -> SignatureDraft:
     return _draft(HASH_CHAIN_RESULT, sha512(chain.result), "application/hash-chain-result", credential, now, chain)
 
 

@@ -57,8 +57,8 @@ def test_one_room_in_trouble_does_not_hide_the_others() -> None:
         ("gateway_tls_handshakes_total", {"side": "server"}, 8.0),
         ("gateway_verdict_cache_hits_total", {"of": "signer"}, 9.0),
         ("gateway_verdict_cache_misses_total", {"of": "peer"}, 10.0),
-        ("gateway_certificate_days_left", {"use": "sign", "member": "VN/GOV/G01"}, 30.5),
-        ("gateway_ocsp_age_seconds", {"use": "sign", "member": "VN/GOV/G01"}, 61.0),
+        ("gateway_certificate_days_left", {"use": "sign", "member": "VN/GOV/G01", "serial": "5f"}, 30.5),
+        ("gateway_ocsp_age_seconds", {"use": "sign", "member": "VN/GOV/G01", "serial": "5f"}, 61.0),
     ],
 )
 def test_each_reading_has_its_metric(name: str, labels: dict[str, str], value: float) -> None:
@@ -73,11 +73,10 @@ def test_each_reading_has_its_metric(name: str, labels: dict[str, str], value: f
         verdict_hits={"signer": lambda: 9.0},
         verdict_misses={"peer": lambda: 10.0},
         certificates=lambda: (
-            CertificateReading("sign", "VN/GOV/G01", 30.5, 61.0),
-            CertificateReading("tls", "VN/GOV/G01", 400.0),
+            CertificateReading("sign", "VN/GOV/G01", 30.5, 61.0, "5f"),
+            CertificateReading("tls", "VN/GOV/G01", 400.0, serial="60"),
         ),
     )
     assert registry(readings).get_sample_value(name, labels) == value
-    assert (
-        registry(readings).get_sample_value("gateway_ocsp_age_seconds", {"use": "tls", "member": "VN/GOV/G01"}) is None
-    )
+    unknown = {"use": "tls", "member": "VN/GOV/G01", "serial": "60"}
+    assert registry(readings).get_sample_value("gateway_ocsp_age_seconds", unknown) is None

@@ -23,7 +23,7 @@ def test_values_and_defaults(tmp_path: Path) -> None:
     assert len(settings.keys.signing) == 1
     assert settings.keys.signing[0].token == Path("sign.p12")
     assert settings.keys.signing[0].pin == SecretReference("file", "sign.pin")
-    assert settings.keys.authentication.certificate == Path("auth.pem")
+    assert settings.keys.authentication[0].certificate == Path("auth.pem")
     assert settings.listen.clients_https is None
     assert (settings.peers.port, settings.peers.ocsp_port, settings.peers.tls) == (5500, 5577, "strict")
     assert settings.limits.header == 8192
@@ -103,7 +103,7 @@ class TestKeys:
         uri = "pkcs11:token=gw;object=auth?module-path=/opt/hsm.so"
         text = changed('{key: "file:auth.key", certificate: auth.pem}', f'{{token: "{uri}"}}')
         (problem,) = problems_of(tmp_path, text)
-        assert "keys.authentication.token: must be a file" in problem
+        assert "keys.authentication[0].token: must be a file" in problem
 
     def test_several(self, tmp_path: Path) -> None:
         text = changed(SIGNING, '[{token: "file:a"}, {key: "file:b", certificate: "file:c", algorithm: pss}]')

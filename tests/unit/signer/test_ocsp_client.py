@@ -414,3 +414,17 @@ async def test_lookup_of_nobody_fail(host: str) -> None:
     with pytest.raises(CertificateStatusUnknown) as e:
         await fetch_from_server(host, 1, [b"cert"])
     assert e.value.code == "ocsp_connection_error"
+
+
+async def test_other_certificates_are_watched_from_now_on(world: World) -> None:
+    client = world.client()
+    await client.start()
+    other = world.pki.sign().certificate
+    kept = client.get(world.certificate)
+    await client.watch([other, world.certificate])
+    assert client.get(other) is not None
+    assert client.get(world.certificate) is kept
+    asked = len(world.asked)
+    await client.watch([other])
+    assert client.get(world.certificate) is None
+    assert len(world.asked) == asked

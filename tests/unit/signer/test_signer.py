@@ -21,7 +21,8 @@ from gateway.core.signing.trust import CaCertificate, InstanceTrust
 from gateway.core.signing.verify import MessageDigests, SignerVerdicts, verify_auth_certificate, verify_message
 from gateway.core.signing.xades import draft_signature
 from gateway.exchange.ports import Signer
-from gateway.signer.signer import AuthKey, LocalSigner, certificates_to_show
+from gateway.signer.authkeys import AuthKey, certificates_to_show
+from gateway.signer.signer import LocalSigner
 from gateway.signer.tokens.software import SoftwareToken
 from gateway.transport.peers import AuthenticationKey
 from gateway.trust.authority import Authority, Identity, create_root, named, validity
@@ -378,3 +379,23 @@ def test_only_what_no_listed_authority_issued_is_shown_besides_the_leaf(world: W
     assert certificates_to_show(token, replace(world.pki.trust, approved_cas=(listed,))) == both[:1]
     assert certificates_to_show(token, replace(world.pki.trust, approved_cas=())) == both
     assert AuthKey(token, world.ocsp, both[:1]).chain == (der(leaf.certificate),)
+
+
+async def test_keys_are_replaced_while_a_message_is_being_signed(world: World) -> None:
+    old, new = world.pki.sign(), world.pki.sign()
+    signer = world.signer(old)
+    drafted = signer.credential(G01, NOW)
+    draft = draft_signature(sha512(b"message"), (), drafted, NOW)
+    world.ocsp.fetch(new.certificate)
+    signer.use([SoftwareToken(new.key, new.certificate)])
+    verify(
+        old.certificate.public_key(),
+        drafted.algorithm,
+        await signer.sign(drafted, draft.signed_info),
+        draft.signed_info,
+    )
+    assert signer.credential(G01, NOW).certificate == new.certificate
+    signer.use([SoftwareToken(new.key, new.certificate)])
+    with pytest.raises(KeyTokenError) as e:
+        await signer.sign(drafted, draft.signed_info)
+    assert e.value.code == "key_not_found"

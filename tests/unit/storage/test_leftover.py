@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,12 @@ async def test_a_dead_pid_is_left_to_postgresql(tmp_path: Path) -> None:
 
 
 async def test_an_orphan_in_the_directory_is_asked_to_go(tmp_path: Path) -> None:
-    orphan = await asyncio.create_subprocess_exec("sleep", "600", cwd=tmp_path)
+    program = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); print(flush=True); time.sleep(600)"
+    orphan = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    assert orphan.stdout is not None
+    await orphan.stdout.readline()  # its signals are set, whatever we inherited
     (tmp_path / "postmaster.pid").write_text(f"{orphan.pid}\n")
     await clear_leftover(tmp_path, Path("/nowhere"), Identity())
     assert await orphan.wait() == -signal.SIGINT

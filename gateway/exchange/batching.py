@@ -1,0 +1,98 @@
+"""Batch signing: messages that wait for the same key share its next signature (reference 4.1, 4.3; decision 0019).
+
+Only for keys whose credential says so: hardware tokens make a few hundred signatures a second, and a hash over all that wait costs
+next to nothing. A message never waits for others to come: who finds the key idle signs at once, and those who come meanwhile are
+signed together when it is free. There is no background task: whoever gets the key signs for all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.core.digest import Digest
+from gateway.core.errors import KeyTokenError
+from gateway.core.signing.certificates import der
+from gateway.core.signing.xades import SignatureDraft, SigningCredential, draft_batch
+from gateway.exchange.ports import Signer
+
+_MOST = 256  # messages under one signature
+
+
+@dataclass(frozen=True, slots=True)
+class SignedDraft:
+    """A draft and the signature value that completes it."""
+
+    draft: SignatureDraft
+    value: bytes
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    message: Digest
+    attachments: Sequence[Digest]
+    now: datetime
+    outcome: SignedDraft | KeyTokenError | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Key:
+    credential: SigningCredential
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: list[_Waiting] = field(default_factory=list)
+
+
+class SigningBatches:
+    """Who waits for which key."""
+
+    def __init__(self) -> None:
+        self._keys: dict[bytes, _Key] = {}
+
+    async def sign(
+        self,
+        message: Digest,
+        attachments: Sequence[Digest],
+        credential: SigningCredential,
+        now: datetime,
+        signer: Signer,
+    ) -> SignedDraft:
+        """Signed alone or together with what else waits for `credential`'s key. KeyTokenError when the token cannot."""
+        key = self._key(credential)
+        mine = _Waiting(message, attachments, now)
+        key.waiting.append(mine)
+        try:
+            async with key.turn:
+                while mine.outcome is None:
+                    await _sign_next(key, signer)
+        finally:
+            if mine.outcome is None and mine in key.waiting:  # cancelled before its turn
+                key.waiting.remove(mine)
+        if isinstance(mine.outcome, KeyTokenError):
+            raise KeyTokenError(mine.outcome.safe_detail, code=mine.outcome.code) from mine.outcome
+        return mine.outcome
+
+    def _key(self, credential: SigningCredential) -> _Key:
+        """By certificate; a newer credential (a fresh OCSP answer) is used from the next signature on."""
+        key = self._keys.setdefault(der(credential.certificate), _Key(credential))
+        key.credential = credential
+        return key
+
+
+async def _sign_next(key: _Key, signer: Signer) -> None:
+    """For whoever has the turn: those who waited longest get an outcome. When it is cancelled or fails otherwise, they wait on for
+    the next turn."""
+    batch, key.waiting = key.waiting[:_MOST], key.waiting[_MOST:]
+    try:
+        drafts = draft_batch([(w.message, w.attachments) for w in batch], key.credential, max(w.now for w in batch))
+        value = await signer.sign(key.credential, drafts[0].signed_info)
+    except KeyTokenError as e:
+        for waiting in batch:
+            waiting.outcome = e
+    except BaseException:
+        key.waiting = [*batch, *key.waiting]
+        raise
+    else:
+        for waiting, draft in zip(batch, drafts, strict=True):
+            waiting.outcome = SignedDraft(draft, value)

@@ -16,9 +16,11 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from gateway.app.evidence import build_archiver
 from gateway.app.keys import KeyReload, ServerKeys
 from gateway.app.listeners import background, clock, listen, listen_app
 from gateway.app.observe import Watched, incidents
+from gateway.app.sources import database_source
 from gateway.clientproxy.proxy import ClientProxy
 from gateway.confclient.client import ConfigurationClient
 from gateway.core.framing.transport import FramingLimits
@@ -29,6 +31,7 @@ from gateway.exchange.client_side import ClientSide
 from gateway.exchange.peers import PeerVerdicts
 from gateway.exchange.ports import Clock
 from gateway.exchange.server_side import ServerSide
+from gateway.messagelog.exporting import ContainerExport
 from gateway.messagelog.groupcommit import LogLimits
 from gateway.messagelog.maintenance import LogMaintenance
 from gateway.messagelog.stamper import StampPolicy, TimeStamper
@@ -47,7 +50,7 @@ from gateway.settings.server import ServerSettings, load_server
 from gateway.settings.serverconf import server_conf
 from gateway.signer.authkeys import AuthKeys
 from gateway.signer.ocsp_client import fetch_from_server
-from gateway.storage.database import Database, EmbeddedDatabase, open_database
+from gateway.storage.database import Database, open_database
 from gateway.transport import tls
 from gateway.transport.peers import PeerLinks, PeerOptions
 from gateway.transport.services import ServiceCaller
@@ -95,6 +98,8 @@ async def _start(
     writer = MessageLogWriter(database.pool, clock, LogLimits(inline_below=inline_below), stamper)
     background(group, stack, writer.run())
     stack.push_async_callback(writer.drain)
+    if settings.evidence.archive is not None:
+        background(group, stack, build_archiver(database, settings.evidence.archive).run())
 
     # trust: whom to believe, and who we are
     await globalconf.start()
@@ -177,7 +182,8 @@ async def _start(
     if ports.servers is not None:
         proxy = ServerProxy(server_side, new_body, limits, stall, tls.shown_chain, report)
         await listen(stack, proxy.handle, ports.servers.host, ports.servers.port, tls=listener.context)
-    clients = ClientProxy(client_side, new_body, settings.limits.header, stall, report)
+    containers = ContainerExport(database.pool, stamper.stamped)
+    clients = ClientProxy(client_side, new_body, settings.limits.header, stall, report, containers)
     https: ssl.SSLContext | None = None
     if ports.clients_https is not None:
         https = tls.system_server_context(_system_certificates(conf.current()))
@@ -191,15 +197,6 @@ async def _start(
 
 def _new_id() -> str:
     return str(uuid.uuid4())
-
-
-def database_source(settings: ServerSettings) -> EmbeddedDatabase | str:
-    """Where this server's message log is."""
-    if settings.database.embedded is not None:
-        return EmbeddedDatabase(settings.database.embedded, settings.database_name)
-    url = settings.database.dsn()
-    assert url is not None  # the settings have exactly one of the two
-    return url
 
 
 def _time_stamper(settings: ServerSettings, database: Database, globalconf: ConfigurationClient) -> TimeStamper:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,6 +17,7 @@ cli.add_typer(verify, name="verify")
 
 Config = Annotated[Path, typer.Option("--config", help="YAML file of this role")]
 Configs = Annotated[Path, typer.Option(help="folder with the security servers' YAML files")]
+Server = Annotated[str, typer.Option(help="security server whose log is meant, e.g. VN/GOV/G22/ss1")]
 Conf = Annotated[
     Path, typer.Option(help="verification directory: what /verificationconf gives, the ZIP file or unpacked")
 ]
@@ -79,6 +80,34 @@ def check(
     typer.echo("configuration is good")
 
 
+@cli.command()
+def export(
+    message_id: Annotated[str, typer.Argument(help="X-Road-Id")],
+    server: Server,
+    request: Annotated[bool, typer.Option("--request", help="requests only")] = False,
+    response: Annotated[bool, typer.Option("--response", help="responses only")] = False,
+    to: Annotated[Path, typer.Option(help="folder for the containers")] = Path(),
+    configs: Configs = Path("config/servers"),
+) -> None:
+    """Write the signed, time-stamped containers (ASiC-E) of a message, bodies as attachments, into a folder."""
+    from gateway.app.evidence import export_messages
+
+    kind: Literal["request", "response"] | None = None if request == response else "request" if request else "response"
+    sys.exit(process.run(export_messages(configs, server, message_id, kind, to)))
+
+
+@cli.command()
+def archive(
+    server: Server,
+    preview: Annotated[bool, typer.Option("--preview", help="only say what would be archived and removed")] = False,
+    configs: Configs = Path("config/servers"),
+) -> None:
+    """Archive time-stamped records, and remove from the database those whose time is up (evidence.archive in its settings)."""
+    from gateway.app.evidence import archive_log
+
+    sys.exit(process.run(archive_log(configs, server, preview=preview)))
+
+
 @verify.command()
 def container(
     files: Annotated[list[Path], typer.Argument(help=".asice files")], conf: Conf, json: AsJson = False
@@ -89,8 +118,8 @@ def container(
     sys.exit(report(verify_containers(files, conf), as_json=json))
 
 
-@verify.command()
-def archive(
+@verify.command("archive")
+def verify_archive(
     paths: Annotated[list[Path], typer.Argument(help="archives, or folders of archives")],
     conf: Conf,
     from_any: Annotated[bool, typer.Option(help="the oldest archive given need not be the first of its group")] = False,
@@ -118,7 +147,7 @@ def timestamp(
 @verify.command()
 def message(
     message_id: Annotated[str, typer.Argument(help="X-Road-Id")],
-    server: Annotated[str, typer.Option(help="security server whose log is read, e.g. VN/GOV/G22/ss1")],
+    server: Server,
     configs: Configs = Path("config/servers"),
     json: AsJson = False,
 ) -> None:

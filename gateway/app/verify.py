@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from gateway.app.build import database_source
+from gateway.app.sources import database_source, settings_of
 from gateway.core.errors import MalformedMessage, SettingsError
 from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.globalconf.saved import load_saved
@@ -27,7 +27,6 @@ from gateway.core.signing.verify import SignerVerdicts
 from gateway.core.signing.xades import parse_signature
 from gateway.messagelog.reader import MessageLogReader
 from gateway.messagelog.verification import RecordReport, verify_message
-from gateway.settings.server import ServerSettings, load_server
 from gateway.storage.database import open_database
 
 _FOLDER = "verificationconf/"
@@ -178,16 +177,6 @@ async def verify_message_of(configs: Path, server: str, message_id: str) -> list
     finally:
         await database.close()
     return [Verdict(_title(r), r.steps, {"number": r.number, "side": r.side, "kind": r.kind}) for r in reports]
-
-
-def settings_of(configs: Path, server: str) -> ServerSettings:
-    """Of the security server with this id. SettingsError when no file in the folder is about it."""
-    found = [load_server(path, files=False) for path in sorted(configs.glob("*.yaml"))]
-    for settings in found:
-        if str(settings.server) == server:
-            return settings
-    known = ", ".join(str(s.server) for s in found) or "none"
-    raise SettingsError([f"{configs}: no security server {server} here (known: {known})"])
 
 
 def _title(report: RecordReport) -> str:

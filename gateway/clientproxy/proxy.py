@@ -1,4 +1,4 @@
-"""Dispatch of the client-facing ports (reference 1.1): `/r1/…` is REST; two metadata paths; anything else would be SOAP.
+"""Dispatch of the client-facing ports (reference 1.1): `/r1/…` is REST; three paths are metadata and evidence; else SOAP.
 
 An error made by X-Road itself carries `X-Road-Error`; a provider's own 4xx/5xx passes through without it (reference 1.6).
 """
@@ -13,6 +13,7 @@ from ssl import SSLObject
 from aiohttp import web
 from multidict import CIMultiDict
 
+from gateway.clientproxy.asic import Containers, answer_asic
 from gateway.clientproxy.metadata import list_clients_answer, verification_conf
 from gateway.core.errors import GatewayError, MalformedMessage
 from gateway.core.messages.fault import Fault, http_status, print_rest_error, print_soap_fault
@@ -29,9 +30,16 @@ class ClientProxy:
     """The request handler of both client-facing ports."""
 
     def __init__(
-        self, ports: ClientSide, new_body: Callable[[], BodySink], header_limit: int, stall: float, report: Report
+        self,
+        ports: ClientSide,
+        new_body: Callable[[], BodySink],
+        header_limit: int,
+        stall: float,
+        report: Report,
+        containers: Containers,
     ) -> None:
         self._ports = ports
+        self._containers = containers
         self._new_body = new_body
         self._header_limit = header_limit
         self._stall = stall
@@ -78,7 +86,7 @@ class ClientProxy:
         finally:
             sink.abandon()
 
-    async def _metadata(self, request: web.BaseRequest, target: str) -> web.Response:
+    async def _metadata(self, request: web.BaseRequest, target: str) -> web.StreamResponse:
         now, trust = self._ports.clock(), self._ports.globalconf.current()
         trust.ensure_current(now)
         path = target.partition("?")[0]
@@ -87,6 +95,8 @@ class ClientProxy:
             return list_clients_answer(trust.shared(instance, now), request.headers.get("Accept"))
         if request.method == "GET" and path == "/verificationconf":
             return verification_conf(trust)
+        if request.method == "GET" and path == "/asic":
+            return await answer_asic(request, self._containers, self._ports.serverconf.current(), _system(request))
         if request.method != "POST":
             raise MalformedMessage(
                 f"Must use POST request method instead of {request.method}", code="invalid_http_method"

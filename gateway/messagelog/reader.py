@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from uuid import UUID
 
 import asyncpg
 
@@ -36,6 +38,11 @@ class MessageLogReader:
         async for record in self._find(_KEYS_BY_REQUEST_ID, request_id):
             yield record
 
+    async def record(self, key: tuple[datetime, UUID]) -> StoredRecord | None:
+        """The record with this time and uid; None when retention was faster."""
+        row = await self._pool.fetchrow(_RECORD, *key)
+        return None if row is None else record_of_row(row)
+
     async def body(self, body: RecordedBody) -> AsyncIterator[bytes]:
         """The bytes that are there, in order; whether they are the right ones, their digest says."""
         if body.pieces_id is None:
@@ -61,6 +68,6 @@ class MessageLogReader:
     async def _find(self, keys: str, id: str) -> AsyncIterator[StoredRecord]:
         """One record in memory at a time, no connection held in between."""
         for key in await self._pool.fetch(keys, storable(id)):
-            row = await self._pool.fetchrow(_RECORD, *key)
-            if row is not None:  # else retention was faster
-                yield record_of_row(row)
+            record = await self.record(tuple(key))
+            if record is not None:
+                yield record

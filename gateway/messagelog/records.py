@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TypeAlias
 from uuid import UUID
 
-from gateway.core.identifiers import SecurityServerId
+from gateway.core.identifiers import ClientId, SecurityServerId
 from gateway.core.messagelog.record import GRANTED, MessageRecord, RecordedBody, RecordSide, refused
-from gateway.core.messages.rest import RestRequest, RestResponse
+from gateway.core.messages.rest import RestRequest, RestResponse, parse_request, parse_response
 from gateway.exchange.states import (
     AuthenticResponse,
     AuthorizedRequest,
@@ -62,6 +62,13 @@ def record_of(state: Recordable, uid: UUID, body: RecordedBody | None) -> Messag
         case SignedResponse():
             peer, number = state.request.authorized.authentic.peer, state.request.record_number
             return _record(state, uid, body, state.response, "server", peer=peer, number=number)
+
+
+def own_client(record: MessageRecord) -> ClientId:
+    """Our client in a recorded message: who asked on the client's side, whose service was asked on the server's. As the message
+    itself says it; MalformedMessage when it does not parse."""
+    message = parse_request(record.part) if record.kind == "request" else parse_response(record.part)
+    return message.client if record.side == "client" else message.service.client
 
 
 def _record(

@@ -125,9 +125,10 @@ async def requeue(owner: asyncpg.Connection, since: datetime) -> int:
 
 
 async def forget(owner: asyncpg.Connection, numbers: Sequence[int]) -> None:
-    """For retention, which removes these records."""
+    """For retention, in the transaction that removes these records. A token goes with the last record it stamps."""
     await leave_queue(owner, numbers)
-    await owner.execute("DELETE FROM stamped_record WHERE record_number = ANY ($1::bigint[])", numbers)
+    rows = await owner.fetch(_FORGET, numbers)
+    await owner.execute(_FORGET_UNUSED, list({row["time_stamp"] for row in rows}))
 
 
 _TURN = "SELECT one FROM time_stamp_turn FOR UPDATE SKIP LOCKED"
@@ -164,3 +165,8 @@ SELECT r.number, r.time, r.uid, r.written FROM message_record AS r
 WHERE r.time >= $1 AND r.written < clock_timestamp() - $2::interval AND NOT {IS_STAMPED}
 ON CONFLICT DO NOTHING
 """  # noqa: S608 - constants of ours
+_FORGET = "DELETE FROM stamped_record WHERE record_number = ANY ($1::bigint[]) RETURNING time_stamp"
+_FORGET_UNUSED = """
+DELETE FROM time_stamp AS t WHERE number = ANY ($1::bigint[])
+AND NOT EXISTS (SELECT FROM stamped_record AS s WHERE s.time_stamp = t.number)
+"""

@@ -43,7 +43,6 @@ _CODES = """
     asic_mime_type_not_found asic_invalid_mime_type asic_message_not_found asic_signature_not_found asic_invalid_container
     asic_hash_chain_result_not_found asic_hash_chain_not_found asic_timestamp_not_found asic_manifest_not_found
     malformed_archive malformed_linking_info
-    timestamper_failed mlog ocsp_connection_error ocsp_response_parsing_failure ocsp_failed
     ocsp_response_verification_failure
     server client signer clientproxy serverproxy opmonitor
 """

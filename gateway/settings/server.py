@@ -225,10 +225,20 @@ class TimestampSettings(Strict):
     after: Duration = timedelta(hours=4)
 
 
+class ArchiveSettings(Strict):
+    directory: FilePath
+    every: Duration = timedelta(hours=6)
+    group_by: Literal["none", "member", "subsystem"] = "none"
+    max_size: Size = ByteCount(32 << 20)
+    keep_records: Duration = timedelta(days=30)
+    removal_needs_archive: bool = True
+
+
 class EvidenceSettings(Strict):
     store_body_inline_below: Size = ByteCount(64 << 10)
     partitions: Literal["day", "month"] = "day"
     timestamps: TimestampSettings = TimestampSettings()
+    archive: ArchiveSettings | None = None
 
 
 class ServerSettings(Strict):

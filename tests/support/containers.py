@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
-from uuid import UUID
+from uuid import uuid4
 
 from gateway.core.digest import sha512
 from gateway.core.globalconf.model import GlobalConfiguration, OptionalParts, SharedParameters
@@ -22,7 +22,7 @@ from gateway.core.messagelog.containercheck import ContainerReport, verify_conta
 from gateway.core.messagelog.record import MessageRecord, RecordedBody, RecordKind
 from gateway.core.messagelog.stamping import Stamp, stamped_container
 from gateway.core.messages.rest import build_request, build_response
-from gateway.core.signing.hashtree import build_tree
+from gateway.core.signing.hashtree import HashTree, build_tree
 from gateway.core.signing.timestampbatch import batch_chain, batch_result
 from gateway.core.signing.verify import SignerVerdicts
 from gateway.core.signing.xades import parse_signature
@@ -66,7 +66,7 @@ class ContainerWorld:
         signer = signer or (self.client if kind == "request" else self.provider)
         signed = self.pki.sign_message(signer, message.raw, () if body is None else (body,))
         return MessageRecord(
-            uid=UUID(int=1),
+            uid=uuid4(),
             time=self.pki.now,
             side="client",
             kind=kind,
@@ -76,7 +76,7 @@ class ContainerWorld:
             service=str(message.service),
             peer_server=None,
             decision=None,
-            request_number=None,
+            request_number=None if kind == "request" else 1,
             part=message.raw,
             signature=signed.signature,
             hash_chain_result=signed.hash_chain_result,
@@ -89,7 +89,7 @@ class ContainerWorld:
         """A batch is of this signature between two others."""
         if kind == "single":
             return Stamp(self.pki.stamp(parse_signature(record.signature).value))
-        tree = build_tree([sha512(b"before"), sha512(record.signature), sha512(b"behind")])
+        tree = tree_around(record)
         result = batch_result(tree.root)
         return Stamp(self.pki.stamp(result), result, batch_chain(sha512(record.signature), tree.path(1)))
 
@@ -103,6 +103,10 @@ class ContainerWorld:
 
     def verify(self, container: bytes) -> ContainerReport:
         return verify_container(io.BytesIO(container), self.conf(), SignerVerdicts())
+
+
+def tree_around(record: MessageRecord) -> HashTree:
+    return build_tree([sha512(b"before"), sha512(record.signature), sha512(b"behind")])
 
 
 def pack(files: Mapping[str, bytes] | Sequence[tuple[str, bytes]], *, method: int = zipfile.ZIP_DEFLATED) -> bytes:

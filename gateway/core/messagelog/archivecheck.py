@@ -26,21 +26,13 @@ from typing import BinaryIO
 from gateway.core.digest import Digest, DigestAlgorithm
 from gateway.core.errors import MalformedMessage
 from gateway.core.globalconf.model import GlobalConfiguration
+from gateway.core.messagelog.archive import Archive, open_archive, refused, verify_links
 from gateway.core.messagelog.containercheck import verify_container
-from gateway.core.messagelog.linking import (
-    LINKING_INFO,
-    MAX_LINKING_INFO,
-    LinkingInfo,
-    link,
-    parse_linking_info,
-)
+from gateway.core.messagelog.linking import LinkingInfo
 from gateway.core.messagelog.steps import Step, Steps
-from gateway.core.messagelog.strictzip import StrictZip, ZipEntry
+from gateway.core.messagelog.strictzip import ZipEntry
 from gateway.core.signing.verify import SignerVerdicts
 
-_CODE = "malformed_archive"
-_MAX_CONTAINER = 20 << 30
-_MOST_ENTRIES = 1_000_000
 _NAME = re.compile(r"mlog-(?:(.*)-)?[0-9]{14}-[0-9]{14}-([0-9a-f]{16})\.zip")
 
 
@@ -82,12 +74,11 @@ def inspect_archive(archive: OpenArchive, conf: GlobalConfiguration, verdicts: S
     opened = steps.attempt(1, lambda: _open(archive.file))
     if opened is None:
         return LinkedArchive(archive.name, 0, None, tuple(steps.done))
-    found, info, entries = opened
-    digests = [(entry.name, _inspect_container(steps, archive, found, entry, conf, verdicts)) for entry in entries]
-    steps.attempt(2, lambda: _check_chain(info, digests))
-    steps.attempt(3, lambda: _check_name(archive.name, info))
+    digests = [(c.name, _inspect_container(steps, archive, opened, c, conf, verdicts)) for c in opened.containers]
+    steps.attempt(2, lambda: _check_chain(opened.info, digests))
+    steps.attempt(3, lambda: _check_name(archive.name, opened.info))
     ordered = sorted(steps.done, key=lambda step: step.number)
-    return LinkedArchive(archive.name, len(entries), info, tuple(ordered))
+    return LinkedArchive(archive.name, len(opened.containers), opened.info, tuple(ordered))
 
 
 def report_chains(archives: Sequence[LinkedArchive], *, from_any: bool = False) -> tuple[ArchiveReport, ...]:
@@ -105,22 +96,15 @@ def report_chains(archives: Sequence[LinkedArchive], *, from_any: bool = False) 
 # --- one archive -------------------------------------------------------------------------------------------------------
 
 
-def _open(file: BinaryIO) -> tuple[str, tuple[StrictZip, LinkingInfo, tuple[ZipEntry, ...]]]:
-    found = StrictZip(file, code=_CODE, most_entries=_MOST_ENTRIES)
-    *containers, last = found.entries or (None,)
-    if last is None or last.name != LINKING_INFO:
-        raise _bad("it does not end with its linking info")
-    info = parse_linking_info(found.read(last, MAX_LINKING_INFO))
-    if [entry.name for entry in containers if entry is not None] != [entry.file for entry in info.links]:
-        raise _bad("its linking info is about other containers")
-    entries = tuple(entry for entry in containers if entry is not None)
-    return f"an archive of {len(entries)} container(s)", (found, info, entries)
+def _open(file: BinaryIO) -> tuple[str, Archive]:
+    archive = open_archive(file)
+    return f"an archive of {len(archive.containers)} container(s)", archive
 
 
 def _inspect_container(
     steps: Steps,
     archive: OpenArchive,
-    found: StrictZip,
+    opened: Archive,
     entry: ZipEntry,
     conf: GlobalConfiguration,
     verdicts: SignerVerdicts,
@@ -129,7 +113,7 @@ def _inspect_container(
     running = hashlib.sha512()
     with archive.new_file() as unpacked:
         try:
-            for piece in found.pieces(entry, _MAX_CONTAINER):
+            for piece in opened.pieces(entry):
                 running.update(piece)
                 unpacked.write(piece)
         except MalformedMessage as e:
@@ -146,15 +130,14 @@ def _inspect_container(
 
 def _check_chain(info: LinkingInfo, digests: Sequence[tuple[str, Digest | None]]) -> tuple[str, None]:
     whole = [(name, digest) for name, digest in digests if digest is not None]
-    if len(whole) != len(digests) or link(info.previous, whole) != info:
-        raise _bad("the chain digests are not those of its containers")
+    verify_links(info, whole)
     return "the chain digests follow from the containers and the archive before", None
 
 
 def _check_name(name: str, info: LinkingInfo) -> tuple[str, None]:
     match = _NAME.fullmatch(name)
     if match is None or match[2] != info.last[:16]:
-        raise _bad("its file name is not that of its last chain digest")
+        raise refused("its file name is not that of its last chain digest")
     return "the file name ends with the last chain digest", None
 
 
@@ -173,25 +156,21 @@ class _Chains:
 
     def check(self, archive: LinkedArchive) -> tuple[str, None]:
         if archive.info is None:
-            raise _bad("it cannot be linked without its linking info")
+            raise refused("it cannot be linked without its linking info")
         group, previous = _group(archive.name), archive.info.previous
         if self._places[group, previous] > 1:
-            raise _bad(f"another archive stands on {previous.file or 'nothing'} too")
+            raise refused(f"another archive stands on {previous.file or 'nothing'} too")
         if not previous.file:
             return "the first archive of its group", None
         if previous.file in self._ends:
             if self._ends[previous.file] != previous.digest:
-                raise _bad(f"it does not begin where {previous.file} ends")
+                raise refused(f"it does not begin where {previous.file} ends")
             return f"it begins where {previous.file} ends", None
         if not self._from_any or self._starts[group] > 1:
-            raise _bad(f"the archive before it, {previous.file}, is not here")
+            raise refused(f"the archive before it, {previous.file}, is not here")
         return f"the oldest one given; the archive before it, {previous.file}, is not here", None
 
 
 def _group(name: str) -> str | None:
     match = _NAME.fullmatch(name)
     return None if match is None else match[1]
-
-
-def _bad(what: str) -> MalformedMessage:
-    return MalformedMessage(f"The archive is refused: {what}", code=_CODE)

@@ -1,0 +1,94 @@
+"""`python -m gateway export` and `archive`: evidence of one security server out of its log, whether the server runs or not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.app.listeners import clock
+from gateway.app.sources import database_source, settings_of
+from gateway.core.errors import SettingsError
+from gateway.core.messagelog.record import RecordKind
+from gateway.messagelog.archivefolder import ArchiveFolder
+from gateway.messagelog.archiver import Archived, ArchivePolicy, Archiver, Outlook
+from gateway.messagelog.archivetables import ArchiveRow
+from gateway.messagelog.exporting import ContainerExport
+from gateway.settings.server import ArchiveSettings
+from gateway.storage.database import Database, open_database
+
+
+def build_archiver(database: Database, settings: ArchiveSettings) -> Archiver:
+    policy = ArchivePolicy(
+        group_by=settings.group_by,
+        max_size=settings.max_size,
+        keep=settings.keep_records,
+        needs_file=settings.removal_needs_archive,
+    )
+    return Archiver(database, clock, ArchiveFolder(settings.directory), policy, every=settings.every)
+
+
+async def export_messages(configs: Path, server: str, message_id: str, kind: RecordKind | None, folder: Path) -> int:
+    """Write the containers of a message into a folder; the exit status. Existing files are not overwritten."""
+    settings = settings_of(configs, server)
+    database = await open_database(database_source(settings), connections=2, read_only=True)
+    try:
+        found = await ContainerExport(database.pool).find(message_id, kind=kind)
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        for container in found:
+            path = folder / container.name
+            with path.open("xb") as file:
+                await container.write(file)
+            print(path)
+    except OSError as e:
+        raise SettingsError([f"{folder}: {e.strerror}"]) from e
+    finally:
+        await database.close()
+    if not found:
+        print(f"{server}: no record of message {message_id}")
+    return 0 if found else 1
+
+
+async def archive_log(configs: Path, server: str, *, preview: bool) -> int:
+    """One round of the archiver, or what it would do; the exit status."""
+    settings = settings_of(configs, server)
+    if settings.evidence.archive is None:
+        raise SettingsError([f"{server}: evidence.archive is not configured: records stay in the database"])
+    database = await open_database(database_source(settings), connections=2)
+    try:
+        archiver = build_archiver(database, settings.evidence.archive)
+        if preview:
+            _print_outlook(await archiver.preview())
+            return 0
+        return _print_done(await archiver.once())
+    finally:
+        await database.close()
+
+
+def _print_outlook(outlook: Outlook) -> None:
+    records = Counter(record.chain for record in outlook.waiting)
+    sizes: Counter[str] = Counter()
+    for record in outlook.waiting:
+        sizes[record.chain] += record.size
+    print("would be archived:")
+    for chain, count in sorted(records.items()):
+        print(f"  {chain or 'all records'}: {count} record(s), about {sizes[chain]} bytes")
+    _print_rows("would be finished (begun before):", outlook.unfinished)
+    _print_rows("would be removed from the database:", outlook.removable)
+
+
+def _print_rows(title: str, archives: Sequence[ArchiveRow]) -> None:
+    print(title)
+    for a in archives:
+        span = f"{a.first.isoformat(timespec='seconds')} to {a.last.isoformat(timespec='seconds')}"
+        print(f"  {a.chain or 'all records'}: {a.records} record(s), {span}{f', in {a.file}' if a.file else ''}")
+
+
+def _print_done(done: Archived) -> int:
+    for file in done.archives:
+        print(f"archived: {file}")
+    print(f"removed from the database: {done.removed_records} record(s)")
+    for problem in done.problems:
+        print(f"PROBLEM: {problem}")
+    return 1 if done.problems else 0

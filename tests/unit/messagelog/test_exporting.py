@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from gateway.core.errors import EvidenceUnavailable
+from gateway.core.identifiers import ClientId, MemberId, SubsystemId
+from gateway.core.messagelog.record import RecordKind
+from gateway.messagelog.exporting import NOT_STAMPED, ContainerExport
+from gateway.storage.database import Database
+from tests.support.containers import ContainerWorld, StampKind
+from tests.support.stored import in_pieces, of_server, stamp, store, store_stamped
+
+DVC = SubsystemId("VN", "GOV", "G22", "dvc")
+DANCU = SubsystemId("VN", "GOV", "G01", "dancu")
+
+
+@pytest.fixture(scope="module")
+def world() -> ContainerWorld:
+    return ContainerWorld()
+
+
+async def exported(export: ContainerExport, **wanted: object) -> list[tuple[str, bytes]]:
+    found = await export.find("message 1", **wanted)  # type: ignore[arg-type]
+    containers = []
+    for container in found:
+        out = io.BytesIO()
+        await container.write(out)
+        containers.append((container.name, out.getvalue()))
+    return containers
+
+
+@pytest.mark.parametrize("kind", ["single", "batch"])
+async def test_what_is_exported_is_evidence(database: Database, world: ContainerWorld, kind: StampKind) -> None:
+    body = b"0123456789" * 50_000
+    large = await in_pieces(database, world.record(body=body), body)
+    first, second = await store_stamped(database, world, [large, world.record("response", body=b"")], kind)
+    containers = await exported(ContainerExport(database.pool))
+    assert [name for name, _ in containers] == [
+        f"message+1-request-{first}.asice",
+        f"message+1-response-{second}.asice",
+    ]
+    for _, container in containers:
+        assert world.verify(container).ok
+
+
+async def test_the_same_record_gives_the_same_bytes(database: Database, world: ContainerWorld) -> None:
+    await store_stamped(database, world, [world.record(body=b"{}")])
+    export = ContainerExport(database.pool)
+    assert await exported(export) == await exported(export)
+
+
+@pytest.mark.parametrize(
+    ("client", "kind", "count"),
+    [
+        (None, None, 4),
+        (None, "request", 2),
+        (DVC, None, 2),
+        (DVC, "response", 1),
+        (DANCU, None, 2),
+        (MemberId("VN", "GOV", "G22"), None, 0),
+        (MemberId("VN", "GOV", "G01"), None, 0),
+        (SubsystemId("VN", "GOV", "G15", "hotich"), None, 0),
+    ],
+)
+async def test_each_client_sees_its_own(
+    database: Database, world: ContainerWorld, client: ClientId | None, kind: RecordKind | None, count: int
+) -> None:
+    """Both sides in one database, as when a server serves itself: who asked sees what it asked, who was asked what it was asked."""
+    request, response = world.record(), world.record("response")
+    await store_stamped(
+        database, world, [request, response, of_server(request, "request"), of_server(response, "response")]
+    )
+    assert len(await exported(ContainerExport(database.pool), client=client, kind=kind)) == count
+
+
+async def test_a_record_without_a_time_stamp(database: Database, world: ContainerWorld) -> None:
+    record = world.record()
+    (number,) = await store(database, [record])
+    with pytest.raises(EvidenceUnavailable, match=NOT_STAMPED):
+        await exported(ContainerExport(database.pool), force=True)  # nobody can stamp here
+
+    async def stamp_now(wanted: int) -> None:
+        assert wanted == number
+        await stamp(database, world, wanted, record, "single")
+
+    with pytest.raises(EvidenceUnavailable, match=NOT_STAMPED):
+        await exported(ContainerExport(database.pool, stamp_now))
+    ((_, container),) = await exported(ContainerExport(database.pool, stamp_now), force=True)
+    assert world.verify(container).ok
+
+
+async def test_a_body_that_is_not_the_recorded_one(database: Database, world: ContainerWorld) -> None:
+    body = b"x" * 250_000
+    await store_stamped(database, world, [await in_pieces(database, world.record(body=body), body)])
+    async with database.owner() as owner:
+        await owner.execute("DELETE FROM body_chunk WHERE n = 1")
+    with pytest.raises(EvidenceUnavailable, match="not the one that was recorded"):
+        await exported(ContainerExport(database.pool))
+
+
+async def test_an_unknown_message(database: Database) -> None:
+    assert await exported(ContainerExport(database.pool)) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -20,17 +21,19 @@ class DigestAlgorithm(Enum):
     SHA384 = "http://www.w3.org/2001/04/xmldsig-more#sha384"
     SHA512 = "http://www.w3.org/2001/04/xmlenc#sha512"
 
-    @property
-    def uri(self) -> str:
-        return self.value
+    uri: str
+    size: int  # digest length in bytes
+    _hash: Callable[[bytes], hashlib._Hash]
 
-    @property
-    def size(self) -> int:
-        """Digest length in bytes."""
-        return {"SHA224": 28, "SHA256": 32, "SHA384": 48, "SHA512": 64}[self.name]
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self._hash = getattr(hashlib, self.name.lower())
+        self.size = self._hash(b"").digest_size
+
+    __hash__ = object.__hash__  # Enum's own is Python code, and each digest of each message asks for it
 
     def of(self, data: bytes) -> Digest:
-        return Digest(self, hashlib.new(self.name.lower(), data).digest())
+        return Digest(self, self._hash(data).digest())
 
     @classmethod
     def from_uri(cls, uri: str) -> DigestAlgorithm:
@@ -53,4 +56,4 @@ class Digest:
 
 def sha512(data: bytes) -> Digest:
     """The digest X-Road uses for every message part (`x-hash-algorithm: SHA-512`; reference 3.9)."""
-    return Digest(DigestAlgorithm.SHA512, hashlib.sha512(data).digest())
+    return DigestAlgorithm.SHA512.of(data)

@@ -24,6 +24,8 @@ Recordable: TypeAlias = SignedRequest | AuthenticResponse | AuthorizedRequest | 
 def storable(text: str) -> str:
     """Text as PostgreSQL can hold it: NUL and lone surrogates, which only a hostile peer sends, become escapes. The exact bytes are
     in the part anyway; what is looked up goes through here too."""
+    if text.isascii() and text.isprintable():
+        return text
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")
 
 

@@ -16,6 +16,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 Log = FilteringBoundLogger
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 
 def build_log(stream: TextIO | None = None, *, console: bool | None = None, level: int = logging.INFO) -> Log:
@@ -51,7 +52,7 @@ def _places_for_exceptions(_: Any, __: str, event: EventDict) -> EventDict:
 def _json(event: Any, **_: Any) -> str:
     # `ts`, `level`, `event` first: that is what a person's eye looks for in a raw line.
     ordered = {key: event[key] for key in ("ts", "level", "event") if key in event} | event
-    return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"), default=str)
+    return _encode(ordered)
 
 
 def route_library_logs(log: Log, *, level: int = logging.WARNING) -> None:

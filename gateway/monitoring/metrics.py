@@ -6,16 +6,12 @@ that two servers in one process do not share counters.
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter
 
 from gateway.exchange.ports import ExchangeSummary, Side
 from gateway.monitoring.line import ExchangeLine
 from gateway.monitoring.outcomes import outcome_label
-
-BUCKETS = (
-    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
-    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
-)  # seconds: from one signature to the longest service time-out
+from gateway.monitoring.stages import StageTimes
 
 
 class PrometheusObserver:
@@ -23,13 +19,8 @@ class PrometheusObserver:
 
     def __init__(self, registry: CollectorRegistry, line: ExchangeLine) -> None:
         self._line = line
-        self._stage_seconds = Histogram(
-            "gateway_stage_seconds",
-            "Seconds one stage of an exchange took.",
-            ("side", "stage", "outcome"),
-            buckets=BUCKETS,
-            registry=registry,
-        )
+        self._stages = StageTimes()
+        registry.register(self._stages)
         self._exchanges = Counter(
             "gateway_exchanges", "Finished exchanges by outcome.", ("side", "outcome"), registry=registry
         )
@@ -42,7 +33,6 @@ class PrometheusObserver:
         self._lost_lines = Counter(
             "gateway_log_lines_lost", "Exchange lines that standard error did not take.", registry=registry
         )
-        self._stages: dict[tuple[str, str, str], Histogram] = {}
         self._outcomes: dict[tuple[str, str], Counter] = {}
         self._directions = {
             (side, direction): self._bytes.labels(side, direction)
@@ -51,11 +41,7 @@ class PrometheusObserver:
         }
 
     def stage(self, side: Side, stage: str, outcome: str, seconds: float) -> None:
-        key = (side, stage, outcome)
-        child = self._stages.get(key)
-        if child is None:
-            child = self._stages[key] = self._stage_seconds.labels(*key)
-        child.observe(seconds)
+        self._stages.observe((side, stage, outcome), seconds)
 
     def finished(self, summary: ExchangeSummary) -> None:
         """Counts, and writes the line. A full disk or a closed pipe behind standard error must not end exchanges."""

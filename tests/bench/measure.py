@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+import contextlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+_EVERY = 0.2  # seconds between two looks at the memory of processes
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
@@ -25,15 +29,41 @@ def family(pid: int) -> list[int]:
 
 
 def rss_mb(pid: int) -> float:
-    return _status(pid, "VmRSS")
+    """Resident memory of one process."""
+    return _kilobytes(Path(f"/proc/{pid}/status"), "VmRSS") / 1024
 
 
-def peak_rss_mb(pid: int) -> float:
-    return _status(pid, "VmHWM")
+def family_mb(pid: int) -> float:
+    """Resident memory of a process and its descendants, pages that they share counted once."""
+    total = 0
+    for member in family(pid):
+        with contextlib.suppress(OSError):  # it has just ended
+            total += _kilobytes(Path(f"/proc/{member}/smaps_rollup"), "Pss:")
+    return total / 1024
 
 
-def _status(pid: int, name: str) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+def _kilobytes(path: Path, name: str) -> int:
+    for line in path.read_text().splitlines():
         if line.startswith(name):
-            return int(line.split()[1]) / 1024
+            return int(line.split()[1])
     raise ValueError(name)
+
+
+class Peaks:
+    """The most memory (MB) seen of servers and of PostgreSQL."""
+
+    def __init__(self, servers: Mapping[str, int], postgres: int) -> None:
+        self._pids, self._postgres_pid = dict(servers), postgres
+        self.servers = dict.fromkeys(servers, 0.0)
+        self.postgres = self.postgres_before = family_mb(postgres)
+
+    async def watch(self) -> None:
+        """Until cancelled."""
+        while True:
+            self.look()
+            await asyncio.sleep(_EVERY)
+
+    def look(self) -> None:
+        for name, pid in self._pids.items():
+            self.servers[name] = max(self.servers[name], rss_mb(pid))
+        self.postgres = max(self.postgres, family_mb(self._postgres_pid))

@@ -1,8 +1,9 @@
-"""The provider's information system of the benchmark: 1 kB of JSON, or as many bytes as asked."""
+"""The provider's information system of the benchmark: 1 kB of JSON; the digest of what it was sent; or as many bytes as asked."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import sys
 
 import uvloop
@@ -10,21 +11,36 @@ from aiohttp import web
 
 from tests.bench.nothing import ANSWER
 
+_PIECE = b"\xa5" * (1 << 20)
+
 
 async def handle(request: web.BaseRequest) -> web.StreamResponse:
-    async for _ in request.content.iter_any():
-        pass
-    size = int(request.query.get("size", 0))
-    if not size:
-        return web.Response(body=ANSWER, headers={"Content-Type": "application/json"})
-    response = web.StreamResponse()
-    response.content_length = size
+    if request.path.startswith("/big/give"):
+        return await _give(request, int(request.query["size"]) >> 20)
+    if request.path.startswith("/big/take"):
+        return await _take(request)
+    await request.read()
+    return web.Response(body=ANSWER, headers={"Content-Type": "application/json"})
+
+
+async def _give(request: web.BaseRequest, pieces: int) -> web.StreamResponse:
+    digest = hashlib.sha512()
+    for _ in range(pieces):
+        digest.update(_PIECE)
+    response = web.StreamResponse(headers={"Digest-Sha512": digest.hexdigest()})
+    response.content_length = pieces * len(_PIECE)
     await response.prepare(request)
-    piece = b"\xa5" * (1 << 20)
-    for _ in range(size >> 20):
-        await response.write(piece)
+    for _ in range(pieces):
+        await response.write(_PIECE)
     await response.write_eof()
     return response
+
+
+async def _take(request: web.BaseRequest) -> web.Response:
+    digest = hashlib.sha512()
+    async for data in request.content.iter_any():
+        digest.update(data)
+    return web.Response(text=digest.hexdigest())
 
 
 async def main(host: str, port: int) -> None:

@@ -13,9 +13,8 @@ out as it comes in; at most one delimiter's length of it is held back.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -48,15 +47,7 @@ class PartEnd:
 PartEvent: TypeAlias = PartBegin | PartData | PartEnd
 
 _PART_END = PartEnd()
-
-
-class _State(Enum):
-    START = auto()
-    DELIMITER = auto()
-    HEAD = auto()
-    CONTENT = auto()
-    END = auto()
-    BROKEN = auto()
+_Step: TypeAlias = Callable[[bytes, int, list[PartEvent]], int | None]
 
 
 def parse_boundary(content_type: str | None) -> str:
@@ -91,7 +82,7 @@ class MultipartSplitter:
         self._delimiter = b"\r\n" + self._dashes
         self._held_back = len(self._delimiter) - 1
         self._rest = b"" if nested else b"\r\n"
-        self._state = _State.START
+        self._step: _Step = self._start
 
     def feed(self, data: bytes) -> Iterator[PartEvent]:
         """Events for these bytes, as many as can be told by now; to be consumed to the end. What comes before a fault in the bytes
@@ -99,54 +90,41 @@ class MultipartSplitter:
         buffer = self._rest + data if self._rest else data
         position = 0
         events: list[PartEvent] = []
+        fault: MalformedMessage | None = None
         try:
-            while (step := self._advance(buffer, position, events)) is not None:
-                position = step
-                if events:
-                    yield from events
-                    events.clear()
-        except MalformedMessage:
-            self._state = _State.BROKEN
-            raise
+            while (after := self._step(buffer, position, events)) is not None:
+                position = after
+        except MalformedMessage as e:
+            self._step, fault = self._refuse, e
+        yield from events
+        if fault is not None:
+            raise fault
         self._rest = buffer[position:]
 
     def close(self) -> None:
         """MalformedMessage unless the closing boundary was seen: without it a cut connection looks like an end."""
-        if self._state is not _State.END:
+        if self._step != self._end:
             raise _broken("the multipart message is cut short")
 
-    def _advance(self, buffer: bytes, at: int, events: list[PartEvent]) -> int | None:
-        """One transition: the new position, None when more bytes are needed."""
-        state = self._state
-        if state is _State.CONTENT:
-            return self._content(buffer, at, events)
-        if state is _State.DELIMITER:
-            return self._after_delimiter(buffer, at, events)
-        if state is _State.HEAD:
-            return self._head(buffer, at, events)
-        if state is _State.START:
-            return self._start(buffer, at)
-        if state is _State.BROKEN or at < len(buffer):
-            raise _broken("bytes after the closing boundary")
-        return None
+    # --- steps: each reads from `at`, chooses the next step, returns where that begins, or None when more bytes are needed ---
 
-    def _start(self, buffer: bytes, at: int) -> int | None:
+    def _start(self, buffer: bytes, at: int, events: list[PartEvent]) -> int | None:
         seen = buffer[: len(self._delimiter)]
         if not self._delimiter.startswith(seen):
             raise _broken("the message does not begin with its boundary")
         if len(seen) < len(self._delimiter):
             return None
-        self._state = _State.DELIMITER
+        self._step = self._after_delimiter
         return len(seen)
 
     def _after_delimiter(self, buffer: bytes, at: int, events: list[PartEvent]) -> int | None:
         two = buffer[at : at + 2]
         if two == b"\r\n":
-            self._state = _State.HEAD
+            self._step = self._head
             return at + 2
         four = buffer[at : at + 4]
         if four == b"--\r\n":
-            self._state = _State.END
+            self._step = self._end
             return at + 4
         if not (b"\r\n".startswith(two) or b"--\r\n".startswith(four)):
             raise _broken("a boundary is followed by something else")
@@ -159,8 +137,8 @@ class MultipartSplitter:
             if len(buffer) - at >= MAX_HEAD + 4:
                 raise _broken("the headers of a part are too long")
             return None
-        events.append(PartBegin(_parse_head(buffer[at:end]) if end > at else ()))
-        self._state = _State.CONTENT
+        events.append(_parse_head(buffer[at:end]) if end > at else PartBegin(()))
+        self._step = self._content
         return end + 4
 
     def _content(self, buffer: bytes, at: int, events: list[PartEvent]) -> int | None:
@@ -178,19 +156,27 @@ class MultipartSplitter:
         if end > at:
             events.append(PartData(buffer[at:end]))
         events.append(_PART_END)
-        self._state = _State.DELIMITER
+        self._step = self._after_delimiter
         return found + len(self._dashes)
+
+    def _end(self, buffer: bytes, at: int, events: list[PartEvent]) -> int | None:
+        if at < len(buffer):
+            raise _broken("bytes after the closing boundary")
+        return None
+
+    def _refuse(self, buffer: bytes, at: int, events: list[PartEvent]) -> int | None:
+        raise _broken("the multipart message was already refused")
 
 
 @lru_cache(64)  # nearly all heads are one of eight constants; bounded by 64 * MAX_HEAD
-def _parse_head(head: bytes) -> Headers:
+def _parse_head(head: bytes) -> PartBegin:
     headers = []
     for line in head.decode("latin-1").split("\r\n"):
         match = _HEADER.fullmatch(line)
         if match is None:
             raise _broken("malformed header of a part")
         headers.append((match[1], match[2]))
-    return tuple(headers)
+    return PartBegin(tuple(headers))
 
 
 def _broken(what: str) -> MalformedMessage:

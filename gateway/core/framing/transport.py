@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from typing import TypeAlias
 
 from gateway.core.errors import MalformedMessage
@@ -107,6 +108,8 @@ class TransportMessage:
 
 
 class _Slot(Enum):
+    __hash__ = object.__hash__  # Enum's own is Python code, and every part of every message asks for it
+
     OCSP = auto()
     MESSAGE = auto()
     SOAP_MESSAGE = auto()
@@ -120,6 +123,8 @@ class _Slot(Enum):
 
 class _Phase(Enum):
     """What was read last."""
+
+    __hash__ = object.__hash__
 
     START = auto()
     REST = auto()
@@ -239,10 +244,7 @@ class TransportDecoder:
 
     def _next(self, headers: Headers) -> tuple[_Slot, _Phase, str]:
         """What this part is. One content type; further headers only where X-Road copies those of a SOAP message."""
-        types = [value for name, value in headers if name.lower() == "content-type"]
-        if len(types) != 1:
-            raise MalformedMessage("a part has exactly one content type", code="invalid_content_type")
-        content_type = types[0]
+        content_type = _content_type(headers)
         expected = self._order[self._phase]
         found = expected.get(content_type)
         if found is None:
@@ -304,6 +306,14 @@ class TransportDecoder:
         self._body_left -= len(data)
         if self._body_left < 0:
             raise _too_much("the body is too large")
+
+
+@lru_cache(64)  # as `_parse_head`: the same few heads over and over
+def _content_type(headers: Headers) -> str:
+    types = [value for name, value in headers if name.lower() == "content-type"]
+    if len(types) != 1:
+        raise MalformedMessage("a part has exactly one content type", code="invalid_content_type")
+    return types[0]
 
 
 def _too_much(what: str) -> MalformedMessage:

@@ -85,6 +85,7 @@ def has_octet_signature(signed: bytes, signature: bytes) -> bool:
     return header + b"\0" + signature in signed
 
 
+@lru_cache(maxsize=4096)
 def der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
@@ -106,6 +107,7 @@ def signing_member(certificate: x509.Certificate, *, profile: str, instance: str
     return profile_named(profile).member(Subject(certificate.subject), instance)
 
 
+@lru_cache(maxsize=4096)
 def is_signing_certificate(certificate: x509.Certificate) -> bool:
     """KeyUsage is there and has nonRepudiation (reference 4.4 step 3)."""
     usage = _key_usage(certificate)

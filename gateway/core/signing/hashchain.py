@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lxml import etree
 
@@ -44,6 +45,7 @@ class HashChain:
     chain: bytes
 
 
+@lru_cache(maxsize=64)
 def part_names(attachments: int) -> tuple[str, ...]:
     """The names of a message's parts in signatures: the message, then its attachments from 1 (a REST body is attachment 1)."""
     return ("/message.xml", *(f"/attachment{n}" for n in range(1, attachments + 1)))

@@ -38,6 +38,11 @@ def claiming(request_id: str) -> MessageRecord:
     return record_of(authorized_request(request_id), uuid4(), None)
 
 
+async def _later(log: GroupCommit) -> int:
+    await asyncio.sleep(0.01)
+    return await log.append(record(), CONF)
+
+
 async def _count(database: Database, table: str = "message_record") -> int:
     return int(await database.pool.fetchval(f"SELECT count(*) FROM {table}"))  # noqa: S608
 
@@ -50,6 +55,20 @@ async def test_concurrent_records_share_commits(database: Database) -> None:
     assert (stats.records, stats.waiting, stats.lag) == (1000, 0, 0.0)
     assert stats.commits == 4  # 1000 records, at most 256 a commit
     assert (stats.largest_batch, stats.last_commit) == (256, NOW)
+
+
+async def test_only_a_batch_after_a_shared_one_waits_for_company(database: Database) -> None:
+    async with running(database, LogLimits(gather=0.5)) as log:
+        await asyncio.gather(*(log.append(record(), CONF) for _ in range(2)))
+        await asyncio.gather(log.append(record(), CONF), _later(log))
+        assert (log.stats().commits, log.stats().records) == (2, 4)
+
+
+async def test_a_lone_record_never_waits_for_company(database: Database) -> None:
+    async with running(database, LogLimits(gather=3600)) as log:
+        for _ in range(3):
+            await log.append(record(), CONF)
+        assert log.stats().commits == 3
 
 
 async def test_numbers_follow_the_order_of_asking(database: Database) -> None:

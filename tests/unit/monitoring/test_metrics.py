@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry
 from gateway.exchange.ports import Observer
 from gateway.monitoring.line import ExchangeLine
 from gateway.monitoring.logs import build_log
-from gateway.monitoring.metrics import BUCKETS, PrometheusObserver
+from gateway.monitoring.metrics import PrometheusObserver
+from gateway.monitoring.stages import BUCKETS
 from tests.unit.monitoring.test_line import SUMMARY
 
 

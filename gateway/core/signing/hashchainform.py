@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from binascii import b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,7 +71,7 @@ def step_digest(values: Sequence[Digest], algorithm: DigestAlgorithm) -> Digest:
         before, after = _SINGLE_DIGEST[digest.algorithm]
         pieces += (before, digest.value, after)
     encoded = _tlv(0x30, b"".join(pieces))
-    return Digest(algorithm, hashlib.new(algorithm.name.lower(), encoded).digest())
+    return algorithm.of(encoded)
 
 
 def _tlv(tag: int, content: bytes) -> bytes:

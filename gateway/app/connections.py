@@ -7,6 +7,7 @@ one line without their bytes, because anybody who reaches a port can make as man
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 from aiohttp import HttpVersion10, HttpVersion11, web
@@ -20,7 +21,7 @@ class Request(web.BaseRequest):
     """A request whose answer does not say what software made it."""
 
     async def _prepare_hook(self, resp: web.StreamResponse) -> None:
-        resp.headers.popall("Server", None)
+        _make_nameless(resp)
 
     async def head_accepted(self) -> web.Response | None:
         """An answer for a head that ends here. Says `100 Continue` to a caller who waits for it before sending a body."""
@@ -34,6 +35,18 @@ class Request(web.BaseRequest):
         await self.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.writer.output_size = 0  # else an error while answering would be taken for one in the middle of the answer
         return None
+
+
+class RoutedRequest(web.Request):
+    """The same for a request to an application with routes."""
+
+    async def _prepare_hook(self, resp: web.StreamResponse) -> None:
+        await super()._prepare_hook(resp)
+        _make_nameless(resp)
+
+
+def _make_nameless(response: web.StreamResponse) -> None:
+    response.headers.popall("Server", None)
 
 
 class Connection(web.RequestHandler):
@@ -75,10 +88,10 @@ class Connection(web.RequestHandler):
 
 
 class Server(web.Server):
-    """Makes `Connection`s. `options`: of `web.RequestHandler`."""
+    """Makes `Connection`s. `request`: makes requests, `Request` unless given. `options`: of `web.RequestHandler`."""
 
-    def __init__(self, handler: Any, **options: Any) -> None:
-        super().__init__(handler, request_factory=self._request)
+    def __init__(self, handler: Any, request: Any = None, **options: Any) -> None:
+        super().__init__(handler, request_factory=request or self._request)
         self._options = options
 
     def __call__(self) -> Connection:
@@ -86,6 +99,15 @@ class Server(web.Server):
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Request:
         return Request(message, payload, protocol, writer, task, self._loop)
+
+
+class AppRunner(web.AppRunner):
+    """Serves an application with routes through a `Server`."""
+
+    async def _make_server(self) -> Server:
+        await super()._make_server()  # starts the application
+        request = partial(self.app._make_request, _cls=RoutedRequest)
+        return Server(self.app._handle, request, **self._kwargs)
 
 
 def refusal(status: int) -> web.Response:

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.app.connections import Request, Server
+from gateway.app.connections import AppRunner, Request, Server
 from gateway.core.errors import SettingsError
 from gateway.core.messages.rest import MAX_HEADERS
 
@@ -56,7 +56,7 @@ async def listen(
 
 async def listen_app(stack: AsyncExitStack, app: web.Application, host: str, port: int) -> None:
     """The same for an application with routes."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+    runner = AppRunner(app, access_log=None, shutdown_timeout=5.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await _open(web.TCPSite(runner, host, port, backlog=256), host, port)

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import pytest
 from aiohttp import web
 
-from gateway.app.listeners import listen
+from gateway.app.listeners import listen, listen_app
 from gateway.exchange.wire import give
 from tests.support.rawhttp import hardly_read, talk
 
@@ -81,3 +81,35 @@ async def test_expectations(expect: bytes, first: bytes) -> None:
     async with AsyncExitStack() as stack:
         await listen(stack, handler, HOST, PORT)
         assert (await talk(HOST, PORT, CALL[:-2] + b"Expect: " + expect + b"\r\n\r\n")).startswith(first)
+
+
+async def crash(_: web.BaseRequest) -> web.StreamResponse:
+    raise ValueError("secret")
+
+
+@pytest.mark.parametrize("routed", [False, True], ids=["bare port", "application"])
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [
+        (CALL, 200),
+        (b"GET /crash HTTP/1.1\r\nHost: x\r\n\r\n", 500),
+        (b"POST /missing HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 404),
+        (b"GET / HTTP/9.9 nonsense\r\n\r\n", 400),
+    ],
+)
+async def test_no_answer_names_the_software(routed: bool, call: bytes, status: int) -> None:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/crash":
+            return await crash(request)
+        return web.Response(status=404 if request.path == "/missing" else 200)
+
+    app = web.Application()
+    app.add_routes([web.get("/", answer), web.get("/crash", crash)])
+    async with AsyncExitStack() as stack:
+        await (listen_app(stack, app, HOST, PORT) if routed else listen(stack, answer, HOST, PORT))
+        got = await talk(HOST, PORT, call)
+        assert got.split(b" ")[1] == b"%d" % status
+        head = got.lower().split(b"\r\n\r\n")[0]
+        assert b"\r\nserver:" not in head
+        for name in (b"aiohttp", b"python"):
+            assert name not in got.lower()

@@ -34,6 +34,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import Field
 
+from certs.notekeys import LogTopology, ensure_note_keys
 from gateway.core.errors import GatewayError
 from gateway.core.identifiers import SecurityServerId
 from gateway.core.signing.algorithms import PrivateKey
@@ -76,6 +77,7 @@ class Topology(Strict):
     renew_within_days: Annotated[int, Field(ge=0)]
     members: tuple[MemberTopology, ...]
     information_systems: dict[Piece, tuple[Host, ...]]
+    transparency: LogTopology
 
 
 @dataclass
@@ -208,6 +210,8 @@ class _Generator:
             self._member(member, authority, during)
         for name, addresses in topology.information_systems.items():
             self._ensure(name, _PEM, named(name), partial(create_tls, addresses=addresses), during)
+        for name, made in ensure_note_keys(self._out, topology.transparency, self._now, _write):
+            (self._report.made if made else self._report.kept).append(name)
         return self._report
 
     def _member(self, topology: MemberTopology, authority: Authority, during: Validity) -> None:

@@ -9,19 +9,15 @@ from typing import Annotated, Literal
 import typer
 
 from gateway.app import process
+from gateway.app.verify.cli import verify
 from gateway.core.errors import GatewayError, SettingsError
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-verify = typer.Typer(no_args_is_help=True, help="Check evidence offline; exit 0 only if every step held.")
 cli.add_typer(verify, name="verify")
 
 Config = Annotated[Path, typer.Option("--config", help="YAML file of this role")]
 Configs = Annotated[Path, typer.Option(help="folder with the security servers' YAML files")]
 Server = Annotated[str, typer.Option(help="security server whose log is meant, e.g. VN/GOV/G22/ss1")]
-Conf = Annotated[
-    Path, typer.Option(help="verification directory: what /verificationconf gives, the ZIP file or unpacked")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="say it in JSON")]
 Supervised = Annotated[bool, typer.Option(help="also stop when standard input ends")]
 
 
@@ -55,6 +51,38 @@ def trust(config: Config = Path("config/trust.yaml"), supervised: Supervised = F
     from gateway.app.roles import trust_role
 
     process.run(process.serve(trust_role(config), supervised=supervised))
+
+
+@cli.command()
+def transparency(config: Config = Path("config/transparency.yaml"), supervised: Supervised = False) -> None:
+    """The transparency log: takes leaves in, publishes tiles and checkpoints."""
+    from gateway.app.transparency import transparency_role
+
+    process.run(process.serve(transparency_role(config), supervised=supervised))
+
+
+@cli.command()
+def witness(config: Config, supervised: Supervised = False) -> None:
+    """A witness that cosigns checkpoints of transparency logs."""
+    from gateway.app.witness import witness_role
+
+    process.run(process.serve(witness_role(config), supervised=supervised))
+
+
+@cli.command()
+def fsck(config: Config = Path("config/transparency.yaml")) -> None:
+    """Check the whole log: entries, tiles, checkpoint and database against each other. Exit 0 only if all is well."""
+    from gateway.app.transparency import fsck_of
+
+    reports = process.run(fsck_of(config))
+    for report in reports:
+        published = "nothing" if report.published is None else report.published
+        typer.echo(f"{report.origin}: {report.size} entries, {published} published, {report.waiting} waiting")
+        for problem in report.problems:
+            typer.echo(f"  {problem}")
+    if any(report.problems for report in reports):
+        raise typer.Exit(1)
+    typer.echo("every entry, tile and checkpoint is as it should be")
 
 
 @cli.command()
@@ -106,55 +134,6 @@ def archive(
     from gateway.app.evidence import archive_log
 
     sys.exit(process.run(archive_log(configs, server, preview=preview)))
-
-
-@verify.command()
-def container(
-    files: Annotated[list[Path], typer.Argument(help=".asice files")], conf: Conf, json: AsJson = False
-) -> None:
-    """Check signed containers: layout, time-stamp, signer, hash chain, certificate and OCSP at the time of the stamp."""
-    from gateway.app.verify import report, verify_containers
-
-    sys.exit(report(verify_containers(files, conf), as_json=json))
-
-
-@verify.command("archive")
-def verify_archive(
-    paths: Annotated[list[Path], typer.Argument(help="archives, or folders of archives")],
-    conf: Conf,
-    from_any: Annotated[bool, typer.Option(help="the oldest archive given need not be the first of its group")] = False,
-    json: AsJson = False,
-) -> None:
-    """Check a chain of archives of the message log, and every container in them: nothing altered, removed or added."""
-    from gateway.app.verify import report, verify_archives
-
-    sys.exit(report(verify_archives(paths, conf, from_any=from_any), as_json=json))
-
-
-@verify.command()
-def timestamp(
-    token: Annotated[Path, typer.Argument(help="time-stamp token, DER")],
-    data: Annotated[Path, typer.Option(help="what it is over: a file, or a signature XML whose value is meant")],
-    conf: Conf,
-    json: AsJson = False,
-) -> None:
-    """Check a time-stamp: by an approved authority, over these data."""
-    from gateway.app.verify import report, verify_timestamp_file
-
-    sys.exit(report(verify_timestamp_file(token, data, conf), as_json=json))
-
-
-@verify.command()
-def message(
-    message_id: Annotated[str, typer.Argument(help="X-Road-Id")],
-    server: Server,
-    configs: Configs = Path("config/servers"),
-    json: AsJson = False,
-) -> None:
-    """Check the records of a message from one server's log alone: signature, chain, OCSP, hash chain, request hash."""
-    from gateway.app.verify import report, verify_message_of
-
-    sys.exit(report(process.run(verify_message_of(configs, server, message_id)), as_json=json))
 
 
 def main() -> None:

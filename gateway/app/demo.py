@@ -1,7 +1,7 @@
 """`make run`: the whole instance on loopback, each role its own process, under one supervisor.
 
-Order: keys, database, trust, registry, adapters, security servers. A process that dies is started again after a second; Ctrl-C
-stops all in the opposite order. Logs go to `var/log/<name>.log`.
+Order: keys, database, trust, registry, adapters, witnesses, transparency log, security servers. A process that dies is started
+again after a second; Ctrl-C stops all in the opposite order. Logs go to `var/log/<name>.log`.
 """
 
 from __future__ import annotations

@@ -14,8 +14,9 @@ from gateway.app.listeners import background
 from gateway.app.process import stop_event
 from gateway.core.errors import SettingsError
 from gateway.settings.demo import AdapterSettings, DemoSettings, load_demo
+from gateway.settings.log import load_log
 from gateway.settings.registry import load_registry
-from gateway.settings.server import ServerSettings, load_server
+from gateway.settings.server import DatabaseForm, ServerSettings, load_server
 from gateway.storage.database import create_database
 from gateway.storage.embedded import EmbeddedPostgres, attach_or_start
 
@@ -52,7 +53,7 @@ async def _start_databases(
 ) -> dict[Path, EmbeddedPostgres]:
     """This process owns the embedded servers: they outlive the roles, are started again when they end, and stop last."""
     found: dict[Path, EmbeddedPostgres] = {}
-    databases = [*(s.database for s in servers), *(a.database for a in settings.adapters)]
+    databases = [*(s.database for s in servers), *(a.database for a in settings.adapters), *_log_database(settings)]
     for directory in sorted({d.embedded for d in databases if d.embedded is not None}):
         began = time.monotonic()
         found[directory] = await attach_or_start(directory)
@@ -66,7 +67,13 @@ async def _children(settings: DemoSettings, databases: dict[Path, EmbeddedPostgr
     first = [_role("trust", settings.trust), _role("registry", settings.registry)]
     adapters = [await _adapter(adapter, databases) for adapter in settings.adapters]
     servers = [_role("server", path, name=f"server {path.stem}") for path in settings.servers]
-    return [[*first, *adapters], servers]
+    witnesses = [_role("witness", path, name=f"witness {path.stem}") for path in settings.witnesses]
+    log = [_role("transparency", path) for path in (settings.transparency,) if path is not None]
+    return [[*first, *adapters, *witnesses], log, servers]
+
+
+def _log_database(settings: DemoSettings) -> list[DatabaseForm]:
+    return [] if settings.transparency is None else [load_log(settings.transparency).database]
 
 
 def _role(role: str, config: Path, *, name: str | None = None) -> Child:
@@ -102,6 +109,7 @@ def _welcome(settings: DemoSettings, servers: list[ServerSettings], seconds: flo
             lines.append(f"  {'':<{len(str(server.server))}}  http://{server.listen.admin}/health  /metrics")
     lines += [
         f"  registry          http://{registry.publish.listen}/anchor.xml",
+        *_log_words(settings),
         "",
         "call it from another terminal:",
         "  curl -s http://127.0.10.4:8080/r1/VN/GOV/G01/dancu/person/v1/persons/999300000017 -H 'X-Road-Client: VN/GOV/G22/dvc'",
@@ -110,6 +118,13 @@ def _welcome(settings: DemoSettings, servers: list[ServerSettings], seconds: flo
         "  .venv/bin/python -m gateway verify message --server VN/GOV/G22/ss1 <x-road-id>",
     ]
     return "\n".join(lines)
+
+
+def _log_words(settings: DemoSettings) -> list[str]:
+    if settings.transparency is None:
+        return []
+    log = load_log(settings.transparency)
+    return [f"  transparency log  http://{log.listen.public}/{log.years()[0]}/checkpoint"]
 
 
 def _name_of(server: ServerSettings, names: dict[str, str]) -> str:

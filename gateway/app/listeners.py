@@ -54,12 +54,14 @@ async def listen(
     await _open(web.TCPSite(runner, host, port, ssl_context=tls, backlog=1024), host, port)
 
 
-async def listen_app(stack: AsyncExitStack, app: web.Application, host: str, port: int) -> None:
+async def listen_app(
+    stack: AsyncExitStack, app: web.Application, host: str, port: int, *, tls: ssl.SSLContext | None = None
+) -> None:
     """The same for an application with routes."""
     runner = AppRunner(app, access_log=None, shutdown_timeout=5.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await _open(web.TCPSite(runner, host, port, backlog=256), host, port)
+    await _open(web.TCPSite(runner, host, port, ssl_context=tls, backlog=256), host, port)
 
 
 async def _open(site: web.TCPSite, host: str, port: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from gateway.core.errors import SettingsError
 from gateway.core.identifiers import ClientId
 from gateway.settings.loader import Finding, Source, load_with_source, nearest, read_text
+from gateway.settings.log import load_log, load_witness
 from gateway.settings.names import ClientRef, GlobalGroupRef
 from gateway.settings.registry import (
     RegistrySettings,
@@ -66,6 +67,10 @@ class _Found:
                     twice = f"instance {registry.instance!r} has a second registry"
                     raise SettingsError([source.problem(Finding(("instance",), twice))])
                 self.registries[registry.instance] = registry, source
+            case "transparency":
+                load_log(path, files=self.files)
+            case "witness":
+                load_witness(path, files=self.files)
             case kind:
                 load_with_source(path, KINDS[kind], files=self.files)
 

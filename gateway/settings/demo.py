@@ -26,6 +26,8 @@ class DemoSettings(Strict):
     registry: ExistingFile
     servers: Annotated[tuple[ExistingFile, ...], Field(min_length=1)]
     adapters: tuple[AdapterSettings, ...] = ()
+    transparency: ExistingFile | None = None
+    witnesses: tuple[ExistingFile, ...] = ()
 
 
 def load_demo(path: Path, *, files: bool = True) -> DemoSettings:

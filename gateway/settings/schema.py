@@ -20,6 +20,7 @@ from gateway.core.errors import SettingsError
 from gateway.settings.common import ByteCount, print_duration
 from gateway.settings.demo import DemoSettings
 from gateway.settings.loader import Source, field_of, read_text, validate
+from gateway.settings.log import LogSettings, WitnessSettings
 from gateway.settings.registry import RegistrySettings
 from gateway.settings.server import ServerSettings
 from gateway.settings.trust import TrustSettings
@@ -29,6 +30,8 @@ KINDS: dict[str, type[BaseModel]] = {
     "server": ServerSettings,
     "registry": RegistrySettings,
     "trust": TrustSettings,
+    "transparency": LogSettings,
+    "witness": WitnessSettings,
     "demo": DemoSettings,
 }
 FIRST_LINE = re.compile(r"^# yaml-language-server: \$schema=(?:\S*/)?([a-z]+)\.json[ \t]*$", re.MULTILINE)

@@ -7,6 +7,7 @@
 |                    |                                                 | the first byte*                            |
 | system -> us (8443)| a shown certificate is one of some client       | it is one of *this* client                 |
 | us -> service      | certificate is one stored for the owner         | -                                          |
+| server -> log      | certificate demanded, one of a submitter        | it is the server named as the source       |
 
 OpenSSL's own chain check is not used towards peers: it refuses X-Road authentication certificates whose extended key usage is
 only clientAuth when a server shows them (reference 3.1, 3.3; decision 0017).
@@ -20,10 +21,13 @@ import _ssl
 import asyncio
 import ssl
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.core.errors import SettingsError
 
 Profile = Literal["strict", "interop"]
 
@@ -112,6 +116,22 @@ def system_server_context(accepted: Iterable[bytes]) -> ssl.SSLContext:
     context.verify_flags = ssl.VerifyFlags(context.verify_flags | _NO_CHECK_TIME)
     _load(context, accepted)
     return context
+
+
+def submission_context(accepted: Iterable[bytes], certificate: Path, key: Path, pin: str | None) -> ssl.SSLContext:
+    """For the transparency log's submissions: a client shows one of `accepted` (DER), or there is no connection.
+    SettingsError when key and certificate cannot be used."""
+    context = system_server_context(accepted)
+    context.verify_mode = ssl.CERT_REQUIRED
+    try:
+        context.load_cert_chain(certificate, key, pin or "")
+    except (OSError, ssl.SSLError) as e:
+        raise SettingsError([f"{key}: not the key of {certificate}, or a wrong pin"]) from e
+    return context
+
+
+def der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
 
 
 def service_client_context(accepted: Sequence[bytes]) -> ssl.SSLContext:

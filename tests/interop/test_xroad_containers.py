@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.verify import verify_containers
+from gateway.app.verify.containers import verify_containers
 from gateway.core.errors import MalformedMessage
 from gateway.core.messagelog.container import read_container
 from tests.interop.test_xroad_signatures import LIVE, XROAD

@@ -98,11 +98,16 @@ def verify_checkpoint(note: SignedNote, policy: Policy) -> VerifiedCheckpoint:
     # 2
     signed_by = verify_log_signature(note, checkpoint, [log.key for log in policy.logs])
     # 3
+    return VerifiedCheckpoint(checkpoint, signed_by, verify_quorum(note, policy))
+
+
+def verify_quorum(note: SignedNote, policy: Policy) -> tuple[Cosignature, ...]:
+    """Who of the policy's witnesses cosigned; ProofRejected when that is not enough."""
     names = {witness.key: witness.name for witness in policy.witnesses}
     cosigned = tuple(Cosignature(names[key], at or 0) for key, at in verify_note(note, tuple(names)))
     if not policy.satisfied([c.witness for c in cosigned]):
         raise ProofRejected("the policy's quorum of witnesses did not cosign")
-    return VerifiedCheckpoint(checkpoint, signed_by, cosigned)
+    return cosigned
 
 
 def verify_shape(note: SignedNote) -> Checkpoint:

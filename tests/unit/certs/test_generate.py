@@ -16,8 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from certs.generate import Topology, generate, load_topology, main
-from gateway.core.errors import MalformedMessage, SettingsError
+from gateway.core.errors import KeyTokenError, MalformedMessage, SettingsError
 from gateway.core.identifiers import MemberId
+from gateway.core.merkle.keys import KeyKind
+from gateway.core.merkle.policy import parse_policy
 from gateway.core.signing.certificates import is_authentication_certificate, is_issued_by, signing_member
 from gateway.core.signing.profiles import EJBCA
 from gateway.signer.tokens import open_token
@@ -26,6 +28,10 @@ from gateway.trust.status import CertificateIndex, revoke
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 TOPOLOGY = Path(__file__).resolve().parents[3] / "certs" / "topology.yaml"
 CODES = ("G01", "G12", "G15", "G22")
+NOTE_KEYS = (
+    *(f"log-{year}-{kind}" for year in (2026, 2027) for kind in ("ed25519", "ml-dsa-44")),
+    *("witness-a05", "witness-ktnn"),
+)
 SYSTEMS = ("dancu-is", "bhxh-is", "hotich-is", "dvc-is")
 
 
@@ -38,7 +44,7 @@ def topology() -> Topology:
 def made(tmp_path_factory: pytest.TempPathFactory, topology: Topology) -> Path:
     out = tmp_path_factory.mktemp("certs") / "out"
     report = generate(out, topology, NOW)
-    assert (len(report.made), report.renewed, report.kept) == (20, [], [])
+    assert (len(report.made), report.renewed, report.kept) == (27, [], [])
     return out
 
 
@@ -62,6 +68,7 @@ def test_exactly_these_files(out: Path) -> None:
         expected |= {f"{name}.pem", f"{name}.key"}
     for name in (f"{c}-{use}" for c in CODES for use in ("sign", "ss1-auth")):
         expected |= {f"{name}.p12", f"{name}.pin", f"{name}.pem"}
+    expected |= {f"{name}.key" for name in NOTE_KEYS} | {"log-policy.txt"}
     assert set(os.listdir(out)) == expected
 
 
@@ -114,7 +121,7 @@ def test_a_second_run_keeps_everything(out: Path, topology: Topology) -> None:
     before = contents(out)
     report = generate(out, topology, NOW + timedelta(days=30))
     assert contents(out) == before
-    assert (report.made, report.renewed, len(report.kept)) == ([], [], 20)
+    assert (report.made, report.renewed, len(report.kept)) == ([], [], 27)
 
 
 BROKEN: dict[str, tuple[str, Callable[[Path], object]]] = {
@@ -153,7 +160,7 @@ def test_a_missing_set_is_made(out: Path, topology: Topology) -> None:
 def test_what_ends_soon_is_made_anew(out: Path, topology: Topology) -> None:
     ca = contents(out)["ca.pem"]
     report = generate(out, topology, NOW + timedelta(days=730 - 29))
-    assert report.kept == ["ca"]
+    assert report.kept == ["ca", "witness-a05", "witness-ktnn"]
     assert len(report.renewed) == 19
     assert contents(out)["ca.pem"] == ca
 
@@ -162,7 +169,7 @@ def test_a_new_ca_means_new_certificates_but_not_new_self_signed_ones(out: Path,
     (out / "ca.key").unlink()
     report = generate(out, topology, NOW)
     assert report.renewed[0] == "ca"
-    assert set(report.kept) == {"registry", *SYSTEMS, *(f"{c}-ss1-tls" for c in CODES)}
+    assert set(report.kept) == {"registry", *SYSTEMS, *(f"{c}-ss1-tls" for c in CODES), *NOTE_KEYS, "log-policy"}
     assert is_issued_by(certificate(out, "G01-sign"), certificate(out, "ca"))
     assert len(re.findall(b'"sha256"', contents(out)["index.json"])) == 10
 
@@ -213,7 +220,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 0
     assert capsys.readouterr().out.startswith(f"made in {tmp_path / 'out'}: ca, ocsp, tsa, registry, G01-sign,")
     assert main(arguments) == 0
-    assert capsys.readouterr().out == "kept: 20\n"
+    assert capsys.readouterr().out == "kept: 27\n"
 
 
 def test_command_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,3 +239,27 @@ def test_topology_fail(tmp_path: Path) -> None:
         (tmp_path / "t.yaml").write_text(wrong)
         with pytest.raises(SettingsError):
             load_topology(tmp_path / "t.yaml")
+
+
+def test_the_policy_names_every_year_and_witness(out: Path, topology: Topology) -> None:
+    policy = parse_policy((out / "log-policy.txt").read_bytes())
+    origins = [log.key.name for log in policy.logs]
+    assert origins == [f"tlog.vn.example/access/{year}" for year in (2026, 2026, 2027, 2027)]
+    assert [log.url for log in policy.logs][::2] == [f"http://127.0.10.105:8610/{year}" for year in (2026, 2027)]
+    assert [(w.name, w.key.kind) for w in policy.witnesses] == [
+        ("a05", KeyKind.ED25519_COSIGNATURE),
+        ("ktnn", KeyKind.ML_DSA_44_COSIGNATURE),
+    ]
+    assert policy.satisfied(["a05", "ktnn"])
+    assert not policy.satisfied(["a05"])
+    generate(out, topology, NOW + timedelta(days=300))  # the year after: former years stay known
+    later = parse_policy((out / "log-policy.txt").read_bytes())
+    assert policy.logs == later.logs[:4]
+    assert len(later.logs) == 6
+
+
+def test_a_damaged_key_of_the_log_is_not_made_anew_fail(out: Path, topology: Topology) -> None:
+    (out / "log-2026-ed25519.key").write_bytes(b"x")
+    with pytest.raises(KeyTokenError, match="log-2026-ed25519"):
+        generate(out, topology, NOW)
+    assert (out / "log-2026-ed25519.key").read_bytes() == b"x"

@@ -1,76 +1,31 @@
-"""`python -m gateway verify …`: prints each step, or JSON; the status is 0 only when every step held.
-
-Containers, archives and time-stamps are judged offline, by a *verification directory*: what `/verificationconf` of any security
+"""`verify container|archive|timestamp`: judged offline, by a *verification directory*: what `/verificationconf` of any security
 server gives, as the ZIP file or unpacked. Who takes it from the very server whose evidence is judged believes that server.
 """
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
-from gateway.app.sources import database_source, settings_of
+from gateway.app.verify.verdicts import Verdict
 from gateway.core.errors import MalformedMessage, SettingsError
 from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.globalconf.saved import load_saved
 from gateway.core.messagelog.archivecheck import OpenArchive, inspect_archive, report_chains
 from gateway.core.messagelog.containercheck import verify_container
-from gateway.core.messagelog.steps import Step, Steps
+from gateway.core.messagelog.steps import Steps
 from gateway.core.messagelog.strictzip import StrictZip
 from gateway.core.signing.timestamp import VerifiedTimestamp, verify_timestamp
 from gateway.core.signing.trust import ApprovedTsa
 from gateway.core.signing.verify import SignerVerdicts
 from gateway.core.signing.xades import parse_signature
-from gateway.messagelog.reader import MessageLogReader
-from gateway.messagelog.verification import RecordReport, verify_message
-from gateway.storage.database import open_database
 
 _FOLDER = "verificationconf/"
 _MAX_CONFIGURATION = 64 << 20
 _MOST_FILES = 1000
 _IN_MEMORY = 8 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """About one thing that was verified. `facts`: more about it, for `--json`."""
-
-    what: str
-    steps: tuple[Step, ...]
-    facts: dict[str, Any]
-
-    @property
-    def ok(self) -> bool:
-        return bool(self.steps) and all(step.ok for step in self.steps)
-
-
-def report(verdicts: Sequence[Verdict], *, as_json: bool) -> int:
-    """Print them; the exit status."""
-    ok = bool(verdicts) and all(verdict.ok for verdict in verdicts)
-    if as_json:
-        print(json.dumps({"ok": ok, "verified": [_json(v) for v in verdicts]}, ensure_ascii=False, indent=2))
-        return 0 if ok else 1
-    for verdict in verdicts:
-        print(verdict.what)
-        for step in verdict.steps:
-            print(f"  {step.number}. {'ok    ' if step.ok else 'FAILED'}  {step.what}")
-    if not verdicts:
-        print("there is nothing to verify")
-        return 1
-    print(f"{len(verdicts)} verified: {'every step held' if ok else 'NOT every step held'}")
-    return 0 if ok else 1
-
-
-def _json(verdict: Verdict) -> dict[str, Any]:
-    steps = [{"step": s.number, "ok": s.ok, "what": s.what, "code": s.code} for s in verdict.steps]
-    return {"what": verdict.what, "ok": verdict.ok, **verdict.facts, "steps": steps}
-
-
-# --- offline -----------------------------------------------------------------------------------------------------------
 
 
 def verify_containers(files: Iterable[Path], conf: Path) -> list[Verdict]:
@@ -163,21 +118,3 @@ def _read(path: Path) -> bytes:
 
 def _new_file() -> BinaryIO:
     return cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
-
-
-# --- from a server's log -----------------------------------------------------------------------------------------------
-
-
-async def verify_message_of(configs: Path, server: str, message_id: str) -> list[Verdict]:
-    """From one server's log alone. The server may run or not; its embedded database is started when nobody else has it."""
-    settings = settings_of(configs, server)
-    database = await open_database(database_source(settings), connections=2, read_only=True)
-    try:
-        reports = await verify_message(MessageLogReader(database.pool), message_id)
-    finally:
-        await database.close()
-    return [Verdict(_title(r), r.steps, {"number": r.number, "side": r.side, "kind": r.kind}) for r in reports]
-
-
-def _title(report: RecordReport) -> str:
-    return f"record {report.number}  {report.side} {report.kind}  {report.time.isoformat(timespec='milliseconds')}"

@@ -39,6 +39,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.identifiers import SecurityServerId
 from gateway.core.signing.algorithms import PrivateKey
 from gateway.core.signing.certificates import auth_certificate_subject, is_issued_by, sign_certificate_subject
+from gateway.core.signing.requests import KeyType
 from gateway.settings.common import Host, Strict
 from gateway.settings.loader import load
 from gateway.settings.names import MemberName, Piece
@@ -46,7 +47,6 @@ from gateway.settings.registry import Profile
 from gateway.trust.authority import (
     Authority,
     Identity,
-    KeyType,
     Validity,
     create_registry,
     create_root,

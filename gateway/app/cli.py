@@ -94,6 +94,21 @@ def revoke(certificate: Path, config: Config = Path("config/trust.yaml"), reason
 
 
 @cli.command()
+def issue(
+    request: Annotated[Path, typer.Argument(help="certificate request, PEM or DER")],
+    use: Annotated[Literal["sign", "auth", "tsa", "ocsp"], typer.Option("--for", help="what the certificate is for")],
+    config: Config = Path("config/trust.yaml"),
+    years: Annotated[float, typer.Option(min=0.01, max=30)] = 2,
+    out: Annotated[Path | None, typer.Option(help="new file for the certificate; default: beside the request")] = None,
+) -> None:
+    """Answer a certificate request as that authority. Key and subject are taken from the request, nothing else."""
+    from gateway.app.roles import issue_certificate
+    from gateway.trust.authority import Use
+
+    typer.echo(issue_certificate(config, request, Use(use), years, out or request.with_suffix(".pem")))
+
+
+@cli.command()
 def check(
     paths: Annotated[list[Path] | None, typer.Argument(help="files or folders; default: config/")] = None,
 ) -> None:

@@ -8,13 +8,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.app.listeners import background, clock, listen_app
+from gateway.app.newfiles import write_new
 from gateway.core.errors import SettingsError
+from gateway.core.signing.requests import MAX_REQUEST, parse_request
 from gateway.monitoring.logs import build_log, route_library_logs
 from gateway.registry.publisher import Publisher
 from gateway.settings.registry import load_registry
 from gateway.settings.trust import load_trust
+from gateway.trust.authority import Use
+from gateway.trust.issuing import issue, load_authority
 from gateway.trust.service import build_trust_app
 from gateway.trust.status import revoke
 
@@ -52,3 +57,17 @@ def revoke_certificate(config: Path, certificate: Path, reason: str) -> str:
         raise SettingsError([f"{certificate}: {e}"]) from e
     done = revoke(settings.status, parsed, clock(), why)
     return f"revoked {parsed.subject.rfc4514_string()} (serial {parsed.serial_number:x}) since {done.time.isoformat()}"
+
+
+def issue_certificate(config: Path, request: Path, use: Use, years: float, out: Path) -> str:
+    """A certificate for a request, in the new file `out`; says so in words. GatewayError when the request is not acceptable."""
+    settings = load_trust(config)
+    try:
+        with request.open("rb") as file:
+            asked = parse_request(file.read(MAX_REQUEST + 1))
+    except OSError as e:
+        raise SettingsError([f"{request}: {e.strerror}"]) from e
+    certificate = issue(load_authority(settings), asked, use, clock(), years=years)
+    write_new(out, certificate.public_bytes(Encoding.PEM), mode=0o644)
+    name, ends = certificate.subject.rfc4514_string(), certificate.not_valid_after_utc.date()
+    return f"issued {name} (serial {certificate.serial_number:x}, until {ends}): {out}"

@@ -37,6 +37,7 @@ _CODES = """
     global_conf_signature_verification_failure
     key_not_found key_not_available cert_not_found token_not_found token_not_active token_not_initialized
     token_not_available cannot_sign unsupported_sign_algorithm wrong_cert_usage login_failed pin_incorrect
+    csr_failed csr_not_found
     timestamper_failed mlog timestamp_request_timed_out timestamping_non_ok_response no_timestamping_provider_found
     tsp_certificate_not_found timestamp_signer_verification_failed timestamp_non_granted_response
     ocsp_connection_error ocsp_response_parsing_failure ocsp_failed

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -26,14 +25,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.core.signing.algorithms import PrivateKey, PublicKey
+from gateway.core.signing.requests import KeyType, general_name
 
 _CLOCKS_DIFFER = timedelta(minutes=1)
-
-
-class KeyType(Enum):
-    EC_P256 = "ec-p256"
-    EC_P384 = "ec-p384"
-    RSA_2048 = "rsa-2048"
 
 
 def new_key(key_type: KeyType = KeyType.EC_P256) -> PrivateKey:
@@ -44,6 +38,8 @@ def new_key(key_type: KeyType = KeyType.EC_P256) -> PrivateKey:
             return ec.generate_private_key(ec.SECP384R1())
         case KeyType.RSA_2048:
             return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        case KeyType.RSA_3072:
+            return rsa.generate_private_key(public_exponent=65537, key_size=3072)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +72,16 @@ def named(name: str, *, organisation: str | None = None) -> x509.Name:
 # --- what CAs issue ------------------------------------------------------------------------------------------------
 
 
+class Use(Enum):
+    """What a certificate that a CA issues is for."""
+
+    INTERMEDIATE = "intermediate"
+    OCSP = "ocsp"
+    TSA = "tsa"
+    SIGN = "sign"
+    AUTH = "auth"
+
+
 @dataclass(frozen=True, slots=True)
 class Authority:
     """A CA at work. `record` is told each certificate before it is handed out, and is durable when it returns."""
@@ -83,45 +89,57 @@ class Authority:
     identity: Identity
     record: Callable[[x509.Certificate], None]
 
-    def issue_intermediate(self, subject: x509.Name, during: Validity, key: PrivateKey | None = None) -> Identity:
-        return self._issue(subject, during, key, _authority_extensions(path_length=0))
-
-    def issue_ocsp_signer(self, subject: x509.Name, during: Validity, key: PrivateKey | None = None) -> Identity:
-        extensions = [
-            _key_usage(digital_signature=True),
-            _extended_key_usage(ExtendedKeyUsageOID.OCSP_SIGNING),
-            _Extension(x509.OCSPNoCheck()),
-        ]
-        return self._issue(subject, during, key, extensions)
-
-    def issue_time_stamper(self, subject: x509.Name, during: Validity, key: PrivateKey | None = None) -> Identity:
-        extensions = [
-            _key_usage(digital_signature=True),
-            _extended_key_usage(ExtendedKeyUsageOID.TIME_STAMPING, critical=True),  # RFC 3161 2.3
-        ]
-        return self._issue(subject, during, key, extensions)
-
-    def issue_signing(self, subject: x509.Name, during: Validity, key: PrivateKey | None = None) -> Identity:
-        """A member's signing certificate. `subject`: `core.signing.certificates.sign_certificate_subject` of the CA's profile."""
-        return self._issue(subject, during, key, [_key_usage(content_commitment=True)])
-
-    def issue_authentication(self, subject: x509.Name, during: Validity, key: PrivateKey | None = None) -> Identity:
-        """A security server's certificate for mutual TLS between security servers. `subject`: `auth_certificate_subject`."""
-        key = key or new_key()
-        return self._issue(subject, during, key, _tls_extensions(key))
-
-    def _issue(
-        self, subject: x509.Name, during: Validity, key: PrivateKey | None, extensions: Iterable[_Extension]
-    ) -> Identity:
-        key = key or new_key()
+    def certify(self, subject: x509.Name, public_key: PublicKey, use: Use, during: Validity) -> x509.Certificate:
+        """A certificate as the table above has it for this use, whatever its holder may have asked for."""
         issuer = self.identity.certificate
         identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         points_at = _Extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier))
-        certificate = _certificate(
-            subject, key.public_key(), during, [*extensions, points_at], issuer.subject, self.identity.key
-        )
+        extensions = [*_extensions(use, public_key), points_at]
+        certificate = _certificate(subject, public_key, during, extensions, issuer.subject, self.identity.key)
         self.record(certificate)  # if we crash here: a serial number nobody uses, and not a certificate nobody knows
-        return Identity(key, certificate)
+        return certificate
+
+    def issue_intermediate(self, subject: x509.Name, during: Validity, key: PrivateKey | None = None) -> Identity:
+        return self._issue(subject, during, key, Use.INTERMEDIATE)
+
+    def issue_ocsp_signer(self, subject: x509.Name, during: Validity, key: PrivateKey | None = None) -> Identity:
+        return self._issue(subject, during, key, Use.OCSP)
+
+    def issue_time_stamper(self, subject: x509.Name, during: Validity, key: PrivateKey | None = None) -> Identity:
+        return self._issue(subject, during, key, Use.TSA)
+
+    def issue_signing(self, subject: x509.Name, during: Validity, key: PrivateKey | None = None) -> Identity:
+        """A member's signing certificate. `subject`: `core.signing.certificates.sign_certificate_subject` of the CA's profile."""
+        return self._issue(subject, during, key, Use.SIGN)
+
+    def issue_authentication(self, subject: x509.Name, during: Validity, key: PrivateKey | None = None) -> Identity:
+        """A security server's certificate for mutual TLS between security servers. `subject`: `auth_certificate_subject`."""
+        return self._issue(subject, during, key, Use.AUTH)
+
+    def _issue(self, subject: x509.Name, during: Validity, key: PrivateKey | None, use: Use) -> Identity:
+        key = key or new_key()
+        return Identity(key, self.certify(subject, key.public_key(), use, during))
+
+
+def _extensions(use: Use, public_key: PublicKey) -> list[_Extension]:
+    match use:
+        case Use.INTERMEDIATE:
+            return _authority_extensions(path_length=0)
+        case Use.OCSP:
+            return [
+                _key_usage(digital_signature=True),
+                _extended_key_usage(ExtendedKeyUsageOID.OCSP_SIGNING),
+                _Extension(x509.OCSPNoCheck()),
+            ]
+        case Use.TSA:  # RFC 3161 2.3
+            return [
+                _key_usage(digital_signature=True),
+                _extended_key_usage(ExtendedKeyUsageOID.TIME_STAMPING, critical=True),
+            ]
+        case Use.SIGN:
+            return [_key_usage(content_commitment=True)]
+        case Use.AUTH:
+            return _tls_extensions(public_key)
 
 
 # --- what stands for itself ----------------------------------------------------------------------------------------
@@ -136,8 +154,11 @@ def create_tls(
 ) -> Identity:
     """For the connection between a security server and its information systems. `addresses`: IP addresses and host names."""
     key = key or new_key()
-    names = [_general_name(a) for a in addresses]
-    extensions = [*_tls_extensions(key), *([_Extension(x509.SubjectAlternativeName(names))] if names else [])]
+    names = [general_name(a) for a in addresses]
+    extensions = [
+        *_tls_extensions(key.public_key()),
+        *([_Extension(x509.SubjectAlternativeName(names))] if names else []),
+    ]
     return _self_signed(subject, during, key, extensions)
 
 
@@ -192,10 +213,10 @@ def _authority_extensions(*, path_length: int | None) -> list[_Extension]:
     ]
 
 
-def _tls_extensions(key: PrivateKey) -> list[_Extension]:
+def _tls_extensions(public_key: PublicKey) -> list[_Extension]:
     # TLS 1.2 knows RSA key exchange; an EC key cannot encipher.
     return [
-        _key_usage(digital_signature=True, key_encipherment=isinstance(key, rsa.RSAPrivateKey)),
+        _key_usage(digital_signature=True, key_encipherment=isinstance(public_key, rsa.RSAPublicKey)),
         _extended_key_usage(ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH),
     ]
 
@@ -224,10 +245,3 @@ def _key_usage(
 
 def _extended_key_usage(*usages: x509.ObjectIdentifier, critical: bool = False) -> _Extension:
     return _Extension(x509.ExtendedKeyUsage(usages), critical)
-
-
-def _general_name(address: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(address))
-    except ValueError:
-        return x509.DNSName(address)

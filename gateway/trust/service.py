@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.core.errors import SettingsError
 from gateway.core.signing.certificates import is_issued_by, is_time_stamper
-from gateway.settings.trust import ResponderSettings, TimeStampingSettings, TrustSettings
+from gateway.settings.trust import AuthoritySettings, ResponderSettings, TimeStampingSettings, TrustSettings
 from gateway.trust.authority import Identity
 from gateway.trust.responder import Clock, OcspResponder, build_responder_app
 from gateway.trust.serials import SerialNumbers
@@ -33,7 +33,7 @@ def build_trust_app(settings: TrustSettings, clock: Clock = lambda: datetime.now
 
 def load_responder(settings: TrustSettings) -> OcspResponder:
     authority = x509.load_pem_x509_certificate(settings.ca.certificate.read_bytes())
-    signer = _load_identity(settings.ocsp)
+    signer = load_identity(settings.ocsp)
     if signer.certificate != authority and not is_issued_by(signer.certificate, authority):
         raise SettingsError(
             [f"{settings.ocsp.certificate}: the OCSP signer was not issued by {settings.ca.certificate}"]
@@ -42,7 +42,7 @@ def load_responder(settings: TrustSettings) -> OcspResponder:
 
 
 def load_time_stamper(settings: TimeStampingSettings) -> TimeStampingAuthority:
-    signer = _load_identity(settings)
+    signer = load_identity(settings)
     if not is_time_stamper(signer.certificate):
         raise SettingsError(
             [f"{settings.certificate}: its extended key usage must be timeStamping alone, critical (RFC 3161 2.3)"]
@@ -63,7 +63,8 @@ def add_time_stamping(app: web.Application, authority: TimeStampingAuthority, cl
     app.router.add_post("/tsa", post)
 
 
-def _load_identity(settings: ResponderSettings | TimeStampingSettings) -> Identity:
+def load_identity(settings: AuthoritySettings | ResponderSettings | TimeStampingSettings) -> Identity:
+    """SettingsError when the key cannot be opened or is not the certificate's."""
     certificate = x509.load_pem_x509_certificate(settings.certificate.read_bytes())
     pin = settings.pin.read().encode() if settings.pin else None
     try:

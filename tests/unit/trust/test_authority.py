@@ -171,9 +171,9 @@ def test_addresses_and_names_of_tls_certificates() -> None:
 def test_kinds_of_keys(kind: KeyType) -> None:
     key = rsa_key() if kind is KeyType.RSA_2048 else new_key(kind)
     match kind:
-        case KeyType.RSA_2048:
+        case KeyType.RSA_2048 | KeyType.RSA_3072:
             assert isinstance(key, rsa.RSAPrivateKey)
-            assert key.key_size == 2048
+            assert key.key_size == int(kind.value[-4:])
         case _:
             assert isinstance(key, ec.EllipticCurvePrivateKey)
             assert key.curve.key_size == int(kind.value[-3:])

@@ -15,13 +15,14 @@ from uuid import UUID
 
 import asyncpg
 
+from gateway.core.digest import sha512
 from gateway.core.messagelog.record import MessageRecord
-from gateway.messagelog.rows import ARRAYS, NAMES, arrays_of
+from gateway.messagelog.rows import ARRAYS, DIGESTS, NAMES, arrays_of
 
 # Only constants of ours are put together here; values are parameters.
 _WRITE = f"""
 WITH input AS (
-    SELECT * FROM unnest({ARRAYS}) WITH ORDINALITY AS t ({NAMES}, position)
+    SELECT * FROM unnest({ARRAYS}, ${DIGESTS}::bytea[]) WITH ORDINALITY AS t ({NAMES}, digest, position)
 ), claim AS (
     INSERT INTO replay_claim (peer, request_id, seen)
     SELECT peer_server, request_id, time FROM input WHERE decision IS NOT NULL
@@ -33,9 +34,11 @@ WITH input AS (
     WHERE decision IS NULL OR (peer_server, request_id) IN (SELECT peer, request_id FROM claim)
     ORDER BY position
     ON CONFLICT DO NOTHING
-    RETURNING uid, number, time
+    RETURNING uid, number
 ), waiting AS (
-    INSERT INTO unstamped_record (record_number, time, uid) SELECT number, time, uid FROM record
+    INSERT INTO unstamped_commit (records, times, uids, digests)
+    SELECT array_agg(number), array_agg(time), array_agg(uid), string_agg(digest, ''::bytea)
+    FROM (SELECT number, time, uid, digest FROM record JOIN input USING (uid) ORDER BY number) AS r HAVING count(*) > 0
 )
 SELECT uid, number FROM record
 """  # noqa: S608
@@ -51,7 +54,7 @@ async def write_batch(
     """Numbers of the records written, durable on return; missing are those whose claim was taken and those written before.
     `configurations`: files of global configurations (by fingerprint) to keep in the same transaction. No two records may have
     the same claim. Raises DATABASE_ERRORS."""
-    arrays = arrays_of(records)
+    arrays = [*arrays_of(records), [sha512(r.signature).value for r in records]]
     if not configurations:  # a single statement is its own transaction, in one round trip
         return _numbers(await connection.fetch(_WRITE, *arrays))
     async with connection.transaction():

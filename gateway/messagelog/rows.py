@@ -37,6 +37,8 @@ _COLUMNS = (
 NAMES = ", ".join(name for name, _ in _COLUMNS)
 ARRAYS = ", ".join(f"${n}::{kind}[]" for n, (_, kind) in enumerate(_COLUMNS, 1))
 
+DIGESTS = len(_COLUMNS) + 1  # the parameter after these: SHA-512 of each signature XML, for its time-stamp
+
 
 def arrays_of(records: Iterable[MessageRecord]) -> list[list[Any]]:
     """One array a column, for `unnest`; at least one record."""

@@ -25,9 +25,9 @@ from typing import Literal, TypeAlias
 
 import asyncpg
 
+from gateway.core.digest import Digest
 from gateway.core.errors import EvidenceUnavailable, GatewayError
-from gateway.core.globalconf.model import GlobalConfiguration
-from gateway.core.signing.hashtree import MAX_LEAVES, build_tree, pack_path
+from gateway.core.signing.hashtree import MAX_LEAVES, build_tree
 from gateway.core.signing.timestampbatch import batch_result
 from gateway.core.signing.xades import parse_signature
 from gateway.exchange.ports import Clock, GlobalConf
@@ -49,8 +49,8 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class StampPolicy:
     """`immediate`: an exchange goes on only once its record is stamped; with `stop` it ends when that fails, whatever `after` says.
-    `interval`: None = what the global configuration says. `batch`: most records under one token. `patience`: seconds an exchange
-    waits for its stamp."""
+    `interval`: None = what the global configuration says. `batch`: most records under one token, if those of one commit are not
+    more. `patience`: seconds an exchange waits for its stamp."""
 
     immediate: bool = False
     interval: timedelta | None = None
@@ -187,7 +187,8 @@ class TimeStamper:
             self._succeeded(len(numbers))
         if somebody_waits:
             return _OTHERS_TURN
-        return 0.0 if numbers is not None and len(numbers) == self.policy.batch else self._interval()
+        more = len(numbers or ()) + self._seen.records > self.policy.batch
+        return 0.0 if numbers and more else self._interval()
 
     async def _stamp_batch(self) -> Sequence[int] | None:
         """Numbers of the records stamped; None when it is another server's turn."""
@@ -195,26 +196,16 @@ class TimeStamper:
         async with stamps.turn(self._pool, patient=self.policy.immediate) as connection:
             if connection is None:
                 return None
-            records = await stamps.unstamped(connection, self.policy.batch)
-            gone = [r.number for r in records if r.signature is None]
-            if gone:  # retention was faster
-                await stamps.leave_queue(connection, gone)
-            records = [r for r in records if r.signature is not None]
-            if records:
-                await self._stamp(connection, records, conf)
-            return [r.number for r in records]
-
-    async def _stamp(
-        self, connection: asyncpg.Connection, records: Sequence[Unstamped], conf: GlobalConfiguration
-    ) -> None:
-        if len(records) == 1:
-            signature = parse_signature(await stamps.signature_of(connection, records[0].number))
-            what = _Stampable(signature.value, None, ((records[0].number, None),))
-        else:
-            what = await asyncio.to_thread(_batch, records)  # 10,000 records take a tenth of a second
-        token = await self._authorities.stamp(what.stamped, conf)
-        # If we crash before the commit that follows, the records still wait: the token is lost and another one is made.
-        await stamps.store(connection, token.der, token.verified, what.chain_result, what.links, conf)
+            commits = await stamps.unstamped(connection, self.policy.batch)
+            records = [n for c in commits for n in c.records]
+            what = await _stampable(connection, commits) if records else None
+            if what is not None:
+                token = await self._authorities.stamp(what.stamped, conf)
+                # If we crash before the commit that follows, the records still wait: another token will be made.
+                await stamps.keep(connection, conf)
+                await stamps.store(connection, token, what.batch, records, conf.fingerprint)
+            await stamps.leave_queue(connection, commits)
+            return records
 
     def _interval(self) -> float:
         own = self.policy.interval
@@ -279,16 +270,21 @@ class TimeStamper:
 
 @dataclass(frozen=True, slots=True)
 class _Stampable:
-    """`stamped`: the bytes for the authority. `links`: numbers of records, of a batch each with its packed path."""
+    """`stamped`: the bytes for the authority. `batch`: of a batch, the same again with its leaves."""
 
     stamped: bytes
-    chain_result: bytes | None
-    links: Sequence[tuple[int, bytes | None]]
+    batch: tuple[bytes, bytes] | None = None
 
 
-def _batch(records: Sequence[Unstamped]) -> _Stampable:
-    digests = [r.signature for r in records if r.signature is not None]
-    tree = build_tree(digests)
-    result = batch_result(tree.root)
-    paths = (pack_path(digest, tree.path(n)) for n, digest in enumerate(digests))
-    return _Stampable(result, result, [(r.number, path) for r, path in zip(records, paths, strict=True)])
+async def _stampable(connection: asyncpg.Connection, commits: Sequence[Unstamped]) -> _Stampable | None:
+    """None when there was one record, which retention has removed meanwhile."""
+    digests = [d for c in commits for d in c.digests]
+    if len(digests) > 1:
+        return await asyncio.to_thread(_batch, digests)  # ten thousand take some 50 ms
+    signature = await stamps.signature_of(connection, commits[0].keys[0])
+    return None if signature is None else _Stampable(parse_signature(signature).value)
+
+
+def _batch(digests: Sequence[Digest]) -> _Stampable:
+    result = batch_result(build_tree(digests).root)
+    return _Stampable(result, (result, b"".join(d.value for d in digests)))

@@ -9,37 +9,45 @@ harm. Several servers on one database take turns by a row lock that is held from
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from uuid import UUID
 
 import asyncpg
 
 from gateway.core.digest import Digest, DigestAlgorithm
+from gateway.core.errors import MalformedMessage
 from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.messagelog.stamping import Stamp
-from gateway.core.signing.hashtree import unpack_path
-from gateway.core.signing.timestamp import VerifiedTimestamp
+from gateway.core.signing.hashtree import HashTree, build_tree
 from gateway.core.signing.timestampbatch import batch_chain
 from gateway.messagelog.batch import KEEP_CONFIGURATION
+from gateway.messagelog.tsaclient import Token
 
 # For queries over `message_record AS r`.
 IS_STAMPED = "EXISTS (SELECT FROM stamped_record AS s WHERE s.record_number = r.number)"
-_MOST_COUNTED = 100_000
+_MOST_COUNTED = 10_000
+_SIZE = DigestAlgorithm.SHA512.size
 
 
 @dataclass(frozen=True, slots=True)
 class Unstamped:
-    """A record that waits for its time-stamp. `signature`: SHA-512 of the signature XML; None when the record is gone."""
+    """Records that wait for their time-stamp: what one commit wrote. `records`: their numbers; `digests`: of each signature
+    XML; `keys`: time and uid of each."""
 
     number: int
-    signature: Digest | None
+    records: tuple[int, ...]
+    digests: tuple[Digest, ...]
+    keys: tuple[tuple[datetime, UUID], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """`records`: how many wait, counted up to a hundred thousand; `oldest`: since when the first of them does."""
+    """`records`: how many wait, of the first ten thousand commits; `oldest`: since when the first of them does."""
 
     records: int
     oldest: datetime | None
@@ -61,14 +69,28 @@ async def turn(pool: asyncpg.Pool, *, patient: bool) -> AsyncIterator[asyncpg.Co
 
 
 async def unstamped(connection: asyncpg.Connection, most: int) -> list[Unstamped]:
-    """In the order of writing."""
-    rows = await connection.fetch(_UNSTAMPED, most)
-    return [Unstamped(n, None if d is None else Digest(DigestAlgorithm.SHA512, d)) for n, d in rows]
+    """In the order of writing, up to `most` records, but at least one commit when any waits."""
+    found: list[Unstamped] = []
+    records = 0
+    for row in await connection.fetch(_UNSTAMPED, most):
+        records += len(row["records"])
+        if found and records > most:
+            break
+        found.append(
+            Unstamped(
+                row["number"],
+                tuple(row["records"]),
+                _digests(row["digests"]),
+                tuple(zip(row["times"], row["uids"], strict=True)),
+            )
+        )
+    return found
 
 
-async def signature_of(connection: asyncpg.Connection, number: int) -> bytes:
-    """The signature XML of a record that waits."""
-    return bytes(await connection.fetchval(_SIGNATURE, number))
+async def signature_of(connection: asyncpg.Connection, key: tuple[datetime, UUID]) -> bytes | None:
+    """The signature XML of a record; None when retention was faster."""
+    found = await connection.fetchval("SELECT signature FROM message_record WHERE time = $1 AND uid = $2", *key)
+    return None if found is None else bytes(found)
 
 
 async def waiting(pool: asyncpg.Pool) -> Waiting:
@@ -78,23 +100,27 @@ async def waiting(pool: asyncpg.Pool) -> Waiting:
 
 async def store(
     connection: asyncpg.Connection,
-    token: bytes,
-    verified: VerifiedTimestamp,
-    chain_result: bytes | None,
-    records: Sequence[tuple[int, bytes | None]],
-    conf: GlobalConfiguration,
+    token: Token,
+    batch: tuple[bytes, bytes] | None,
+    records: Sequence[int],
+    fingerprint: str,
 ) -> None:
-    """The token and what it stamps: numbers of records, of a batch each with its packed path. They wait no longer."""
-    await connection.execute(KEEP_CONFIGURATION, conf.fingerprint, list(conf.files), list(conf.files.values()))
+    """The token and what it stamps: numbers of records, in the order of the leaves. `batch`: what was stamped and the leaves, of a
+    batch; `fingerprint`: of the global configuration that approved the authority, which must be kept already."""
+    verified, (result, leaves) = token.verified, batch or (None, None)
     number = await connection.fetchval(
-        _STORE, verified.time, verified.tsa.name, verified.serial, conf.fingerprint, chain_result, token
+        _STORE, verified.time, verified.tsa.name, verified.serial, fingerprint, result, leaves, token.der
     )
-    await connection.execute(_LINK, [n for n, _ in records], [p for _, p in records], number)
-    await leave_queue(connection, [n for n, _ in records])
+    await connection.execute(_LINK, records, number)
 
 
-async def leave_queue(connection: asyncpg.Connection, numbers: Sequence[int]) -> None:
-    await connection.execute("DELETE FROM unstamped_record WHERE record_number = ANY ($1::bigint[])", numbers)
+async def keep(connection: asyncpg.Connection, conf: GlobalConfiguration) -> None:
+    await connection.execute(KEEP_CONFIGURATION, conf.fingerprint, list(conf.files), list(conf.files.values()))
+
+
+async def leave_queue(connection: asyncpg.Connection, commits: Sequence[Unstamped]) -> None:
+    numbers = [c.number for c in commits]
+    await connection.execute("DELETE FROM unstamped_commit WHERE number = ANY ($1::bigint[])", numbers)
 
 
 async def stamped_among(pool: asyncpg.Pool, numbers: Sequence[int]) -> set[int]:
@@ -109,7 +135,9 @@ async def stored_stamp(pool: asyncpg.Pool, number: int) -> StoredStamp | None:
     row = await pool.fetchrow(_FIND, number)
     if row is None:
         return None
-    chain = None if row["path"] is None else batch_chain(*unpack_path(row["path"]))
+    chain = None
+    if row["leaves"] is not None:
+        chain = await asyncio.to_thread(_chain, row["leaves"], row["position"])
     return StoredStamp(Stamp(row["token"], row["chain_result"], chain), row["conf_fingerprint"])
 
 
@@ -121,49 +149,69 @@ async def stamp_of(pool: asyncpg.Pool, number: int) -> Stamp | None:
 async def requeue(owner: asyncpg.Connection, since: datetime) -> int:
     """Records of a time from `since` on that have no stamp and do not wait: put in the queue. How many. The writers put every
     record there; this is for programs older than the queue, and for a queue that somebody emptied."""
-    return int((await owner.execute(_REQUEUE, since, timedelta(minutes=1))).split()[-1])
+    return int(await owner.fetchval(_REQUEUE, since, timedelta(minutes=1)))
+
+
+def _chain(leaves: bytes, position: int) -> bytes:
+    tree = _tree(leaves)
+    if not 0 <= position < tree.leaves:
+        raise MalformedMessage("a stored time-stamp is damaged", code="malformed_hash_chain")
+    return batch_chain(tree.leaf(position), tree.path(position))
+
+
+@lru_cache(maxsize=4)
+def _tree(leaves: bytes) -> HashTree:
+    """Exports ask for many records of one batch; a tree of ten thousand takes some 50 ms and 3 MB."""
+    if not leaves or len(leaves) % _SIZE:
+        raise MalformedMessage("a stored time-stamp is damaged", code="malformed_hash_chain")
+    return build_tree(_digests(leaves))
+
+
+def _digests(stored: bytes) -> tuple[Digest, ...]:
+    return tuple(Digest(DigestAlgorithm.SHA512, stored[at : at + _SIZE]) for at in range(0, len(stored), _SIZE))
 
 
 async def forget(owner: asyncpg.Connection, numbers: Sequence[int]) -> None:
     """For retention, in the transaction that removes these records. A token goes with the last record it stamps."""
-    await leave_queue(owner, numbers)
     rows = await owner.fetch(_FORGET, numbers)
     await owner.execute(_FORGET_UNUSED, list({row["time_stamp"] for row in rows}))
 
 
 _TURN = "SELECT one FROM time_stamp_turn FOR UPDATE SKIP LOCKED"
 _TURN_AFTER_OTHERS = "SELECT one FROM time_stamp_turn FOR UPDATE"
-_UNSTAMPED = """
-SELECT q.record_number, sha512(r.signature)
-FROM (SELECT * FROM unstamped_record ORDER BY record_number LIMIT $1) AS q
-LEFT JOIN message_record AS r ON r.time = q.time AND r.uid = q.uid
-ORDER BY q.record_number
-"""
-_SIGNATURE = """
-SELECT r.signature FROM unstamped_record AS q JOIN message_record AS r ON r.time = q.time AND r.uid = q.uid
-WHERE q.record_number = $1
-"""
+_UNSTAMPED = "SELECT number, records, digests, times, uids FROM unstamped_commit ORDER BY number LIMIT $1"
 _WAITING = """
-SELECT (SELECT count(*) FROM (SELECT FROM unstamped_record LIMIT $1) AS first) AS records,
-       (SELECT since FROM unstamped_record ORDER BY record_number LIMIT 1) AS oldest
+SELECT (SELECT coalesce(sum(cardinality(records)), 0) FROM (SELECT records FROM unstamped_commit LIMIT $1) AS c) AS records,
+       (SELECT since FROM unstamped_commit ORDER BY number LIMIT 1) AS oldest
 """
 _STORE = """
-INSERT INTO time_stamp (time, authority, serial, conf_fingerprint, chain_result, token)
-VALUES ($1, $2, $3, $4, $5, $6) RETURNING number
+INSERT INTO time_stamp (time, authority, serial, conf_fingerprint, chain_result, leaves, token)
+VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING number
 """
 _LINK = """
-INSERT INTO stamped_record (record_number, path, time_stamp)
-SELECT n, p, $3 FROM unnest($1::bigint[], $2::bytea[]) AS t (n, p) ON CONFLICT DO NOTHING
+INSERT INTO stamped_record (record_number, time_stamp, position)
+SELECT n, $2, position - 1 FROM unnest($1::bigint[]) WITH ORDINALITY AS t (n, position) ON CONFLICT DO NOTHING
 """
 _FIND = """
-SELECT t.token, t.chain_result, t.conf_fingerprint, s.path
+SELECT t.token, t.chain_result, t.leaves, t.conf_fingerprint, s.position
 FROM stamped_record AS s JOIN time_stamp AS t ON t.number = s.time_stamp WHERE s.record_number = $1
 """
 _REQUEUE = f"""
-INSERT INTO unstamped_record (record_number, time, uid, since)
-SELECT r.number, r.time, r.uid, r.written FROM message_record AS r
-WHERE r.time >= $1 AND r.written < clock_timestamp() - $2::interval AND NOT {IS_STAMPED}
-ON CONFLICT DO NOTHING
+WITH queued AS (
+    SELECT unnest(records) AS number FROM unstamped_commit
+), missing AS (
+    SELECT r.number, r.time, r.uid, r.written, sha512(r.signature) AS digest,
+           (row_number() OVER (ORDER BY r.number) - 1) / 256 AS commit_like
+    FROM message_record AS r
+    WHERE r.time >= $1 AND r.written < clock_timestamp() - $2::interval
+    AND NOT {IS_STAMPED} AND NOT EXISTS (SELECT FROM queued AS q WHERE q.number = r.number)
+), put AS (
+    INSERT INTO unstamped_commit (since, records, times, uids, digests)
+    SELECT min(written), array_agg(number ORDER BY number), array_agg(time ORDER BY number), array_agg(uid ORDER BY number),
+           string_agg(digest, ''::bytea ORDER BY number)
+    FROM missing GROUP BY commit_like ORDER BY commit_like
+)
+SELECT count(*) FROM missing
 """  # noqa: S608 - constants of ours
 _FORGET = "DELETE FROM stamped_record WHERE record_number = ANY ($1::bigint[]) RETURNING time_stamp"
 _FORGET_UNUSED = """

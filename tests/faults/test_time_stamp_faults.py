@@ -32,7 +32,7 @@ async def check(database: Database, records: int) -> None:
             verify_timestamp(stamp.token, parse_signature(signature).value, (PKI.approved_tsa,))
         else:
             verify_batch_timestamp(stamp.token, stamp.chain_result, stamp.chain, signature, (PKI.approved_tsa,))
-    assert await database.pool.fetchval("SELECT count(*) FROM unstamped_record") == 0
+    assert await database.pool.fetchval("SELECT count(*) FROM unstamped_commit") == 0
     assert await database.pool.fetchval("SELECT count(*) FROM stamped_record") == records
 
 
@@ -78,7 +78,7 @@ INSERT INTO message_record (written, uid, time, side, kind, message_id, request_
                             conf_fingerprint)
 SELECT written - interval '1 hour', gen_random_uuid(), time, side, kind, message_id, request_id, client, service, part,
        convert_to('signature ' || n, 'UTF8'), has_body, conf_fingerprint
-FROM message_record, generate_series(1, 10000) AS n
+FROM message_record, generate_series(1, 9999) AS n
 """
 
 
@@ -88,6 +88,7 @@ async def test_ten_thousand_under_one_token(database: Database) -> None:
     async with database.owner() as owner:
         await owner.execute(_MANY)
         await stamps.requeue(owner, NOW - timedelta(days=1))
+    await log.write(1)
     assert await log.stamper.round() == 0.0
     assert len(await log.waiting()) == 1
     await log.stamper.round()

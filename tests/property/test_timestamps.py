@@ -74,7 +74,7 @@ def test_every_signature_of_a_batch_leads_to_the_stamp(signatures: list[bytes], 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_chain_is_verified_or_malformed(data: st.DataObject) -> None:
-    tree = build_tree([sha512(b"a"), sha512(b"b"), sha512(b"c")])
+    tree = build_tree([sha512(x) for x in (b"a", b"b", b"c")])
     chain = batch_chain(sha512(b"a"), tree.path(0))
     try:
         verify_batch_chain(batch_result(tree.root), data.draw(near(chain)), b"a")

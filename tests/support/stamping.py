@@ -73,7 +73,7 @@ class StampedLog:
         return sorted(numbers.values())
 
     async def waiting(self) -> list[int]:
-        rows = await self.database.pool.fetch("SELECT record_number FROM unstamped_record ORDER BY 1")
+        rows = await self.database.pool.fetch("SELECT unnest(records) FROM unstamped_commit ORDER BY 1")
         return [row[0] for row in rows]
 
     @asynccontextmanager

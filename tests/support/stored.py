@@ -8,11 +8,11 @@ from uuid import uuid4
 
 from gateway.core.digest import sha512
 from gateway.core.messagelog.record import GRANTED, MessageRecord, RecordedBody, RecordKind
-from gateway.core.signing.hashtree import pack_path
 from gateway.core.signing.timestamp import verify_timestamp
 from gateway.core.signing.xades import parse_signature
 from gateway.messagelog import stamps
 from gateway.messagelog.batch import write_batch
+from gateway.messagelog.tsaclient import Token
 from gateway.storage.database import Database
 from tests.support.containers import ContainerWorld, StampKind, tree_around
 
@@ -30,9 +30,16 @@ async def stamp(database: Database, world: ContainerWorld, number: int, record: 
     tsas = conf.instances["VN"].approved_tsas
     stamped = made.chain_result or parse_signature(record.signature).value
     verified = verify_timestamp(made.token, stamped, tsas)
-    path = None if kind == "single" else pack_path(sha512(record.signature), tree_around(record).path(1))
+    tree = tree_around(record)
+    batch = made.chain_result and (made.chain_result, b"".join(tree.leaf(n).value for n in range(tree.leaves)))
+    others = (-2 * number, -2 * number - 1)  # before and behind it in the tree, of a log that is not here
     async with database.pool.acquire() as connection, connection.transaction():
-        await stamps.store(connection, made.token, verified, made.chain_result, [(number, path)], conf)
+        await stamps.keep(connection, conf)
+        numbers = [others[0], number, others[1]] if batch else [number]
+        await stamps.store(connection, Token(made.token, verified), batch, numbers, conf.fingerprint)
+        await stamps.leave_queue(
+            connection, [c for c in await stamps.unstamped(connection, 10_000) if number in c.records]
+        )
 
 
 async def store_stamped(

@@ -41,7 +41,7 @@ async def call(country: Country, message_id: str) -> tuple[int, str]:
 
 
 async def unstamped(pool: asyncpg.Pool) -> int:
-    return int(await pool.fetchval("SELECT count(*) FROM unstamped_record"))
+    return int(await pool.fetchval("SELECT count(*) FROM unstamped_commit"))
 
 
 async def check_all_stamped(country: Country, message_id: str) -> None:

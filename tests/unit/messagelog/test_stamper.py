@@ -61,10 +61,15 @@ async def test_nothing_waits_nothing_is_asked(database: Database) -> None:
 
 
 async def test_more_than_fits_goes_on_at_once(database: Database) -> None:
-    log = StampedLog(database, StampPolicy(batch=3))
-    await log.write(7)
+    log = StampedLog(database, StampPolicy(batch=4))
+    for count in (3, 1, 2, 4):  # what one commit wrote is not taken apart
+        await log.write(count)
     assert [await log.stamper.round() for _ in range(3)] == [0.0, 0.0, 60.0]
-    assert await check(log) == 7
+    await log.write(6)
+    await log.stamper.round()
+    sizes = await database.pool.fetchval("SELECT array_agg(length(leaves) / 64 ORDER BY number) FROM time_stamp")
+    assert sizes == [4, 2, 4, 6]
+    assert await check(log) == 16
 
 
 async def test_an_outage_leaves_nothing_unstamped(database: Database, caplog: pytest.LogCaptureFixture) -> None:
@@ -113,7 +118,8 @@ async def test_stop_refuses_requests_and_finishes_exchanges(database: Database) 
     log.tsa.down = True
     async with log.running() as writer:
         logged = await writer.append_request(signed_request())
-        await log.stamper.round()
+        while log.stamper.stats().failing_since is None:
+            await log.stamper.round()
         log.now = await database.pool.fetchval("SELECT clock_timestamp()") + timedelta(hours=5)
         with pytest.raises(EvidenceUnavailable, match="timestamping_failed"):
             await writer.append_request(signed_request())
@@ -180,10 +186,13 @@ async def test_a_record_that_is_not_there_is_not_stamped(database: Database) -> 
 
 async def test_a_record_that_retention_removed(database: Database) -> None:
     log = StampedLog(database)
-    first, *_ = await log.write(3)
-    async with database.owner() as owner:
-        await owner.execute("DELETE FROM message_record WHERE number = $1", first)
-    await log.stamper.round()
+    for count in (1, 3):  # alone, and among others
+        first, *_ = await log.write(count)
+        async with database.owner() as owner:
+            await owner.execute("DELETE FROM message_record WHERE number = $1", first)
+        await log.stamper.round()
+        assert await log.waiting() == []
+    assert len(log.tsa.asked) == 1
     assert await check(log) == 2
 
 
@@ -192,7 +201,7 @@ async def test_an_emptied_queue_is_filled_again(database: Database) -> None:
     numbers = await log.write(3)
     await log.stamper.round()
     await log.write(2)
-    await database.pool.execute("DELETE FROM unstamped_record")
+    await database.pool.execute("DELETE FROM unstamped_commit")
     async with database.owner() as owner:
         await owner.execute("UPDATE message_record SET written = written - interval '5 minutes'")
         assert await stamps.requeue(owner, NOW - timedelta(days=1)) == 2
@@ -203,17 +212,20 @@ async def test_an_emptied_queue_is_filled_again(database: Database) -> None:
 
 
 @pytest.mark.parametrize("statement", ["UPDATE {} SET {} = NULL", "DELETE FROM {}", "TRUNCATE {}"])
-@pytest.mark.parametrize(("table", "column"), [("time_stamp", "token"), ("stamped_record", "path")])
+@pytest.mark.parametrize(("table", "column"), [("time_stamp", "token"), ("stamped_record", "position")])
 async def test_the_writer_only_adds(database: Database, table: str, column: str, statement: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await database.pool.execute(statement.format(table, column))
 
 
-async def test_a_damaged_path_says_so(database: Database) -> None:
+@pytest.mark.parametrize(
+    "damage", ["UPDATE stamped_record SET position = 2", "UPDATE time_stamp SET leaves = substr(leaves, 2)"]
+)
+async def test_a_damaged_stamp_says_so(database: Database, damage: str) -> None:
     log = StampedLog(database)
     number, _ = await log.write(2)
     await log.stamper.round()
     async with database.owner() as owner:
-        await owner.execute("UPDATE stamped_record SET path = substr(path, 2)")
+        await owner.execute(damage)
     with pytest.raises(MalformedMessage):
         await stamps.stamp_of(database.pool, number)

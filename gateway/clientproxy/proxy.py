@@ -21,7 +21,7 @@ from gateway.exchange.blame import fault_of
 from gateway.exchange.client_side import ClientCall, ClientSide, exchange_as_client
 from gateway.exchange.ports import BodySink
 from gateway.exchange.states import AuthenticResponse, Body, InformationSystem
-from gateway.exchange.wire import give, unstalled
+from gateway.exchange.wire import give, take
 
 Report = Callable[[Exception, Fault], None]  # tells the operator; never raises
 
@@ -77,8 +77,7 @@ class ClientProxy:
             return None
         sink = self._new_body()
         try:
-            async for data in unstalled(request.content.iter_any(), self._stall):
-                sink.write(data)
+            await take(request.content.iter_any(), sink.write, self._stall)
             body = sink.finish()
             return body if body.size else None
         except web.RequestPayloadError as e:

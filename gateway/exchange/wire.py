@@ -14,6 +14,8 @@ from gateway.exchange.blame import within
 from gateway.exchange.ports import BodySink
 from gateway.exchange.states import Body, SignedParts
 
+_LETTERS = bytes(ord(string.ascii_letters[n % 52]) for n in range(256))
+
 
 @dataclass(frozen=True, slots=True)
 class Framed:
@@ -44,7 +46,7 @@ class Framed:
 
 def new_boundary() -> str:
     """As X-Road draws them: `xtop` and thirty letters."""
-    return "xtop" + "".join(secrets.choice(string.ascii_letters) for _ in range(30))
+    return "xtop" + secrets.token_bytes(30).translate(_LETTERS).decode("ascii")
 
 
 def frame(parts: SignedParts, part_type: str, boundary: str, ocsp: Sequence[bytes] = ()) -> Framed:
@@ -61,18 +63,20 @@ def frame(parts: SignedParts, part_type: str, boundary: str, ocsp: Sequence[byte
     return Framed(encoder.content_type, before, parts.body, after)
 
 
-async def unstalled(pieces: AsyncIterator[bytes], patience: float) -> AsyncIterator[bytes]:
-    """The same pieces. MalformedMessage `io_error` when the next one does not come within `patience` seconds: whoever begins a
-    body and falls silent must not hold a connection, memory and a spool file for ever."""
-    while True:
-        try:
-            async with asyncio.timeout(patience):
-                data = await anext(pieces)
-        except StopAsyncIteration:
-            return
-        except TimeoutError as e:
-            raise MalformedMessage("The rest of the message did not come", code="io_error") from e
-        yield data
+async def take(pieces: AsyncIterator[bytes], each: Callable[[bytes], None], patience: float | None) -> None:
+    """Call `each` with the pieces as they come. MalformedMessage `io_error` when the next one does not come within `patience`
+    seconds (None: for ever): whoever begins a body and falls silent must not hold a connection, memory and a spool file."""
+    now = asyncio.get_running_loop().time
+    try:
+        async with asyncio.timeout(patience) as stalled:
+            async for data in pieces:
+                each(data)
+                if patience is not None:
+                    stalled.reschedule(now() + patience)
+    except TimeoutError as e:
+        if not stalled.expired():
+            raise
+        raise MalformedMessage("The rest of the message did not come", code="io_error") from e
 
 
 async def give(pieces: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]], patience: float) -> None:
@@ -89,17 +93,23 @@ async def read_message(
     pieces: AsyncIterator[bytes],
     new_body: Callable[[], BodySink],
     limits: framing.FramingLimits,
+    patience: float | None = None,
 ) -> tuple[framing.TransportMessage, Body | None]:
-    """Take a multipart message apart as it arrives, its body into a sink. MalformedMessage below `service_failed`."""
+    """Take a multipart message apart as it arrives, its body into a sink. MalformedMessage below `service_failed`. `patience`: as
+    in `take`."""
     sink: BodySink | None = None
+
+    def feed(data: bytes) -> None:
+        nonlocal sink
+        for event in decoder.feed(data):
+            if isinstance(event, framing.AttachmentBegin):
+                sink = new_body()
+            elif isinstance(event, framing.AttachmentData) and sink is not None:
+                sink.write(event.data)
+
     try:
         decoder = framing.TransportDecoder(framing.parse_boundary(content_type), direction, limits)
-        async for data in pieces:
-            for event in decoder.feed(data):
-                if isinstance(event, framing.AttachmentBegin):
-                    sink = new_body()
-                elif isinstance(event, framing.AttachmentData) and sink is not None:
-                    sink.write(event.data)
+        await take(pieces, feed, patience)
         return decoder.close(), None if sink is None else sink.finish()
     except MalformedMessage as e:
         raise within("service_failed", e) from e

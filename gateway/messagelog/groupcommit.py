@@ -26,6 +26,7 @@ from gateway.exchange.ports import Clock
 from gateway.messagelog.batch import write_batch, written_before
 from gateway.storage.failures import DATABASE_ERRORS, Failure, failure
 
+_COMPANY = 4  # records in a batch, from which on the next one gathers
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 0.5
 
@@ -35,9 +36,9 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class LogLimits:
     """`patience`: seconds after which a caller is told that the record is not durable. A batch and the queue are bounded in
-    records and in bytes. `gather`: seconds for which a batch waits for company, but only after one that had some: at low load
-    nobody waits, at high load fewer, larger commits. `inline_below`: bodies up to this size stand in the record itself, larger
-    ones beside it."""
+    records and in bytes. `gather`: seconds for which a batch waits for more, but only after one of several records: at low load
+    nobody waits, at high load commits are fewer and larger. `inline_below`: bodies up to this size stand in the record itself,
+    larger ones beside it."""
 
     patience: float = 10.0
     gather: float = 0.004
@@ -100,16 +101,16 @@ class GroupCommit:
 
     async def run(self) -> None:
         """Write until `drain` has been called and nothing waits, or until cancelled."""
-        shared = False  # several records were in the last batch
+        busy = False
         try:
             while self._queue or not self._closed:
                 self._wake.clear()
                 if not self._queue:
                     await self._wake.wait()
-                if shared and len(self._queue) < self._limits.batch_records:
+                if busy and len(self._queue) < self._limits.batch_records:
                     await asyncio.sleep(self._limits.gather)
                 self._flight = self._take()
-                shared = len(self._flight) > 1
+                busy = len(self._flight) >= _COMPANY
                 await self._commit(self._flight)
                 self._flight = ()
         finally:

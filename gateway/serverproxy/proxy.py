@@ -21,7 +21,7 @@ from gateway.exchange.blame import fault_of
 from gateway.exchange.ports import BodySink
 from gateway.exchange.server_side import Delivery, ServerSide, exchange_as_server
 from gateway.exchange.states import SignedParts
-from gateway.exchange.wire import frame, give, new_boundary, read_message, unstalled
+from gateway.exchange.wire import frame, give, new_boundary, read_message
 
 Report = Callable[[Exception, Fault], None]  # tells the operator; never raises
 ShownChain = Callable[[SSLObject | None], tuple[bytes, ...]]
@@ -70,9 +70,10 @@ class ServerProxy:
             message, body = await read_message(
                 request.headers.get("content-type"),
                 framing.Direction.REQUEST,
-                unstalled(request.content.iter_any(), self._stall),
+                request.content.iter_any(),
                 self._new_body,
                 self._limits,
+                self._stall,
             )
         except web.RequestPayloadError as e:
             raise MalformedMessage("The message is not framed as HTTP", code="service_failed.io_error") from e

@@ -57,14 +57,14 @@ async def test_concurrent_records_share_commits(database: Database) -> None:
     assert (stats.largest_batch, stats.last_commit) == (256, NOW)
 
 
-async def test_only_a_batch_after_a_shared_one_waits_for_company(database: Database) -> None:
+async def test_only_the_batch_after_a_large_one_gathers(database: Database) -> None:
     async with running(database, LogLimits(gather=0.5)) as log:
-        await asyncio.gather(*(log.append(record(), CONF) for _ in range(2)))
+        await asyncio.gather(*(log.append(record(), CONF) for _ in range(4)))
         await asyncio.gather(log.append(record(), CONF), _later(log))
-        assert (log.stats().commits, log.stats().records) == (2, 4)
+        assert (log.stats().commits, log.stats().records) == (2, 6)
 
 
-async def test_a_lone_record_never_waits_for_company(database: Database) -> None:
+async def test_a_lone_record_never_waits(database: Database) -> None:
     async with running(database, LogLimits(gather=3600)) as log:
         for _ in range(3):
             await log.append(record(), CONF)

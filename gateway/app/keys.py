@@ -39,7 +39,13 @@ class ServerKeys:
         self, settings: ServerSettings, globalconf: ConfigurationClient, clock: Callable[[], datetime], ocsp: Path
     ) -> None:
         instance = settings.server.instance
-        self.ocsp = OcspClient((), lambda at: globalconf.current().trust(instance, at), clock, ocsp)
+        self.ocsp = OcspClient(
+            (),
+            lambda at: globalconf.current().trust(instance, at),
+            clock,
+            ocsp,
+            interval=lambda: globalconf.current().options.ocsp_fetch_interval,
+        )
         self.signer = LocalSigner((), lambda of, at: globalconf.current().trust(of, at), self.ocsp)
         self.authentication = AuthKeys(settings.server, globalconf.current, self.ocsp, clock, settings.keys.settle)
         self.internal: AuthKey | None = None

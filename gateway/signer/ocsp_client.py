@@ -57,7 +57,7 @@ class _Watched:
 
 class OcspClient:
     """`own_trust`: (now) -> the own instance's trust; raises GatewayError while there is none. `directory`: made when missing.
-    `interval`: the longest time between two fetches."""
+    `interval`: the longest time between two fetches, asked anew each time."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class OcspClient:
         clock: Clock,
         directory: Path,
         *,
-        interval: timedelta = _FETCH_INTERVAL,
+        interval: Callable[[], timedelta] = lambda: _FETCH_INTERVAL,
     ) -> None:
         self._watched = {c: _Watched(c) for c in certificates}
         self._own_trust = own_trust
@@ -111,7 +111,7 @@ class OcspClient:
         """Keep every answer fresh, for ever."""
         while True:
             now = self._clock()
-            due = min((w.due or now for w in self._watched.values()), default=now + self._interval)
+            due = min((w.due or now for w in self._watched.values()), default=now + _FETCH_INTERVAL)
             await asyncio.sleep(min(max((due - now).total_seconds(), 0.0), _LONGEST_SLEEP))
             await self.refresh()
 
@@ -173,7 +173,7 @@ class OcspClient:
         if newer:
             w.response, w.this_update, w.valid_until = response, verdict.this_update, verdict.valid_until
         left = (w.valid_until or now) - now
-        w.due = now + max(min(self._interval, left / 3), _FIRST_RETRY)
+        w.due = now + max(min(self._interval(), left / 3), _FIRST_RETRY)
         return newer
 
     def _forget(self, w: _Watched) -> None:

@@ -1,6 +1,8 @@
 """Links to the provider's security servers: choose an address, shake hands, judge the certificate, deliver, read the answer.
 
 Rule: a `Link` gets into `_Verified` only through `PeerVerdicts.verify`, and only a `_Verified` link is ever written to.
+A peer's OCSP answers are asked for again after the instance's fetch interval (reference 4.6, 7.7), on kept links too: a server that
+was revoked is refused then, although its last good answer would stay fresh for longer.
 Another address is tried only while nothing of the message was sent (reference 3.2, 9.3).
 """
 
@@ -14,6 +16,7 @@ from asyncio.staggered import staggered_race
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
@@ -25,7 +28,7 @@ from gateway.core.errors import (
     PeerUnavailable,
 )
 from gateway.core.framing.transport import FramingLimits
-from gateway.core.globalconf.model import SecurityServer
+from gateway.core.globalconf.model import GlobalConfiguration, SecurityServer
 from gateway.core.identifiers import ClientId
 from gateway.exchange.peers import PeerVerdicts, as_peer_failure
 from gateway.exchange.ports import BodySink, Clock, GlobalConf, PeerReply
@@ -67,13 +70,24 @@ class PeerOptions:
     keep_idle: float = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """A peer's OCSP answers for the certificates it shows, and when it was asked for them."""
+
+    der: tuple[bytes, ...]
+    asked: datetime
+
+    def are_recent(self, trust: GlobalConfiguration, now: datetime) -> bool:
+        return self.asked <= now < self.asked + trust.options.ocsp_fetch_interval
+
+
 @dataclass(slots=True)
 class _Verified:
     link: Link
     address: str
     key: AuthenticationKey
     chain: tuple[bytes, ...]
-    ocsp: tuple[bytes, ...]
+    ocsp: _Answers
     idle_since: float = 0.0
 
 
@@ -102,7 +116,7 @@ class PeerLinks:
         self._context: tuple[AuthenticationKey, ssl.SSLContext] | None = None
         self._idle: dict[str, deque[_Verified]] = {}
         self._favourites = Favourites()
-        self._ocsp: dict[bytes, tuple[bytes, ...]] = {}
+        self._ocsp: dict[bytes, _Answers] = {}
         self.handshakes = 0
 
     async def send(self, request: LoggedRequest) -> PeerReply:
@@ -165,10 +179,11 @@ class PeerLinks:
     def _still_good(self, verified: _Verified, provider: ClientId) -> bool:
         """The certificate may have been revoked or unregistered since the handshake, and this may be another provider."""
         try:
-            self._verdicts.verify(verified.chain, verified.ocsp, self._globalconf.current(), provider, self._clock())
+            trust, now = self._globalconf.current(), self._clock()
+            self._verdicts.verify(verified.chain, verified.ocsp.der, trust, provider, now)
         except GatewayError:
             return False  # a new handshake will say why
-        return True
+        return verified.ocsp.are_recent(trust, now)
 
     def _put_back(self, verified: _Verified) -> None:
         verified.idle_since = time.monotonic()
@@ -222,15 +237,15 @@ class PeerLinks:
             raise PeerRejected("The other security server showed no certificate")
         trust, now = self._globalconf.current(), self._clock()
         remembered = self._ocsp.get(chain[0])
-        if remembered is not None:
+        if remembered is not None and remembered.are_recent(trust, now):
             try:
-                self._verdicts.verify(chain, remembered, trust, provider, now)
+                self._verdicts.verify(chain, remembered.der, trust, provider, now)
                 return _Verified(link, address, key, chain, remembered)
             except AuthenticationFailed:
                 del self._ocsp[chain[0]]  # too old by now, perhaps; ask again
         try:
-            ocsp = await self._fetch_ocsp(address, self._options.ocsp_port, chain)
-            self._verdicts.verify(chain, ocsp, trust, provider, now)
+            ocsp = _Answers(await self._fetch_ocsp(address, self._options.ocsp_port, chain), now)
+            self._verdicts.verify(chain, ocsp.der, trust, provider, now)
         except AuthenticationFailed as e:
             raise as_peer_failure(e) from e
         self._ocsp[chain[0]] = ocsp

@@ -142,7 +142,7 @@ async def test_is_not_asked_again_before_a_third_has_passed(world: World) -> Non
 
 async def test_the_interval_limits_it_too(world: World) -> None:
     client = OcspClient(
-        (world.certificate,), world.own_trust, world.clock, world.directory, interval=timedelta(minutes=2)
+        (world.certificate,), world.own_trust, world.clock, world.directory, interval=lambda: timedelta(minutes=2)
     )
     await client.start()
     world.now += timedelta(minutes=2)
@@ -191,6 +191,21 @@ async def test_revocation_is_taken_at_once(world: World) -> None:
     assert client.get(world.certificate) is None
     assert client.problem(world.certificate) == "OCSP says the certificate is revoked"
     assert not world.kept.exists()
+
+
+async def test_a_revocation_is_seen_within_the_interval(world: World) -> None:
+    interval = timedelta(minutes=2)
+    client = OcspClient(
+        (world.certificate,), world.own_trust, world.clock, world.directory / "ocsp", interval=lambda: interval
+    )
+    await client.start()
+    world.pki.index.revoke(world.certificate, world.now, x509.ReasonFlags.key_compromise)
+    world.now += interval - timedelta(seconds=1)
+    await client.refresh()
+    assert client.get(world.certificate) is not None
+    world.now += timedelta(seconds=1)
+    await client.refresh()
+    assert client.get(world.certificate) is None
 
 
 async def test_tries_each_responder(world: World) -> None:

@@ -1,0 +1,149 @@
+"""OCSP answers of peers in time: a clock that moves, a real TLS handshake, and a provider that hangs up after the request."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.core.errors import CertificateStatusUnknown, PeerRejected, PeerUnavailable
+from gateway.core.framing.transport import FramingLimits
+from gateway.core.globalconf.model import GlobalConfiguration, OptionalParts, SecurityServer, SharedParameters
+from gateway.core.identifiers import SecurityServerId
+from gateway.exchange.peers import PeerVerdicts
+from gateway.exchange.states import LoggedRequest
+from gateway.transport.peers import PeerLinks, PeerOptions
+from gateway.transport.spool import Spool
+from tests.support.log_states import signed_request
+from tests.support.pki import NOON, Issued, Pki
+
+SERVER = SecurityServerId("VN", "GOV", "G01", "ss1")
+INTERVAL = timedelta(minutes=20)
+
+
+class World:
+    """Freshness an hour, fetch interval twenty minutes. `silent`: the peer's 5577 gives nothing."""
+
+    def __init__(self, port: int, auth: Issued, pki: Pki) -> None:
+        self.pki, self.auth, self.asked, self.silent = pki, auth, 0, False
+        self.request = signed_request()
+        provider = self.request.received.request.service.client
+        server = SecurityServer(SERVER, "127.0.0.1", (hashlib.sha256(auth.der).digest(),), frozenset({provider}))
+        self.logged = LoggedRequest(
+            replace(self.request, routed=replace(self.request.routed, servers=(server,))), record_number=1
+        )
+        shared = SharedParameters("VN", 6, timedelta(hours=1), approved_cas=pki.trust().approved_cas, servers=(server,))
+        options = OptionalParts(ocsp_fetch_interval=INTERVAL)
+        self.conf = GlobalConfiguration("VN", "f", {}, {"VN": shared}, {"VN": None}, None, options)
+        self.links = PeerLinks(
+            PeerOptions(port=port),
+            self,
+            _Always(self.conf),
+            lambda: pki.now,
+            PeerVerdicts(),
+            self.fetch,
+            lambda: Spool(above=1000, limit=1000),
+            FramingLimits(),
+        )
+
+    # the key this side shows, and the look-up at the peer
+
+    def current(self) -> World:
+        return self
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """The peer of this test asks for none."""
+
+    def ocsp_responses(self) -> tuple[bytes, ...]:
+        return (b"our own answer",)
+
+    async def fetch(self, host: str, port: int, chain: Sequence[bytes]) -> tuple[bytes, ...]:
+        self.asked += 1
+        if self.silent:
+            raise CertificateStatusUnknown("The security server has no OCSP answers for its certificates")
+        return tuple(self.pki.ocsp(self.auth.certificate, this_update=self.pki.now) for _ in chain)
+
+    async def accepted(self) -> bool:
+        """Whether the peer got the request (it hangs up on it)."""
+        try:
+            await self.links.send(self.logged)
+        except PeerRejected:
+            return False
+        except PeerUnavailable:
+            return True
+        raise AssertionError("the peer answered")
+
+
+class _Always:
+    def __init__(self, conf: GlobalConfiguration) -> None:
+        self._conf = conf
+
+    def current(self) -> GlobalConfiguration:
+        return self._conf
+
+
+@asynccontextmanager
+async def listening(directory: Path, auth: Issued) -> AsyncIterator[int]:
+    (directory / "auth.pem").write_bytes(auth.pem + auth.key_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "auth.pem")
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=context) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    pki = Pki()
+    auth = pki.issue_auth(SERVER)
+    async with listening(tmp_path, auth) as port:
+        made = World(port, auth, pki)
+        yield made
+        await made.links.close()
+
+
+async def test_answers_are_used_for_the_fetch_interval(world: World) -> None:
+    for minutes, asked in ((0, 1), (19, 1), (20, 2), (39, 2), (40, 3)):
+        world.pki.now = NOON + timedelta(minutes=minutes)
+        assert await world.accepted()
+        assert world.asked == asked, minutes
+
+
+async def test_a_revoked_server_is_refused_within_the_fetch_interval(world: World) -> None:
+    """Its last good answer would be fresh for forty minutes more."""
+    assert await world.accepted()
+    world.pki.now += timedelta(minutes=1)
+    world.pki.revoke(world.auth.certificate)
+    world.pki.now = NOON + INTERVAL - timedelta(seconds=1)
+    assert await world.accepted()
+    world.pki.now = NOON + INTERVAL
+    assert not await world.accepted()
+
+
+async def test_a_server_that_has_no_new_answer_is_refused_too(world: World) -> None:
+    """A revoked server gives none, and would like its old one to be used."""
+    assert await world.accepted()
+    world.silent = True
+    world.pki.now = NOON + INTERVAL
+    assert not await world.accepted()
+    world.silent = False
+    assert await world.accepted()
+
+
+async def test_a_clock_that_was_set_back_asks_again(world: World) -> None:
+    world.pki.now = NOON + timedelta(seconds=30)
+    assert await world.accepted()
+    world.pki.now = NOON
+    assert await world.accepted()
+    assert world.asked == 2

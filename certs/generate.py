@@ -68,6 +68,8 @@ class MemberTopology(Strict):
 
 
 class Topology(Strict):
+    """`transparency`: None for an instance without a transparency log."""
+
     instance: Piece
     profile: Profile
     key: Literal["ec-p256", "ec-p384", "rsa-2048"]
@@ -77,7 +79,7 @@ class Topology(Strict):
     renew_within_days: Annotated[int, Field(ge=0)]
     members: tuple[MemberTopology, ...]
     information_systems: dict[Piece, tuple[Host, ...]]
-    transparency: LogTopology
+    transparency: LogTopology | None = None
 
 
 @dataclass
@@ -210,7 +212,8 @@ class _Generator:
             self._member(member, authority, during)
         for name, addresses in topology.information_systems.items():
             self._ensure(name, _PEM, named(name), partial(create_tls, addresses=addresses), during)
-        for name, made in ensure_note_keys(self._out, topology.transparency, self._now, _write):
+        log = topology.transparency
+        for name, made in () if log is None else ensure_note_keys(self._out, log, self._now, _write):
             (self._report.made if made else self._report.kept).append(name)
         return self._report
 

@@ -98,8 +98,9 @@ async def _start(
     writer = MessageLogWriter(database.pool, clock, LogLimits(inline_below=inline_below), stamper)
     background(group, stack, writer.run())
     stack.push_async_callback(writer.drain)
-    if settings.evidence.archive is not None:
-        background(group, stack, build_archiver(database, settings.evidence.archive).run())
+    archiver = None if settings.evidence.archive is None else build_archiver(database, settings.evidence.archive)
+    if archiver is not None:
+        background(group, stack, archiver.run())
 
     # trust: whom to believe, and who we are
     await globalconf.start()
@@ -162,6 +163,7 @@ async def _start(
         clock,
         writer=writer,
         stamper=stamper,
+        archiver=archiver,
         globalconf=globalconf,
         keys=keys,
         links=links,

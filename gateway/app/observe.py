@@ -13,6 +13,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.messages.fault import Fault
 from gateway.core.signing.verify import SignerVerdicts
 from gateway.exchange.peers import PeerVerdicts
+from gateway.messagelog.archiver import Archiver
 from gateway.messagelog.stamper import TimeStamper
 from gateway.messagelog.writer import MessageLogWriter
 from gateway.monitoring import checks
@@ -54,6 +55,7 @@ class Watched:
         *,
         writer: MessageLogWriter,
         stamper: TimeStamper,
+        archiver: Archiver | None,
         globalconf: ConfigurationClient,
         keys: ServerKeys,
         links: PeerLinks,
@@ -67,6 +69,7 @@ class Watched:
         self._clock = clock
         self._writer = writer
         self._stamper = stamper
+        self._archiver = archiver
         self._globalconf = globalconf
         self._keys = keys
         self._links = links
@@ -103,6 +106,9 @@ class Watched:
         health.register("registration", self._check_registration)
         health.register("messagelog", self._check_log)
         health.register("timestamps", self._check_stamps)
+        health.register(
+            "archiving", lambda _: checks.archiving(() if self._archiver is None else self._archiver.problems)
+        )
 
     def certificates(self) -> Iterator[CertificateReading]:
         now = self._clock()

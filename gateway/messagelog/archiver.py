@@ -91,16 +91,20 @@ class Archiver:
         self._folder = folder
         self._policy = policy
         self._every = every
+        self.problems: tuple[str, ...] = ()  # of the last round
 
     async def run(self) -> None:
         """A round every now and then until cancelled. A failed one loses nothing; the next goes on where it stopped."""
         while True:
             await asyncio.sleep(self._every.total_seconds())
             try:
-                for problem in (await self.once()).problems:
-                    _log.warning("archiving: %s", problem)
-            except (GatewayError, *DATABASE_ERRORS) as e:
-                _log.warning("archiving failed: %s", type(e).__name__)
+                self.problems = (await self.once()).problems
+            except GatewayError as e:
+                self.problems = (e.safe_detail,)
+            except DATABASE_ERRORS as e:
+                self.problems = (f"the database does not do it ({type(e).__name__})",)
+            for problem in self.problems:
+                _log.warning("archiving: %s", problem)
 
     async def preview(self) -> Outlook:
         """What `once` would do now. Changes nothing."""
@@ -115,7 +119,7 @@ class Archiver:
         """One round. EvidenceUnavailable or DATABASE_ERRORS when the database does not answer."""
         async with self._tables() as tables:
             if not await tables.lock():
-                raise EvidenceUnavailable("Another archiver is at work")
+                raise EvidenceUnavailable("another archiver is at work")
             batches = batches_of(await tables.waiting(self._policy.group_by), self._policy.max_size)
             await tables.plan(batches)
             made, problems = await self._finish(tables)

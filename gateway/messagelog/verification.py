@@ -4,7 +4,7 @@ For each record:
 
 1. The part parses as what the record says it is, and its identifiers are those of the record.
 2. The body's bytes have the recorded length and SHA-512.
-3. The global configuration by which it was judged is in the log.
+3. The global configuration by which it was judged is in the log (or another one was given to judge by).
 4. The signature verifies at the record's time, over digests of the bytes as recorded, by the member who is to have signed:
    references or hash chain, signature value, certificate path, OCSP (the steps of `core/signing/verify.py`).
 5. A response: its request is in the log, and `x-road-request-hash` is the hash of that request's bytes (reference 3.9).
@@ -56,18 +56,21 @@ class RecordReport:
         return all(step.ok for step in self.steps)
 
 
-async def verify_message(reader: MessageLogReader, message_id: str) -> list[RecordReport]:
-    """One report a record with this message id, newest exchange first; empty when there is none, which proves nothing. Errors of
-    the database pass through."""
-    verification = _Verification(reader)
+async def verify_message(
+    reader: MessageLogReader, message_id: str, conf: GlobalConfiguration | None = None
+) -> list[RecordReport]:
+    """One report a record with this message id, newest exchange first; empty when there is none, which proves nothing. `conf`:
+    judge by this configuration instead of those that the log itself keeps. Errors of the database pass through."""
+    verification = _Verification(reader, conf)
     return [await verification.report(stored) async for stored in reader.by_message_id(message_id)]
 
 
 class _Verification:
     """Configurations and certificate verdicts are worked out once for all records of a run."""
 
-    def __init__(self, reader: MessageLogReader) -> None:
+    def __init__(self, reader: MessageLogReader, given: GlobalConfiguration | None) -> None:
         self._reader = reader
+        self._given = given
         self._configurations: dict[str, GlobalConfiguration] = {}
         self._verdicts = SignerVerdicts()
 
@@ -116,6 +119,8 @@ class _Verification:
         return size, Digest(DigestAlgorithm.SHA512, running.digest())
 
     def _configuration(self, fingerprint: str, files: Mapping[str, bytes] | None) -> tuple[str, GlobalConfiguration]:
+        if self._given is not None:
+            return "the global configuration that was given is used", self._given
         if files is None:
             raise MalformedMessage("the global configuration of that time is not in the log")
         if fingerprint not in self._configurations:

@@ -138,3 +138,12 @@ def time_stamps(lag: float, problem: str, *, policy: str, overdue: bool, immedia
             "timestamps", "warn", f"Records are not time-stamped at present: {problem}. {since}.",
             f"Hiện chưa đóng được dấu thời gian cho bản ghi: {problem}; {vi_since}.",
         )  # fmt: skip
+
+
+def archiving(problems: Iterable[str]) -> Iterator[Problem]:
+    """`problems`: of the last round of archiving, in words. Nothing is lost by them; the database grows."""
+    for what in problems:
+        yield Problem(
+            "archiving", "warn", f"Records stay in the database, they could not be archived or removed: {what}.",
+            f"Bản ghi vẫn nằm trong cơ sở dữ liệu vì chưa lưu trữ hoặc xóa được: {what}.",
+        )  # fmt: skip

@@ -64,12 +64,15 @@ def message(
     message_id: Annotated[str, typer.Argument(help="X-Road-Id")],
     server: Server,
     configs: Configs = Path("config/servers"),
+    conf: Annotated[
+        Path | None, typer.Option(help="judge by this verification directory, not by what the log keeps")
+    ] = None,
     json: AsJson = False,
 ) -> None:
-    """Check the records of a message from one server's log alone: signature, chain, OCSP, hash chain, request hash."""
+    """Check the records of a message from one server's log: signature, chain, OCSP, hash chain, request hash, time-stamp."""
     from gateway.app.verify.messages import verify_message_of
 
-    sys.exit(report(process.run(verify_message_of(configs, server, message_id)), as_json=json))
+    sys.exit(report(process.run(verify_message_of(configs, server, message_id, conf)), as_json=json))
 
 
 @verify.command()

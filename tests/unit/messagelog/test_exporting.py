@@ -8,6 +8,8 @@ from gateway.core.errors import EvidenceUnavailable
 from gateway.core.identifiers import ClientId, MemberId, SubsystemId
 from gateway.core.messagelog.record import RecordKind
 from gateway.messagelog.exporting import NOT_STAMPED, ContainerExport
+from gateway.messagelog.reader import MessageLogReader
+from gateway.messagelog.verification import verify_message
 from gateway.storage.database import Database
 from tests.support.containers import ContainerWorld, StampKind
 from tests.support.stored import in_pieces, of_server, stamp, store, store_stamped
@@ -102,3 +104,13 @@ async def test_a_body_that_is_not_the_recorded_one(database: Database, world: Co
 
 async def test_an_unknown_message(database: Database) -> None:
     assert await exported(ContainerExport(database.pool)) == []
+
+
+async def test_a_recorded_message_by_a_configuration_that_is_given(database: Database, world: ContainerWorld) -> None:
+    """The log's own copy is worthless here; whoever verifies brings the configuration they believe."""
+    (number,) = await store_stamped(database, world, [world.record(body=b"{}")])
+    reader = MessageLogReader(database.pool)
+    (by_log,) = await verify_message(reader, "message 1")
+    assert not by_log.ok
+    (given,) = await verify_message(reader, "message 1", world.conf())
+    assert (given.number, [s.what for s in given.steps if not s.ok]) == (number, [])

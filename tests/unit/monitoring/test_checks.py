@@ -96,3 +96,11 @@ def test_time_stamps(policy: str, overdue: bool, immediate: bool, severity: str)
         assert "Demo TSA: it cannot be reached" in words
         assert "90" in words
     assert ("no exchange runs" in problem.what) == (policy == "stop" and severity == "fail")
+
+
+def test_archiving() -> None:
+    assert list(checks.archiving(())) == []
+    (problem,) = checks.archiving(["no space left"])
+    assert problem.severity == "warn"
+    assert "no space left" in problem.what
+    assert "no space left" in problem.vi

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from pkcs11 import Attribute, ObjectClass, PKCS11Error
 
 from gateway.core.errors import KeyTokenError
 from gateway.core.signing.algorithms import verify
+from gateway.core.signing.requests import KeyType, build_request, parse_request
 from gateway.core.signing.xadesform import SIGNED_INFO_APEX
+from gateway.settings.pkcs11uri import parse_pkcs11_uri
+from gateway.signer.newkeys import new_token_key
 from gateway.signer.signer import LocalSigner
+from gateway.signer.tokens import cryptoki as room
 from gateway.signer.tokens import open_token
-from gateway.signer.tokens import pkcs11 as room
-from gateway.trust.authority import Identity
+from gateway.trust.authority import Identity, Use
+from gateway.trust.issuing import issue
 from tests.support.softhsm import PIN, SoftHsm, softhsm
-from tests.unit.trust.pki import G01, NOW, SHA1, Pki, ocsp_request
+from tests.unit.trust.pki import G01, NOW, SHA1, Pki, ocsp_request, sign_subject
 
 pytestmark = pytest.mark.interop
 
@@ -79,13 +85,13 @@ def test_a_refused_pin_is_not_tried_again(
     certificate = _certificate(identity, tmp_path)
     token = open_token(hsm.keep("pin", identity), pin=PIN, certificate=certificate)
     opened: list[object] = []
-    plain = room._Library.session
+    plain = room.Library.session
 
     def counting(self: object, *arguments: object) -> object:
         opened.append(1)
         return plain(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(room._Library, "session", counting)
+    monkeypatch.setattr(room.Library, "session", counting)
     token._pin = "0000"  # type: ignore[attr-defined]
     token._library.call(token._library.start_again)  # type: ignore[attr-defined]
     for _ in range(3):
@@ -153,3 +159,38 @@ class _Good:
 
     def get(self, _: object) -> bytes:
         return self._answer
+
+
+@pytest.mark.parametrize("kind", [KeyType.EC_P256, KeyType.EC_P384, KeyType.RSA_2048])
+def test_a_key_made_on_the_token_gets_a_certificate_and_signs(
+    hsm: SoftHsm, pki: Pki, tmp_path: Path, kind: KeyType
+) -> None:
+    uri = parse_pkcs11_uri(hsm.uri(f"made-{kind.value}"))
+    key = new_token_key(kind, uri, PIN)
+    request = parse_request(build_request(sign_subject(), key.public_key, key.sign))
+    certificate = issue(pki.authority, request, Use.SIGN, NOW, years=1)
+    (tmp_path / "made.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    token = open_token(str(uri), pin=PIN, certificate=tmp_path / "made.pem")
+    verify(key.public_key, token.algorithm, token.sign(token.algorithm, b"data"), b"data")
+    with pytest.raises(KeyTokenError, match="already"):
+        new_token_key(kind, uri, PIN)
+
+
+def test_a_key_on_the_token_cannot_be_taken_out(hsm: SoftHsm) -> None:
+    uri = parse_pkcs11_uri(hsm.uri("kept"))
+    new_token_key(KeyType.EC_P256, uri, PIN)
+    library = room.library(uri.module)
+
+    def take() -> bytes:
+        return bytes(room.find_one(library.session(uri, PIN), uri, ObjectClass.PRIVATE_KEY)[Attribute.VALUE])
+
+    with pytest.raises(PKCS11Error):
+        library.call(take)
+
+
+def test_a_key_is_not_made_without_a_name_or_without_the_token(hsm: SoftHsm) -> None:
+    uri = parse_pkcs11_uri(hsm.uri("never"))
+    with pytest.raises(KeyTokenError, match="needs a name"):
+        new_token_key(KeyType.EC_P256, replace(uri, object=None, id=b"1"), PIN)
+    with pytest.raises(KeyTokenError):
+        new_token_key(KeyType.EC_P256, replace(uri, token="elsewhere"), PIN)

@@ -1,19 +1,16 @@
 """`pkcs11:` a private key on a smart card or HSM, behind its vendor's PKCS#11 library (RFC 7512 URI). The key never leaves it.
 
-Rules. One thread for each library does everything with it: libraries of this kind crash when several threads open sessions.
-A failed call is tried once more on a library set up anew, because that is how a device that was pulled and put back is found
-again; while the device is away, it is looked for at most once a second and every signature fails at once. A wrong PIN is never
-tried twice: tokens lock themselves.
+Rules. Everything happens in the thread of its library (`cryptoki.py`). A failed call is tried once more on a library set up anew,
+because that is how a device that was pulled and put back is found again; while the device is away, every signature fails at once.
+A wrong PIN is never tried twice: tokens lock themselves.
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,12 +22,11 @@ from pkcs11 import MGF, Attribute, Mechanism, ObjectClass
 from gateway.core.errors import KeyTokenError, SignatureRejected
 from gateway.core.signing.algorithms import SignatureAlgorithm, default_algorithm, verify
 from gateway.settings.pkcs11uri import Pkcs11Uri, parse_pkcs11_uri
+from gateway.signer.tokens.cryptoki import PIN_ERRORS, find_one, library
 from gateway.signer.tokens.software import issuers_above, read_certificates
 
 T = TypeVar("T")
 
-_LOOK_AGAIN_AFTER = 1.0  # seconds
-_PIN_ERRORS = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange, pkcs11.PinLocked, pkcs11.PinExpired)
 _RSA = {
     SignatureAlgorithm.RSA_SHA256: Mechanism.SHA256_RSA_PKCS,
     SignatureAlgorithm.RSA_SHA384: Mechanism.SHA384_RSA_PKCS,
@@ -43,62 +39,13 @@ _PSS = {
 }
 
 
-class _Library:
-    """One PKCS#11 library in this process and the thread that owns it. `generation` changes when all handles became void."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pkcs11")
-        self._loaded: Any = None
-        self._looked = 0.0
-        self._sessions: dict[bytes, Any] = {}
-        self.generation = 0
-
-    def call(self, work: Callable[[], T]) -> T:
-        """Run `work` in the owning thread; its exceptions are raised here."""
-        return self._thread.submit(work).result()
-
-    def loaded(self) -> Any:
-        """The library. In its own thread only. KeyTokenError when it is not one."""
-        if self._loaded is None:
-            try:
-                self._loaded = pkcs11.lib(self._path)
-            except (RuntimeError, OSError) as e:
-                raise KeyTokenError(f"{self._path} is no usable PKCS#11 library", code="token_not_found") from e
-        return self._loaded
-
-    def session(self, is_ours: Callable[[Any], bool], pin: str | None) -> Any:
-        """The session with the one token that `is_ours`; a login counts for a whole token, so there is one session for each. In
-        its own thread only. PKCS11Error."""
-        found = [t for s in self.loaded().get_slots(token_present=True) if is_ours(t := s.get_token())]
-        if len(found) != 1:
-            raise pkcs11.NoSuchToken(f"{len(found)} tokens")
-        token = found[0]
-        if token.serial not in self._sessions:
-            self._sessions[token.serial] = token.open(user_pin=pin)
-        return self._sessions[token.serial]
-
-    def start_again(self) -> None:
-        """Set the library up anew: the only way to see a device that came back. In its own thread only."""
-        now = time.monotonic()
-        if now - self._looked < _LOOK_AGAIN_AFTER:
-            raise KeyTokenError("the token is not there", code="token_not_available")
-        self._looked = now
-        self.generation += 1
-        self._sessions.clear()
-        self.loaded().reinitialize()
-
-
-_library = lru_cache(maxsize=None)(_Library)
-
-
 class Pkcs11Token:
     """`certificate`: PEM file, the key's own first among those of its key, intermediates with it; None: looked for on the token."""
 
     def __init__(self, uri: Pkcs11Uri, pin: str | None, certificate: Path | None, *, pss: bool) -> None:
         self._uri = uri
         self._pin = pin
-        self._library = _library(uri.module)
+        self._library = library(uri.module)
         self._key: Any = None
         self._generation = -1
         self._pin_refused = False
@@ -190,39 +137,23 @@ class Pkcs11Token:
                 ) from e
 
     def _refuse_pin_errors(self, error: pkcs11.PKCS11Error) -> None:
-        if isinstance(error, _PIN_ERRORS):
+        if isinstance(error, PIN_ERRORS):
             self._pin_refused = True
             raise KeyTokenError(f"{self._uri}: the token does not take the PIN", code="pin_incorrect") from error
 
     def _private_key(self) -> Any:
         if self._key is None or self._generation != self._library.generation:
-            self._key = self._object(self._open(), ObjectClass.PRIVATE_KEY)
+            self._key = find_one(self._open(), self._uri, ObjectClass.PRIVATE_KEY)
             self._generation = self._library.generation
         return self._key
 
     def _open(self) -> Any:
         if self._pin_refused:
             raise KeyTokenError(f"{self._uri}: the token does not take the PIN", code="pin_incorrect")
-        return self._library.session(self._is_ours, self._pin)
-
-    def _is_ours(self, token: Any) -> bool:
-        serial = token.serial.decode("utf-8", "replace").strip("\0 ")
-        label = token.label.strip("\0 ")
-        return self._uri.token in (None, label) and self._uri.serial in (None, serial)
-
-    def _object(self, session: Any, kind: ObjectClass) -> Any:
-        template = {
-            Attribute.CLASS: kind,
-            **({} if self._uri.object is None else {Attribute.LABEL: self._uri.object}),
-            **({} if self._uri.id is None else {Attribute.ID: self._uri.id}),
-        }
-        found = list(session.get_objects(template))
-        if len(found) == 1:
-            return found[0]
-        raise KeyTokenError(f"{self._uri}: {len(found)} objects of this name, not one", code="key_not_found")
+        return self._library.session(self._uri, self._pin)
 
     def _certificates(self) -> list[x509.Certificate]:
-        stored = self._with_session(lambda: self._object(self._open(), ObjectClass.CERTIFICATE)[Attribute.VALUE])
+        stored = self._with_session(lambda: find_one(self._open(), self._uri, ObjectClass.CERTIFICATE)[Attribute.VALUE])
         try:
             return [x509.load_der_x509_certificate(stored)]
         except ValueError as e:

@@ -9,11 +9,13 @@ from typing import Annotated, Literal
 import typer
 
 from gateway.app import process
+from gateway.app.keyring.cli import keys
 from gateway.app.verify.cli import verify
 from gateway.core.errors import GatewayError, SettingsError
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 cli.add_typer(verify, name="verify")
+cli.add_typer(keys, name="keys")
 
 Config = Annotated[Path, typer.Option("--config", help="YAML file of this role")]
 Configs = Annotated[Path, typer.Option(help="folder with the security servers' YAML files")]

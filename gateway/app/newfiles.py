@@ -1,4 +1,4 @@
-"""Files that a command makes: whole or not at all, never over one that is there, keys readable by their owner alone."""
+"""Files that commands make and read. Made: whole or not at all, never over one that is there, readable by their owner alone."""
 
 from __future__ import annotations
 
@@ -25,5 +25,14 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o600) -> None:
             os.fsync(directory)
         finally:
             os.close(directory)
+    except OSError as e:
+        raise SettingsError([f"{path}: {e.strerror}"]) from e
+
+
+def read_limited(path: Path, most: int) -> bytes:
+    """Up to one byte more than `most`, which is for the parser to refuse. SettingsError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most + 1)
     except OSError as e:
         raise SettingsError([f"{path}: {e.strerror}"]) from e

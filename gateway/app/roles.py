@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.app.listeners import background, clock, listen_app
-from gateway.app.newfiles import write_new
+from gateway.app.newfiles import read_limited, write_new
 from gateway.core.errors import SettingsError
 from gateway.core.signing.requests import MAX_REQUEST, parse_request
 from gateway.monitoring.logs import build_log, route_library_logs
@@ -62,11 +62,7 @@ def revoke_certificate(config: Path, certificate: Path, reason: str) -> str:
 def issue_certificate(config: Path, request: Path, use: Use, years: float, out: Path) -> str:
     """A certificate for a request, in the new file `out`; says so in words. GatewayError when the request is not acceptable."""
     settings = load_trust(config)
-    try:
-        with request.open("rb") as file:
-            asked = parse_request(file.read(MAX_REQUEST + 1))
-    except OSError as e:
-        raise SettingsError([f"{request}: {e.strerror}"]) from e
+    asked = parse_request(read_limited(request, MAX_REQUEST))
     certificate = issue(load_authority(settings), asked, use, clock(), years=years)
     write_new(out, certificate.public_bytes(Encoding.PEM), mode=0o644)
     name, ends = certificate.subject.rfc4514_string(), certificate.not_valid_after_utc.date()

@@ -1,6 +1,7 @@
 """Certification authority, OCSP responder and time-stamping authority for development, tests and closed networks.
 
   authority   keys and certificates as X-Road wants them (reference 4.5); no files, no network
+  issuing     certificate requests answered
   status      which certificates were issued and which were revoked: one small file
   responder   answers OCSP requests from that file (reference 4.6)
   timestamping, serials   time-stamps (RFC 3161; reference 4.7), numbered durably

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
+import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -29,6 +31,8 @@ from cryptography.hazmat.primitives.serialization import (
 from gateway.core.identifiers import MemberId, SecurityServerId
 from gateway.core.signing.certificates import auth_certificate_subject, der, sign_certificate_subject
 from gateway.core.signing.profiles import EJBCA
+from gateway.messagelog.reader import MessageLogReader
+from gateway.messagelog.verification import verify_message
 from gateway.trust.authority import Authority, Identity, create_tls, named, validity
 from gateway.trust.status import CertificateIndex
 from tests.support.country import ADMIN_PORT, PEER_PORT, TLS_PORT, Country, Server
@@ -49,7 +53,8 @@ async def service() -> AsyncIterator[Service]:
 @pytest_asyncio.fixture(scope="module")
 async def country(tmp_path_factory: pytest.TempPathFactory, service: Service) -> AsyncIterator[Country]:
     provided = {"dancu": [{"code": "person", "url": service.url, "rights": [{"to": "GOV/G22/dvc"}]}]}
-    servers = [Server("G22", ["dvc"]), Server("G01", ["dancu"], services=provided)]
+    stamps = {"evidence": {"timestamps": {"interval": "1s"}}}
+    servers = [Server("G22", ["dvc"], more=stamps), Server("G01", ["dancu"], services=provided, more=stamps)]
     async with _Quick(tmp_path_factory.mktemp("rotation"), servers) as running:
         yield running
 
@@ -81,12 +86,33 @@ def _issue(country: Country, kind: str, member: str) -> tuple[Identity, dict[str
         Authority(root, CertificateIndex(certs / "index.json").record),
         validity(datetime.now(UTC), years=1),
     )
-    if kind == "sign":
+    if kind == "tsa":
+        identity = authority.issue_time_stamper(named("New TSA"), during)
+    elif kind == "sign":
         subject = sign_certificate_subject(EJBCA, member=_MEMBER[member], server=_SERVER[member])
         identity = authority.issue_signing(subject, during)
     else:
         identity = authority.issue_authentication(auth_certificate_subject(EJBCA, server=_SERVER[member]), during)
     return identity, _write(certs / f"{member}-{kind}-new", identity)
+
+
+async def _keys(country: Country, verb: str, *arguments: str) -> str:
+    """What `gateway keys VERB` says about G01's server."""
+    config = str(country.folder / "G01-ss1.yaml")
+    return await _gateway("keys", verb, "--config", config, *arguments)
+
+
+async def _gateway(*arguments: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0
+    return said.decode()
+
+
+def _read(path: str) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(Path(path).read_bytes())
 
 
 def _write(stem: Path, identity: Identity) -> dict[str, str]:
@@ -212,6 +238,94 @@ async def test_authentication(country: Country, member: str) -> None:
         await asyncio.sleep(1)
         _edit(country, "registry", registered([files["certificate"]]))
         await asyncio.sleep(3)
+
+
+@pytest.mark.parametrize("use", ["sign", "auth"])
+async def test_from_the_request_to_the_switch(country: Country, use: str) -> None:
+    """As an operator does it: request, the authority's answer, import, the line it prints, for `auth` the registry."""
+    folder, trust = country.folder / f"new-{use}", str(country.folder / "trust.yaml")
+    section = {"sign": "signing", "auth": "authentication"}[use]
+    async with load(country):
+        request = (await _keys(country, "request", "--for", use, "--folder", str(folder))).partition(": ")[0]
+        await _gateway("issue", request, "--for", use, "--config", trust, "--out", str(folder / "by-mail.crt"))
+        said = await _keys(country, "import", str(folder / "by-mail.crt"), "--folder", str(folder))
+        (line,) = (line.removeprefix("  - ") for line in said.splitlines() if line.startswith("  - "))
+        new = yaml.safe_load(line)
+        certificate = der(_read(new["certificate"]))
+
+        def above(settings: dict[str, Any]) -> None:
+            settings["keys"][section] = [new, settings["keys"][section]]
+
+        def register(settings: dict[str, Any]) -> None:
+            (server,) = (s for s in settings["security_servers"] if s["id"] == "GOV/G01/ss1")
+            server["auth_certs"].append(new["certificate"])
+
+        _edit(country, "G01-ss1", above)
+        if use == "auth":
+            _edit(country, "registry", register)
+
+        async def switched() -> bool:
+            if use == "sign":
+                return b64encode(certificate) in await _last_signature(country, "g22_ss1", "response")
+            return await _shown_at(country.address["G01-ss1"], PEER_PORT, country) == certificate
+
+        await _until(switched)
+        seen = [key for key in json.loads(await _keys(country, "list", "--json")) if key["use"] == use]
+        assert [(key["ocsp"], key["active"]) for key in seen] == [("good", True), ("good", False)]
+        assert {key["registered"] for key in seen} == {None if use == "sign" else True}
+        await asyncio.sleep(1)
+        _edit(country, "G01-ss1", lambda s: s["keys"].update({section: new}))
+        await asyncio.sleep(1)
+
+
+async def _stamped_by(country: Country, server: str, message_id: str) -> set[str]:
+    """The authorities that stamped this message's records, each verified; waits until all are stamped."""
+    async with country.log_of(server) as pool:
+        reader = MessageLogReader(pool)
+
+        async def all_stamped() -> bool:
+            reports = await verify_message(reader, message_id)
+            return bool(reports) and all("by '" in report.steps[-1].what for report in reports)
+
+        await _until(all_stamped)
+        reports = await verify_message(reader, message_id)
+        assert all(report.ok for report in reports), reports
+        return {report.steps[-1].what.partition("by '")[2].partition("'")[0] for report in reports}
+
+
+async def test_time_stamping_authority(country: Country) -> None:
+    """The registry lists the new certificate beside the old one before the authority changes; every record stays verifiable."""
+    _, files = _issue(country, "tsa", "G01")
+    old = {"name": "Old TSA", "certificate": country.cert("tsa.pem"), "url": f"http://{country.trust}/tsa"}
+    new = {**old, "name": "New TSA", "certificate": files["certificate"]}
+
+    def listed(*authorities: dict[str, str]) -> Callable[[dict[str, Any]], None]:
+        return lambda settings: settings["trust"].update(time_stamping_authorities=list(authorities))
+
+    async def call(message_id: str) -> None:
+        status, _, _ = await country.call(
+            "G22", "G01/dancu/person/v1/x", client="dvc", headers={"X-Road-Id": message_id}
+        )
+        assert status == 200
+
+    async with load(country, workers=2):
+        _edit(country, "registry", listed(old, new))
+        await asyncio.sleep(4)
+        await call("before")
+        assert await _stamped_by(country, "G22", "before") == {"Old TSA"}
+        _edit(country, "trust", lambda s: s["tsa"].update(files))
+        await country.crash("trust")
+        await country.start_again("trust")
+        await call("after")
+        for server in ("G22", "G01"):
+            assert await _stamped_by(country, server, "after") == {"New TSA"}
+            assert await _stamped_by(country, server, "before") == {"Old TSA"}
+        _edit(country, "registry", listed(new))
+        await asyncio.sleep(4)
+        await call("later")
+        for server in ("G22", "G01"):
+            assert await _stamped_by(country, server, "later") == {"New TSA"}
+            assert await _stamped_by(country, server, "before") == {"Old TSA"}
 
 
 async def test_internal_tls_in_place(country: Country) -> None:

@@ -8,12 +8,15 @@ stop    the opposite: no new exchanges, those under way to their recorded end, t
 from __future__ import annotations
 
 import asyncio
+import secrets
 import ssl
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
+import asyncpg
 from prometheus_client import CollectorRegistry
 
 from gateway.app.evidence import build_archiver
@@ -23,6 +26,7 @@ from gateway.app.observe import Watched, incidents
 from gateway.app.sources import database_source
 from gateway.clientproxy.proxy import ClientProxy
 from gateway.confclient.client import ConfigurationClient
+from gateway.core.disclosure.leaf import SEED_SIZE
 from gateway.core.framing.transport import FramingLimits
 from gateway.core.serverconf.model import ServerConf
 from gateway.core.signing.verify import SignerVerdicts
@@ -48,9 +52,12 @@ from gateway.serverproxy.ocsp import OcspLookup
 from gateway.serverproxy.proxy import ServerProxy
 from gateway.settings.server import ServerSettings, load_server
 from gateway.settings.serverconf import server_conf
+from gateway.settings.transparency import TransparencySettings
 from gateway.signer.authkeys import AuthKeys
 from gateway.signer.ocsp_client import fetch_from_server
 from gateway.storage.database import Database, open_database
+from gateway.transparency.delivery import LogDelivery
+from gateway.transparency.outbox import BacklogPolicy, Identity, NoPublicLog, Outbox
 from gateway.transport import tls
 from gateway.transport.peers import PeerLinks, PeerOptions
 from gateway.transport.services import ServiceCaller
@@ -95,12 +102,14 @@ async def _start(
     globalconf = ConfigurationClient(settings.global_configuration, state / "globalconf", clock)
     stamper = _time_stamper(settings, database, globalconf)
     inline_below = settings.evidence.store_body_inline_below
-    writer = MessageLogWriter(database.pool, clock, LogLimits(inline_below=inline_below), stamper)
+    log_limits = LogLimits(inline_below=inline_below)
+    writer = MessageLogWriter(database.pool, clock, settings.server, log_limits, stamper)
     background(group, stack, writer.run())
     stack.push_async_callback(writer.drain)
     archiver = None if settings.evidence.archive is None else build_archiver(database, settings.evidence.archive)
     if archiver is not None:
         background(group, stack, archiver.run())
+    outbox = await _outbox(settings, database.pool, group, stack)
 
     # trust: whom to believe, and who we are
     await globalconf.start()
@@ -142,11 +151,13 @@ async def _start(
         conf,
         keys.signer,
         writer,
+        outbox or NoPublicLog(),
         MetaServices(conf, new_body, _read_description, services),
         observer,
         verdicts,
         peer_verdicts,
         batches,
+        partial(secrets.token_bytes, SEED_SIZE),
     )
 
     # ports, those that others depend on first
@@ -164,6 +175,7 @@ async def _start(
         writer=writer,
         stamper=stamper,
         archiver=archiver,
+        outbox=outbox,
         globalconf=globalconf,
         keys=keys,
         links=links,
@@ -195,6 +207,25 @@ async def _start(
     if ports.clients_http is not None:
         await listen(stack, clients.handle, ports.clients_http.host, ports.clients_http.port)
     return f"{settings.server}  http://{ports.clients_http}"
+
+
+async def _outbox(
+    settings: ServerSettings, pool: asyncpg.Pool, group: asyncio.TaskGroup, stack: AsyncExitStack
+) -> Outbox | None:
+    """None: this server declares itself to tell citizens nothing, or has no services."""
+    told = settings.transparency
+    if not isinstance(told, TransparencySettings):
+        return None
+    delivery = LogDelivery(told.log, str(settings.server), told.timeout.total_seconds())
+    stack.push_async_callback(delivery.close)
+    backlog = told.backlog
+    policy = BacklogPolicy(
+        backlog.alert_after, backlog.stop_after, backlog.stop_size, backlog.at_limit, backlog.inclusion
+    )
+    outbox = Outbox(pool, str(settings.server), clock, Identity(told.origin, told.provider), delivery, policy)
+    await outbox.start()
+    background(group, stack, outbox.run())
+    return outbox
 
 
 def _new_id() -> str:

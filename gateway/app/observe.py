@@ -23,6 +23,7 @@ from gateway.monitoring.logs import Log, where
 from gateway.monitoring.outcomes import bounded_code
 from gateway.monitoring.readings import CertificateReading, CertificateUse, Reading, Readings
 from gateway.settings.server import ServerSettings
+from gateway.transparency.outbox import Outbox
 from gateway.transport.peers import PeerLinks
 from gateway.transport.tls import PeerListener
 
@@ -56,6 +57,7 @@ class Watched:
         writer: MessageLogWriter,
         stamper: TimeStamper,
         archiver: Archiver | None,
+        outbox: Outbox | None,
         globalconf: ConfigurationClient,
         keys: ServerKeys,
         links: PeerLinks,
@@ -70,6 +72,8 @@ class Watched:
         self._writer = writer
         self._stamper = stamper
         self._archiver = archiver
+        self._outbox = outbox
+        self._told = settings.transparency
         self._globalconf = globalconf
         self._keys = keys
         self._links = links
@@ -89,6 +93,9 @@ class Watched:
             last_stamp_age=lambda: self._since(self._stamper.stats().last_success),
             stamped_records=lambda: self._stamper.stats().stamped,
             stamp_failures=lambda: self._stamper.stats().failures,
+            disclosure_waiting=lambda: None if self._outbox is None else self._outbox.waiting,
+            disclosure_age=lambda: None if self._outbox is None else self._outbox.age.total_seconds(),
+            disclosure_submitted=lambda: None if self._outbox is None else self._outbox.submitted,
             globalconf_age=lambda: self._since(self._globalconf.last_success),
             globalconf_left=self._globalconf_left,
             chain_verifications=lambda: verdicts.misses + peers.misses,
@@ -109,6 +116,7 @@ class Watched:
         health.register(
             "archiving", lambda _: checks.archiving(() if self._archiver is None else self._archiver.problems)
         )
+        health.register("transparency", self._check_disclosure)
 
     def certificates(self) -> Iterator[CertificateReading]:
         now = self._clock()
@@ -188,3 +196,11 @@ class Watched:
 
     def _check_log(self, _: datetime) -> Iterable[Problem]:
         return checks.message_log(self._writer.stats().lag, warn=_LAG_WARN, fail=_LAG_FAIL)
+
+    def _check_disclosure(self, _: datetime) -> Iterable[Problem]:
+        outbox = self._outbox
+        if outbox is None:
+            return checks.no_public_log() if self._told == "off" else ()
+        stopped = outbox.at_limit and outbox.policy.at_limit
+        alert = outbox.age > outbox.policy.alert_after
+        return checks.public_log(outbox.waiting, outbox.age.total_seconds(), alert=alert, at_limit=stopped or None)

@@ -3,26 +3,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from gateway.core.disclosure.contract import Sensitivity
 from gateway.core.framing.transport import TransportMessage
 from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.identifiers import MemberId
 from gateway.core.serverconf.model import ServerConf
 from gateway.core.signing.xades import SigningCredential
 from gateway.exchange.states import (
+    AnsweredRequest,
     AuthenticResponse,
-    AuthorizedRequest,
     Body,
+    DisclosedRefusal,
+    DisclosedReply,
+    DisclosedRequest,
     DispatchableRequest,
+    FailedRequest,
     LoggedReply,
     LoggedRequest,
     LoggedResponse,
+    RecordedAnswer,
+    RecordedFailure,
     RecordedRefusal,
-    RefusedRequest,
+    ServiceReply,
     SignedRequest,
     SignedResponse,
 )
@@ -76,16 +82,45 @@ class ClientMessageLog(Protocol):
 
 
 class ServerMessageLog(Protocol):
-    async def append_authorized(self, request: AuthorizedRequest) -> DispatchableRequest:
-        """Return once the record *and* the claim of (peer server, request id) are durable, in one transaction.
+    """Access entries get the next numbers of this server, without gaps, in the order of writing; they are written in the one
+    transaction of what they belong to, or not at all."""
+
+    async def append_authorized(self, request: DisclosedRequest) -> DispatchableRequest:
+        """Return once the record, its access entries *and* the claim of (peer server, request id) are durable, in one transaction.
         ReplayedRequest when that pair was claimed before (then nothing is written); EvidenceUnavailable otherwise.
         The claim survives restarts and is shared by servers that share the store."""
 
-    async def append_refused(self, request: RefusedRequest) -> RecordedRefusal:
+    async def append_refused(self, request: DisclosedRefusal) -> RecordedRefusal:
         """As `append_authorized`, for a request that will not be served."""
+
+    async def append_found(self, answer: AnsweredRequest) -> RecordedAnswer:
+        """Return once the entries of persons found in the answer are durable; EvidenceUnavailable otherwise."""
+
+    async def append_failed(self, failed: FailedRequest) -> RecordedFailure:
+        """Return once the entries are durable that say that the service gave nothing; EvidenceUnavailable otherwise."""
 
     async def append_reply(self, response: SignedResponse) -> LoggedReply:
         """Return once the record is durable; EvidenceUnavailable otherwise."""
+
+
+class DisclosureLog(Protocol):
+    """The public log of accesses, as far as an exchange has to do with it. Entries reach it later, from the message log's store."""
+
+    @property
+    def provider(self) -> int:
+        """This provider's public number."""
+
+    @property
+    def official_key(self) -> bytes:
+        """Secret of 32 bytes that makes pseudonyms of officials; the same for the life of the provider."""
+
+    def ensure_room(self, sensitivity: Sensitivity) -> None:
+        """Return at once when a call about persons may go on; EvidenceUnavailable when entries have waited too long, or too many
+        wait, for the policy of this server."""
+
+    async def release(self, answer: RecordedAnswer) -> DisclosedReply:
+        """Promise the exchange's leaves to the consumer; where the contract demands it, return only when they are in the public
+        log. EvidenceUnavailable otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +135,6 @@ class Peer(Protocol):
     async def send(self, request: LoggedRequest) -> PeerReply:
         """Deliver to one of the request's servers, each authenticated before the first byte; another address is tried only
         while nothing of the message was sent. PeerUnavailable, PeerRejected, PeerFault or MalformedMessage."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceReply:
-    """What the service (or a metaservice) answered. `headers`: names and values as received, Latin-1 decoded."""
-
-    status: int
-    reason: str
-    headers: Sequence[tuple[str, str]]
-    body: Body | None
 
 
 class ServicePort(Protocol):

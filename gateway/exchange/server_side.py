@@ -4,12 +4,15 @@
  2  the received bytes become a request; they are kept and never written anew
  3  which registered security server is this? its certificate, OCSP answers, registration for the client
  4  verify: the client's member signed, and every part is covered    -- before authorising, so that a refusal is evidence
- 5  decide: may this client call this? grant or refusal
- 6  record, durable, together with the claim of (server, request id)   -- refusals too; a replay ends here
- 7  call the service                                                    -- only what is granted and recorded gets here
- 8  the answer becomes a response part, bound to the request by its hash
- 9  sign
-10  record, durable          -- no signature has left before this line
+ 5  whom is it about? by the service's contract; what cannot be told is refused
+ 6  decide: may this client call this, for this purpose? grant or refusal
+ 7  disclose: an access entry for each person named                   -- refusals too: attempts matter
+ 8  record and entries, durable in one transaction with the claim of (server, request id)   -- refusals too; a replay ends here
+ 9  call the service; who stands in its answer?     -- only what is granted, disclosed and recorded gets here
+10  entries for the persons found in the answer, or for a failure, durable; the promise of all leaves
+11  the answer becomes a response part, bound to the request by its hash, with the promise
+12  sign
+13  record, durable          -- no signature has left before this line
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.core.digest import sha512
+from gateway.core.disclosure.about import About, Concern
+from gateway.core.disclosure.promise import with_promise
+from gateway.core.disclosure.purpose import decide_purpose
 from gateway.core.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -33,23 +39,26 @@ from gateway.core.serverconf.model import ClientStatus, ServerConf
 from gateway.core.signing.verify import MessageDigests, SignerVerdicts, verify_message
 from gateway.exchange.batching import SigningBatches
 from gateway.exchange.blame import within
+from gateway.exchange.disclosure import Discloser, NewSeed, whom_it_is_about
 from gateway.exchange.observation import Watch
 from gateway.exchange.peers import PeerVerdicts, as_peer_failure
 from gateway.exchange.ports import (
     Clock,
+    DisclosureLog,
     GlobalConf,
     Observer,
     ServerConfSource,
     ServerMessageLog,
     ServicePort,
-    ServiceReply,
     Signer,
 )
 from gateway.exchange.signing import sign_response
 from gateway.exchange.states import (
+    AnsweredRequest,
     AuthenticRequest,
     AuthorizedRequest,
     Body,
+    DisclosedReply,
     DispatchableRequest,
     IncomingRequest,
     LoggedReply,
@@ -69,11 +78,13 @@ class ServerSide:
     serverconf: ServerConfSource
     signer: Signer
     log: ServerMessageLog
+    disclosure: DisclosureLog
     service: ServicePort
     observer: Observer
     verdicts: SignerVerdicts
     peers: PeerVerdicts
     batches: SigningBatches
+    new_seed: NewSeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +118,25 @@ async def _exchange(delivery: Delivery, ports: ServerSide, watch: Watch) -> Logg
         conf = ports.serverconf.current()
         _require_provider(conf, incoming.request)
         authentic = _authenticate(incoming, delivery.message.ocsp, ports)  # 3, 4
-    decided = _decide(authentic, conf)  # 5
+    discloser = Discloser(ports.disclosure, ports.new_seed)
+    with watch.stage("decide"):
+        about = await whom_it_is_about(authentic, conf)  # 5
+        decided = _decide(authentic, conf, about)  # 6
     with watch.stage("log"):
         if isinstance(decided, RefusedRequest):
-            await ports.log.append_refused(decided)  # 6
+            await ports.log.append_refused(discloser.refusal(decided))  # 7, 8
             raise AccessDenied(decided.reason, code=decided.code)
-        dispatchable = await ports.log.append_authorized(decided)  # 6
+        dispatchable = await ports.log.append_authorized(discloser.request(decided))  # 7, 8
     with watch.stage("service"):
-        reply = await ports.service.call(dispatchable)  # 7
+        answered = await _serve(dispatchable, discloser, ports)  # 9
+    with watch.stage("disclose"):
+        recorded = await ports.log.append_found(answered)  # 10
+        disclosed = await ports.disclosure.release(recorded)  # 10
     with watch.stage("sign"):
-        signed = await _respond(dispatchable, reply, _moment(ports), ports)  # 8, 9
+        signed = await _respond(disclosed, _moment(ports), ports)  # 11, 12
         watch.status, watch.response_bytes = signed.response.status, _size(signed.parts)
     with watch.stage("log_response"):
-        return await ports.log.append_reply(signed)  # 10
+        return await ports.log.append_reply(signed)  # 13
 
 
 def _moment(ports: ServerSide) -> Moment:
@@ -181,33 +198,51 @@ def _as_signature_failure(error: GatewayError) -> GatewayError:
     return within("signature_verification", error)
 
 
-def _decide(authentic: AuthenticRequest, conf: ServerConf) -> AuthorizedRequest | RefusedRequest:
+def _decide(
+    authentic: AuthenticRequest, conf: ServerConf, about: About | Denial | None
+) -> AuthorizedRequest | RefusedRequest:
     request, moment = authentic.incoming.request, authentic.incoming.moment
+    named = about if isinstance(about, About) else None
     if request.verb == "GET" and request.service.service_code in METASERVICES:
-        return AuthorizedRequest(authentic, None, Grant("metaservice"))
+        return AuthorizedRequest(authentic, None, Grant("metaservice"), None)
     groups = moment.trust.groups_of(request.client, moment.now)
     decision = decide_access(conf, groups, request.client, request.service, request.verb, request.service_path)
     if isinstance(decision, Denial):
-        return RefusedRequest(authentic, decision.code, decision.reason)
+        return RefusedRequest(authentic, decision.code, decision.reason, named)
+    if isinstance(about, Denial):
+        return RefusedRequest(authentic, about.code, about.reason, None)
     service, grant = decision
-    return AuthorizedRequest(authentic, service, grant)
+    if about is None:
+        return AuthorizedRequest(authentic, service, grant, None)
+    if not about.endpoint.subjects:
+        return AuthorizedRequest(authentic, service, grant, Concern(about, None))
+    purpose = decide_purpose(request.headers, about.endpoint, grant.purposes)
+    if isinstance(purpose, Denial):
+        return RefusedRequest(authentic, purpose.code, purpose.reason, about)
+    return AuthorizedRequest(authentic, service, grant, Concern(about, purpose))
 
 
-async def _respond(
-    request: DispatchableRequest, reply: ServiceReply, moment: Moment, ports: ServerSide
-) -> SignedResponse:
-    incoming = request.incoming
+async def _serve(request: DispatchableRequest, discloser: Discloser, ports: ServerSide) -> AnsweredRequest:
+    try:
+        return await discloser.answer(request, await ports.service.call(request))
+    except GatewayError:
+        await ports.log.append_failed(discloser.failure(request))
+        raise
+
+
+async def _respond(disclosed: DisclosedReply, moment: Moment, ports: ServerSide) -> SignedResponse:
+    incoming, reply = disclosed.request.incoming, disclosed.reply
     body = incoming.parts.body
     try:
         response = build_response(
             incoming.request,
             status=reply.status,
             reason=reply.reason,
-            headers=reply.headers,
+            headers=with_promise(reply.headers, disclosed.promise),
             request_hash=request_hash(incoming.parts.part, None if body is None else body.digest),
         )
     except MalformedMessage as e:  # a status line or header that no message can carry: the service's doing
         raise ServiceUnavailable(
             f"The service's answer cannot be carried: {e.safe_detail}", code="invalid_response"
         ) from e
-    return await sign_response(request, response, reply.body, moment, ports.signer, ports.batches)
+    return await sign_response(disclosed, response, moment, ports.signer, ports.batches)

@@ -13,7 +13,7 @@ from gateway.exchange.batching import SigningBatches
 from gateway.exchange.ports import Signer
 from gateway.exchange.states import (
     Body,
-    DispatchableRequest,
+    DisclosedReply,
     Moment,
     RoutedRequest,
     SignedParts,
@@ -31,16 +31,12 @@ async def sign_request(routed: RoutedRequest, signer: Signer, batches: SigningBa
 
 
 async def sign_response(
-    request: DispatchableRequest,
-    response: RestResponse,
-    body: Body | None,
-    moment: Moment,
-    signer: Signer,
-    batches: SigningBatches,
+    disclosed: DisclosedReply, response: RestResponse, moment: Moment, signer: Signer, batches: SigningBatches
 ) -> SignedResponse:
-    """Signed by the provider's member over response part and body; the part carries the request hash."""
-    member = request.incoming.request.service.client.member
-    return SignedResponse(request, response, await _sign(response.raw, body, member, moment, signer, batches), moment)
+    """Signed by the provider's member over response part and body; the part carries the request hash and the promise."""
+    member = disclosed.request.incoming.request.service.client.member
+    parts = await _sign(response.raw, disclosed.reply.body, member, moment, signer, batches)
+    return SignedResponse(disclosed, response, parts, moment)
 
 
 async def _sign(

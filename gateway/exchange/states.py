@@ -12,20 +12,29 @@ consumer's side                               built by
 provider's side
   IncomingRequest      parsed, raw bytes kept, TLS chain of the peer   exchange/server_side.py
   AuthenticRequest     peer server named, signature by the client's member, every part covered   "
-  AuthorizedRequest | RefusedRequest            decision taken         "
-  DispatchableRequest | RecordedRefusal         record durable, no replay   messagelog/writer.py   <- only the first is served
-  SignedResponse       bound to the request hash                        exchange/signing.py
+  AuthorizedRequest | RefusedRequest            decision taken: right, whom it is about, purpose   "
+  DisclosedRequest | DisclosedRefusal           each person named has an access entry   exchange/disclosure.py
+  DispatchableRequest | RecordedRefusal         both durable, no replay   messagelog/writer.py   <- only the first is served
+  FailedRequest        the service gave nothing: entries that say so    exchange/disclosure.py
+  RecordedFailure      those durable                                    messagelog/writer.py
+  AnsweredRequest      each person found in the answer has an entry     exchange/disclosure.py
+  RecordedAnswer       those durable                                    messagelog/writer.py
+  DisclosedReply       leaves promised, and in the public log where the contract demands it   transparency/outbox.py
+  SignedResponse       bound to the request hash and the promise        exchange/signing.py
   LoggedReply          record durable                         messagelog/writer.py   <- only now may the signature leave
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from gateway.core.digest import Digest
+from gateway.core.disclosure.about import About, Concern
+from gateway.core.disclosure.leaf import AccessEntry
+from gateway.core.disclosure.promise import Promise
 from gateway.core.globalconf.model import GlobalConfiguration, SecurityServer
 from gateway.core.identifiers import SecurityServerId
 from gateway.core.messages.rest import RestRequest, RestResponse
@@ -161,24 +170,46 @@ class AuthenticRequest:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizedRequest:
+    """`concern`: None when nothing is declared of the call: a metaservice, or a server that tells citizens nothing."""
+
     authentic: AuthenticRequest
     service: Service | None  # None: a metaservice, answered by the security server itself
     grant: Grant
+    concern: Concern | None
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedRequest:
-    """`code`, `reason`: what the consumer is told."""
+    """`code`, `reason`: what the consumer is told; `about`: whom it named, as far as that can be told."""
 
     authentic: AuthenticRequest
     code: str
     reason: str
+    about: About | None
+
+
+@dataclass(frozen=True, slots=True)
+class DisclosedRequest:
+    """`entries`: written in the transaction of the message record, or neither is."""
+
+    authorized: AuthorizedRequest
+    entries: tuple[AccessEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DisclosedRefusal:
+    refused: RefusedRequest
+    entries: tuple[AccessEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchableRequest:
-    authorized: AuthorizedRequest
+    disclosed: DisclosedRequest
     record_number: int
+
+    @property
+    def authorized(self) -> AuthorizedRequest:
+        return self.disclosed.authorized
 
     @property
     def incoming(self) -> IncomingRequest:
@@ -187,16 +218,76 @@ class DispatchableRequest:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRefusal:
-    refused: RefusedRequest
+    disclosed: DisclosedRefusal
     record_number: int
 
 
 @dataclass(frozen=True, slots=True)
-class SignedResponse:
+class ServiceReply:
+    """What the service (or a metaservice) answered. `headers`: names and values as received, Latin-1 decoded."""
+
+    status: int
+    reason: str
+    headers: Sequence[tuple[str, str]]
+    body: Body | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRequest:
     request: DispatchableRequest
+    entries: tuple[AccessEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFailure:
+    failed: FailedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRequest:
+    """`found`: entries of the persons found only in the answer."""
+
+    request: DispatchableRequest
+    reply: ServiceReply
+    found: tuple[AccessEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedAnswer:
+    answered: AnsweredRequest
+
+    @property
+    def entries(self) -> tuple[AccessEntry, ...]:
+        """All of the exchange: of persons named, then of persons found."""
+        return (*self.answered.request.disclosed.entries, *self.answered.found)
+
+
+@dataclass(frozen=True, slots=True)
+class DisclosedReply:
+    """`promise`: None when the exchange is about nobody."""
+
+    recorded: RecordedAnswer
+    promise: Promise | None
+
+    @property
+    def request(self) -> DispatchableRequest:
+        return self.recorded.answered.request
+
+    @property
+    def reply(self) -> ServiceReply:
+        return self.recorded.answered.reply
+
+
+@dataclass(frozen=True, slots=True)
+class SignedResponse:
+    disclosed: DisclosedReply
     response: RestResponse
     parts: SignedParts
     moment: Moment
+
+    @property
+    def request(self) -> DispatchableRequest:
+        return self.disclosed.request
 
 
 @dataclass(frozen=True, slots=True)

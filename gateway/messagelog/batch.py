@@ -6,21 +6,28 @@ and adds nothing; `written_before` then tells which are there. So nothing is dou
 
 Each record written waits for its time-stamp from then on (`stamps.py`). A server request also claims (peer server, request id).
 What finds its claim taken writes no record.
+
+Access entries belong to a record of the batch and are written exactly when it is, or to one that is durable already; then they are
+known by their record id. Only what is written takes a number, so the series has no gap: numbers come from a function, which sees
+the series as it is now and holds its row until the commit, and the statement writes every number it took or nothing at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
 
 from gateway.core.digest import sha512
 from gateway.core.messagelog.record import MessageRecord
+from gateway.messagelog import access
+from gateway.messagelog.access import Attached
 from gateway.messagelog.rows import ARRAYS, DIGESTS, NAMES, arrays_of
 
 # Only constants of ours are put together here; values are parameters.
-_WRITE = f"""
+_RECORDS = f"""
 WITH input AS (
     SELECT * FROM unnest({ARRAYS}, ${DIGESTS}::bytea[]) WITH ORDINALITY AS t ({NAMES}, digest, position)
 ), claim AS (
@@ -39,28 +46,59 @@ WITH input AS (
     INSERT INTO unstamped_commit (records, times, uids, digests)
     SELECT array_agg(number), array_agg(time), array_agg(uid), string_agg(digest, ''::bytea)
     FROM (SELECT number, time, uid, digest FROM record JOIN input USING (uid) ORDER BY number) AS r HAVING count(*) > 0
-)
-SELECT uid, number FROM record
-"""  # noqa: S608
+)"""  # noqa: S608
+_ENTRY_ARRAYS = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(access.KINDS, DIGESTS + 2))
+_ENTRIES = f""", due AS MATERIALIZED (
+    SELECT e.*, coalesce(e.message_number, r.number) AS to_number, row_number() OVER (ORDER BY e.position) AS nth
+    FROM unnest({_ENTRY_ARRAYS}) WITH ORDINALITY AS e ({access.NAMES}, position)
+    LEFT JOIN record AS r ON r.uid = e.message_uid
+    WHERE r.uid IS NOT NULL
+    OR e.message_uid IS NULL AND NOT EXISTS (SELECT FROM access_record AS a WHERE a.record_id = e.record_id)
+), taken AS MATERIALIZED (
+    SELECT access_numbers(${DIGESTS + 1}, (SELECT count(*) FROM due)) AS before
+), entry AS (
+    INSERT INTO access_record
+        (server, number, record_id, time, message_number, person_kind, person, fields, seed, leaf)
+    SELECT ${DIGESTS + 1}, taken.before + nth, record_id, time, to_number, person_kind, person, fields::jsonb, seed, leaf
+    FROM due, taken
+)"""  # noqa: S608
+_NUMBERS = " SELECT uid, number FROM record"
 _FIND = "SELECT uid, number FROM message_record WHERE time = ANY ($1::timestamptz[]) AND uid = ANY ($2::uuid[])"
 KEEP_CONFIGURATION = (
     "INSERT INTO globalconf_snapshot (fingerprint, names, contents) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`server`: whose series the entries are numbered in."""
+
+    records: Sequence[MessageRecord]
+    attached: Sequence[Attached]
+    server: str
+
+
 async def write_batch(
-    connection: asyncpg.Connection, records: Sequence[MessageRecord], configurations: Mapping[str, Mapping[str, bytes]]
+    connection: asyncpg.Connection, batch: Batch, configurations: Mapping[str, Mapping[str, bytes]]
 ) -> dict[UUID, int]:
     """Numbers of the records written, durable on return; missing are those whose claim was taken and those written before.
     `configurations`: files of global configurations (by fingerprint) to keep in the same transaction. No two records may have
-    the same claim. Raises DATABASE_ERRORS."""
-    arrays = [*arrays_of(records), [sha512(r.signature).value for r in records]]
+    the same claim. Raises DATABASE_ERRORS; UniqueViolationError only when entries are being written a second time."""
+    statement, arrays = _statement(batch)
     if not configurations:  # a single statement is its own transaction, in one round trip
-        return _numbers(await connection.fetch(_WRITE, *arrays))
+        return _numbers(await connection.fetch(statement, *arrays))
     async with connection.transaction():
         for fingerprint, files in configurations.items():
             await connection.execute(KEEP_CONFIGURATION, fingerprint, list(files), list(files.values()))
-        return _numbers(await connection.fetch(_WRITE, *arrays))
+        return _numbers(await connection.fetch(statement, *arrays))
+
+
+def _statement(batch: Batch) -> tuple[str, list[object]]:
+    columns = arrays_of(batch.records) if batch.records else [[]] * (DIGESTS - 1)
+    arrays: list[object] = [*columns, [sha512(r.signature).value for r in batch.records]]
+    if not any(a.entries for a in batch.attached):
+        return _RECORDS + _NUMBERS, arrays
+    return _RECORDS + _ENTRIES + _NUMBERS, [*arrays, batch.server, *access.arrays_of(batch.attached)]
 
 
 async def written_before(connection: asyncpg.Connection, records: Sequence[MessageRecord]) -> dict[UUID, int]:

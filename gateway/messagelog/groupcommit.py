@@ -1,5 +1,7 @@
 """Group commit: one task writes everything that waits in one transaction, while the next batch gathers behind it.
 
+What is written at once is one record with its access entries, or entries that belong to a durable record.
+
 The outcome of each record is one of three: durable (its number), claim taken (ReplayedRequest), EvidenceUnavailable. The last is
 said at once when too much waits, after `patience` when the database does not come back, and at shutdown; the record may then
 still become durable, since nobody knows what a lost connection did.
@@ -19,11 +21,13 @@ from uuid import UUID
 
 import asyncpg
 
+from gateway.core.disclosure.leaf import AccessEntry
 from gateway.core.errors import EvidenceUnavailable, ReplayedRequest
 from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.messagelog.record import MessageRecord
 from gateway.exchange.ports import Clock
-from gateway.messagelog.batch import write_batch, written_before
+from gateway.messagelog.access import Attached
+from gateway.messagelog.batch import Batch, write_batch, written_before
 from gateway.storage.failures import DATABASE_ERRORS, Failure, failure
 
 _COMPANY = 4  # records in a batch, from which on the next one gathers
@@ -65,18 +69,32 @@ class LogStats:
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    record: MessageRecord
-    conf: GlobalConfiguration
+    """`conf`: the configuration that `record` was judged by; both None when only access entries are written."""
+
+    record: MessageRecord | None
+    conf: GlobalConfiguration | None
+    attached: Attached
     done: asyncio.Future[int]
     since: float = field(default_factory=time.monotonic)
 
+    @property
+    def size(self) -> int:
+        """Bytes, those of access entries roughly."""
+        return (0 if self.record is None else self.record.size) + 1024 * len(self.attached.entries)
+
+    @property
+    def claim(self) -> tuple[str, str] | None:
+        return None if self.record is None else self.record.claim
+
 
 class GroupCommit:
-    """`append` from any number of tasks; `run` in one. The connection comes from `pool` and is kept while it works."""
+    """`append` from any number of tasks; `run` in one. The connection comes from `pool` and is kept while it works. `server`: in
+    whose series access entries are numbered."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock, limits: LogLimits) -> None:
+    def __init__(self, pool: asyncpg.Pool, clock: Clock, server: str, limits: LogLimits) -> None:
         self._pool = pool
         self._clock = clock
+        self._server = server
         self._limits = limits
         self._connection: asyncpg.Connection | None = None
         self._queue: deque[_Entry] = deque()
@@ -88,9 +106,17 @@ class GroupCommit:
         self._records = self._commits = self._largest = self._replays = self._reconnects = 0
         self._last_commit: datetime | None = None
 
-    async def append(self, record: MessageRecord, conf: GlobalConfiguration) -> int:
-        """The record's number once it is durable. ReplayedRequest, EvidenceUnavailable."""
-        entry = self._enqueue(record, conf)
+    async def append(
+        self, record: MessageRecord, conf: GlobalConfiguration, entries: tuple[AccessEntry, ...] = ()
+    ) -> int:
+        """The record's number once it and its access entries are durable. ReplayedRequest, EvidenceUnavailable."""
+        return await self._outcome(self._enqueue(record, conf, Attached(record.uid, None, entries)))
+
+    async def append_entries(self, number: int, entries: tuple[AccessEntry, ...]) -> None:
+        """Return once the access entries that belong to the durable record `number` are durable. EvidenceUnavailable."""
+        await self._outcome(self._enqueue(None, None, Attached(None, number, entries)))
+
+    async def _outcome(self, entry: _Entry) -> int:
         patience = entry.done.get_loop().call_later(
             self._limits.patience, self._refuse, (entry,), "The message log does not answer"
         )
@@ -141,15 +167,15 @@ class GroupCommit:
 
     # --- the queue -----------------------------------------------------------------------------------------------------
 
-    def _enqueue(self, record: MessageRecord, conf: GlobalConfiguration) -> _Entry:
+    def _enqueue(self, record: MessageRecord | None, conf: GlobalConfiguration | None, attached: Attached) -> _Entry:
         limits = self._limits
         if self._closed:
             raise EvidenceUnavailable("The message log is shut down")
         if len(self._queue) >= limits.queue_records or self._queued_bytes >= limits.queue_bytes:
             raise EvidenceUnavailable("The message log is too far behind")
-        entry = _Entry(record, conf, asyncio.get_running_loop().create_future())
+        entry = _Entry(record, conf, attached, asyncio.get_running_loop().create_future())
         self._queue.append(entry)
-        self._queued_bytes += record.size
+        self._queued_bytes += entry.size
         self._wake.set()
         return entry
 
@@ -161,14 +187,14 @@ class GroupCommit:
         claims: set[tuple[str, str]] = set()
         while self._queue and len(batch) < self._limits.batch_records:
             entry = self._queue[0]
-            claim = entry.record.claim
-            if batch and (size + entry.record.size > self._limits.batch_bytes or claim in claims):
+            claim = entry.claim
+            if batch and (size + entry.size > self._limits.batch_bytes or claim in claims):
                 break
             self._queue.popleft()
-            self._queued_bytes -= entry.record.size
+            self._queued_bytes -= entry.size
             if not entry.done.done():
                 batch.append(entry)
-                size += entry.record.size
+                size += entry.size
                 claims |= {claim} if claim else set()
         return batch
 
@@ -182,6 +208,10 @@ class GroupCommit:
             try:
                 async with asyncio.timeout(self._limits.patience):
                     numbers = await self._write(batch, again)
+            except asyncpg.UniqueViolationError:
+                # Entries of an earlier attempt that was durable after all: nothing was written now, the next look finds them.
+                again = True
+                await asyncio.sleep(pause)
             except DATABASE_ERRORS as e:
                 kind = failure(e)
                 if kind is Failure.DATA and len(batch) > 1:
@@ -208,9 +238,11 @@ class GroupCommit:
         if self._connection is None or self._connection.is_closed():
             self._hang_up()
             self._connection = await self._pool.acquire()
-        records = [e.record for e in batch]
-        new = {e.conf.fingerprint: e.conf.files for e in batch if e.conf.fingerprint not in self._kept}
-        numbers = await write_batch(self._connection, records, new)
+        records = [e.record for e in batch if e.record is not None]
+        confs = [e.conf for e in batch if e.conf is not None]
+        new = {conf.fingerprint: conf.files for conf in confs if conf.fingerprint not in self._kept}
+        written = Batch(records, [e.attached for e in batch], self._server)
+        numbers = await write_batch(self._connection, written, new)
         if again:
             missing = [r for r in records if r.uid not in numbers]
             numbers |= await written_before(self._connection, missing) if missing else {}
@@ -223,7 +255,7 @@ class GroupCommit:
         self._largest = max(self._largest, len(batch))
         self._last_commit = self._clock()
         for entry in batch:
-            number = numbers.get(entry.record.uid)
+            number = 0 if entry.record is None else numbers.get(entry.record.uid)
             self._replays += number is None
             if entry.done.done():
                 continue

@@ -35,6 +35,7 @@ class Swept:
     claims: int
     pieces: int
     requeued: int = 0
+    submissions: int = 0
 
 
 class LogMaintenance:
@@ -65,6 +66,7 @@ class LogMaintenance:
                 claims=await _deleted(owner, "DELETE FROM replay_claim WHERE seen < $1", now - self._keep_claims),
                 pieces=await _deleted(owner, _ORPHANS, _ORPHAN_AGE),
                 requeued=await stamps.requeue(owner, now - _REQUEUE_AGE),
+                submissions=await _deleted(owner, _PASSED, _ORPHAN_AGE),
             )
 
     async def run(self) -> None:
@@ -88,6 +90,13 @@ DELETE FROM body_chunk WHERE body_id IN (
     WHERE n = 0 AND written < clock_timestamp() - $1::interval
     AND NOT EXISTS (SELECT FROM message_record AS r WHERE r.body_id = first.body_id)
 )
+"""
+
+
+# Only the last row says how far the public log has come.
+_PASSED = """
+DELETE FROM access_submission AS old WHERE submitted < clock_timestamp() - $1::interval
+AND EXISTS (SELECT FROM access_submission AS s WHERE s.server = old.server AND s.upto > old.upto)
 """
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import TypeAlias
 from uuid import UUID
 
+from gateway.core.disclosure.leaf import AccessEntry
 from gateway.core.identifiers import ClientId, SecurityServerId
 from gateway.core.messagelog.record import GRANTED, MessageRecord, RecordedBody, RecordSide, refused
 from gateway.core.messages.rest import RestRequest, RestResponse, parse_request, parse_response
 from gateway.exchange.states import (
     AuthenticResponse,
-    AuthorizedRequest,
+    DisclosedRefusal,
+    DisclosedRequest,
     Moment,
-    RefusedRequest,
     SignedParts,
     SignedRequest,
     SignedResponse,
 )
 
-Recordable: TypeAlias = SignedRequest | AuthenticResponse | AuthorizedRequest | RefusedRequest | SignedResponse
+Recordable: TypeAlias = SignedRequest | AuthenticResponse | DisclosedRequest | DisclosedRefusal | SignedResponse
 
 
 def storable(text: str) -> str:
@@ -34,16 +35,25 @@ def moment_of(state: Recordable) -> Moment:
     match state:
         case SignedRequest():
             return state.received.moment
-        case AuthorizedRequest() | RefusedRequest():
-            return state.authentic.incoming.moment
+        case DisclosedRequest():
+            return state.authorized.authentic.incoming.moment
+        case DisclosedRefusal():
+            return state.refused.authentic.incoming.moment
         case _:
             return state.moment
 
 
+def entries_of(state: Recordable) -> tuple[AccessEntry, ...]:
+    """What is written of persons in the transaction of this record."""
+    return state.entries if isinstance(state, DisclosedRequest | DisclosedRefusal) else ()
+
+
 def parts_of(state: Recordable) -> SignedParts:
     match state:
-        case AuthorizedRequest() | RefusedRequest():
-            return state.authentic.incoming.parts
+        case DisclosedRequest():
+            return state.authorized.authentic.incoming.parts
+        case DisclosedRefusal():
+            return state.refused.authentic.incoming.parts
         case _:
             return state.parts
 
@@ -55,12 +65,14 @@ def record_of(state: Recordable, uid: UUID, body: RecordedBody | None) -> Messag
             return _record(state, uid, body, state.received.request, "client")
         case AuthenticResponse():
             return _record(state, uid, body, state.response, "client", number=state.request.record_number)
-        case AuthorizedRequest():
-            request, peer = state.authentic.incoming.request, state.authentic.peer
+        case DisclosedRequest():
+            authentic = state.authorized.authentic
+            request, peer = authentic.incoming.request, authentic.peer
             return _record(state, uid, body, request, "server", peer=peer, decision=GRANTED)
-        case RefusedRequest():
-            request, peer = state.authentic.incoming.request, state.authentic.peer
-            return _record(state, uid, body, request, "server", peer=peer, decision=refused(state.code))
+        case DisclosedRefusal():
+            authentic = state.refused.authentic
+            request, peer = authentic.incoming.request, authentic.peer
+            return _record(state, uid, body, request, "server", peer=peer, decision=refused(state.refused.code))
         case SignedResponse():
             peer, number = state.request.authorized.authentic.peer, state.request.record_number
             return _record(state, uid, body, state.response, "server", peer=peer, number=number)

@@ -1,7 +1,8 @@
 """The durable message log, as the exchange sees it. The only maker of the states that stand for "recorded".
 
 A record is durable on return from each method: its exact bytes, the global configuration it was judged by, and for server
-requests the claim of (peer server, request id), all in one transaction. There is no way to switch it off.
+requests the claim of (peer server, request id) and the access entries of the persons it names, all in one transaction. There is
+no way to switch it off.
 Records get their time-stamps afterwards (`stamper.py`), which is where an outage of the authorities may refuse new requests.
 """
 
@@ -13,24 +14,30 @@ from uuid import uuid4
 
 import asyncpg
 
+from gateway.core.disclosure.leaf import AccessEntry
+from gateway.core.identifiers import SecurityServerId
 from gateway.core.messagelog.record import RecordedBody
 from gateway.exchange.ports import Clock
 from gateway.exchange.states import (
+    AnsweredRequest,
     AuthenticResponse,
-    AuthorizedRequest,
     Body,
+    DisclosedRefusal,
+    DisclosedRequest,
     DispatchableRequest,
+    FailedRequest,
     LoggedReply,
     LoggedRequest,
     LoggedResponse,
+    RecordedAnswer,
+    RecordedFailure,
     RecordedRefusal,
-    RefusedRequest,
     SignedRequest,
     SignedResponse,
 )
 from gateway.messagelog.bodies import store_body
 from gateway.messagelog.groupcommit import GroupCommit, LogLimits, LogStats
-from gateway.messagelog.records import Recordable, moment_of, parts_of, record_of
+from gateway.messagelog.records import Recordable, entries_of, moment_of, parts_of, record_of
 
 _DEFAULT_LIMITS = LogLimits()
 
@@ -44,19 +51,21 @@ class Stamping(Protocol):
 
 
 class MessageLogWriter:
-    """ClientMessageLog and ServerMessageLog on PostgreSQL. `run` must be running; `drain` before the pool is closed."""
+    """ClientMessageLog and ServerMessageLog on PostgreSQL. `run` must be running; `drain` before the pool is closed. `server`: in
+    whose series access entries are numbered."""
 
     def __init__(
         self,
         pool: asyncpg.Pool,
         clock: Clock,
+        server: SecurityServerId,
         limits: LogLimits = _DEFAULT_LIMITS,
         stamping: Stamping | None = None,
     ) -> None:
         self._pool = pool
         self._stamping = stamping
         self._limits = limits
-        self._commits = GroupCommit(pool, clock, limits)
+        self._commits = GroupCommit(pool, clock, str(server), limits)
         # The group commit always finds a connection left; it would otherwise starve behind slow bodies.
         self._streams = asyncio.Semaphore(max(1, pool.get_max_size() - 2))
 
@@ -66,11 +75,19 @@ class MessageLogWriter:
     async def append_response(self, response: AuthenticResponse) -> LoggedResponse:
         return LoggedResponse(response, await self._append(response))
 
-    async def append_authorized(self, request: AuthorizedRequest) -> DispatchableRequest:
+    async def append_authorized(self, request: DisclosedRequest) -> DispatchableRequest:
         return DispatchableRequest(request, await self._append_new(request))
 
-    async def append_refused(self, request: RefusedRequest) -> RecordedRefusal:
+    async def append_refused(self, request: DisclosedRefusal) -> RecordedRefusal:
         return RecordedRefusal(request, await self._append_new(request))
+
+    async def append_found(self, answer: AnsweredRequest) -> RecordedAnswer:
+        await self._append_entries(answer.request, answer.found)
+        return RecordedAnswer(answer)
+
+    async def append_failed(self, failed: FailedRequest) -> RecordedFailure:
+        await self._append_entries(failed.request, failed.entries)
+        return RecordedFailure(failed)
 
     async def append_reply(self, response: SignedResponse) -> LoggedReply:
         return LoggedReply(response, await self._append(response))
@@ -95,10 +112,15 @@ class MessageLogWriter:
     async def _append(self, state: Recordable) -> int:
         body = parts_of(state).body
         stored = None if body is None else await self._store(body)
-        number = await self._commits.append(record_of(state, uuid4(), stored), moment_of(state).trust)
+        record, trust = record_of(state, uuid4(), stored), moment_of(state).trust
+        number = await self._commits.append(record, trust, entries_of(state))
         if self._stamping is not None:
             await self._stamping.recorded(number)
         return number
+
+    async def _append_entries(self, request: DispatchableRequest, entries: tuple[AccessEntry, ...]) -> None:
+        if entries:
+            await self._commits.append_entries(request.record_number, entries)
 
     async def _store(self, body: Body) -> RecordedBody:
         limits = self._limits

@@ -147,3 +147,33 @@ def archiving(problems: Iterable[str]) -> Iterator[Problem]:
             "archiving", "warn", f"Records stay in the database, they could not be archived or removed: {what}.",
             f"Bản ghi vẫn nằm trong cơ sở dữ liệu vì chưa lưu trữ hoặc xóa được: {what}.",
         )  # fmt: skip
+
+
+def no_public_log() -> Iterator[Problem]:
+    yield Problem(
+        "transparency", "warn", "Declared 'transparency: off': citizens are not told who asked for their data here.",
+        "Đã khai báo 'transparency: off': người dân không biết ai đã tra cứu dữ liệu của họ tại đây.",
+    )  # fmt: skip
+
+
+_AT_LIMIT = {
+    "stop": ("no call about persons is served", "không phục vụ yêu cầu nào về cá nhân"),
+    "degrade": ("no sensitive call is served", "không phục vụ yêu cầu về dữ liệu nhạy cảm"),
+    "alert": ("calls go on, as configured", "vẫn tiếp tục phục vụ, theo cấu hình"),
+}
+
+
+def public_log(waiting: int, seconds: float, *, alert: bool, at_limit: str | None) -> Iterator[Problem]:
+    """`seconds`: age of the oldest access record that the public log has not taken; `at_limit`: what the policy does now, None
+    below the limit."""
+    if at_limit is not None:
+        en, vi = _AT_LIMIT[at_limit]
+        yield Problem(
+            "transparency", "fail", f"{waiting} access records wait for the public log, the oldest for {int(seconds)} s: {en}.",
+            f"{waiting} bản ghi truy cập đang chờ nhật ký công khai, lâu nhất {int(seconds)} giây: {vi}.",
+        )  # fmt: skip
+    elif alert:
+        yield Problem(
+            "transparency", "warn", f"{waiting} access records wait for the public log, the oldest for {int(seconds)} s.",
+            f"{waiting} bản ghi truy cập đang chờ nhật ký công khai, lâu nhất {int(seconds)} giây.",
+        )  # fmt: skip

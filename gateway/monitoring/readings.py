@@ -42,7 +42,7 @@ def _no_certificates() -> Iterable[CertificateReading]:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Ages and lags in seconds, sizes in bytes, `log_queue` and `unstamped` in records. Counters grow only.
+    """Ages and lags in seconds, sizes in bytes, `log_queue`, `unstamped` and `disclosure_waiting` in records. Counters grow only.
 
     `tls_handshakes` is by side (`client`: links to peers, `server`: peers to us); `verdict_hits` and `verdict_misses` by what
     is remembered (`signer`, `peer`).
@@ -56,6 +56,9 @@ class Readings:
     last_stamp_age: Reading = unknown
     stamped_records: Reading = unknown
     stamp_failures: Reading = unknown
+    disclosure_waiting: Reading = unknown
+    disclosure_age: Reading = unknown
+    disclosure_submitted: Reading = unknown
     globalconf_age: Reading = unknown
     globalconf_left: Reading = unknown
     chain_verifications: Reading = unknown
@@ -91,6 +94,8 @@ class ReadingsCollector(Collector):
                 "Since the last round of time-stamping succeeded.",
                 r.last_stamp_age,
             ),
+            ("disclosure_queue_records", "Access records the public log has not taken.", r.disclosure_waiting),
+            ("disclosure_age_seconds", "How long the oldest of them has waited.", r.disclosure_age),
             ("globalconf_age_seconds", "Since the global configuration was last refreshed.", r.globalconf_age),
             (
                 "globalconf_expires_seconds",
@@ -106,6 +111,8 @@ class ReadingsCollector(Collector):
         yield self._counters("timestamp_failures", "Rounds that no authority stamped.", None, {"": r.stamp_failures})
         yield self._counters("chain_verifications", "Certificate chains checked.", None, {"": r.chain_verifications})
         yield self._counters("ocsp_verifications", "OCSP answers checked.", None, {"": r.ocsp_verifications})
+        submitted = {"": r.disclosure_submitted}
+        yield self._counters("disclosure_submitted", "Access records the public log has taken.", None, submitted)
         yield self._counters("tls_handshakes", "Full TLS handshakes with peers.", "side", r.tls_handshakes)
         yield self._counters("verdict_cache_hits", "Remembered verdicts used.", "of", r.verdict_hits)
         yield self._counters("verdict_cache_misses", "Verdicts worked out anew.", "of", r.verdict_misses)

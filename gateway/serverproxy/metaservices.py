@@ -14,8 +14,8 @@ from gateway.core.errors import MalformedMessage, ServiceUnavailable
 from gateway.core.messages.rest import SKIPPED_HEADERS, RestRequest
 from gateway.core.serverconf.metaservices import allowed_methods, hide_servers, list_methods
 from gateway.core.serverconf.model import ServiceKind
-from gateway.exchange.ports import BodySink, ServerConfSource, ServicePort, ServiceReply
-from gateway.exchange.states import DispatchableRequest
+from gateway.exchange.ports import BodySink, ServerConfSource, ServicePort
+from gateway.exchange.states import DispatchableRequest, ServiceReply
 
 FetchDescription = Callable[[str], Awaitable[bytes]]  # description URL -> document; OSError when it cannot be had
 _NOT_ECHOED = {

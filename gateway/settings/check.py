@@ -10,6 +10,8 @@ from pathlib import Path
 
 from gateway.core.errors import SettingsError
 from gateway.core.identifiers import ClientId
+from gateway.settings.codes import load_codes
+from gateway.settings.contracts import ContractSettings, contract_findings
 from gateway.settings.loader import Finding, Source, load_with_source, nearest, read_text
 from gateway.settings.log import load_log, load_witness
 from gateway.settings.names import ClientRef, GlobalGroupRef
@@ -71,6 +73,10 @@ class _Found:
                 load_log(path, files=self.files)
             case "witness":
                 load_witness(path, files=self.files)
+            case "contract" if self.files:
+                load_with_source(path, ContractSettings, contract_findings)
+            case "codes":
+                load_codes(path)
             case kind:
                 load_with_source(path, KINDS[kind], files=self.files)
 

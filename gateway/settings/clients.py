@@ -13,7 +13,9 @@ from gateway.core.messages.rest import VERBS
 from gateway.core.serverconf.metaservices import METASERVICES
 from gateway.core.serverconf.model import BASE_ENDPOINT, Endpoint
 from gateway.core.serverconf.paths import check_glob, glob_matches
+from gateway.settings.codes import Code
 from gateway.settings.common import CertificateFile, Duration, ExistingFile, HttpUrl, Strict, text
+from gateway.settings.contracts import ContractSettings, load_contract
 from gateway.settings.loader import Finding, nearest
 from gateway.settings.names import ClientName, ClientRef, GranteeName, LocalGroupRef, Piece
 from gateway.settings.openapi import openapi_endpoints
@@ -56,6 +58,7 @@ class InformationSystems(Strict):
 class RightSettings(Strict):
     to: GranteeName
     allow: Annotated[tuple[EndpointName, ...], Field(min_length=1)] | None = None
+    purposes: Annotated[tuple[Code, ...], Field(min_length=1)] | None = None
 
 
 class ServiceSettings(Strict):
@@ -64,6 +67,7 @@ class ServiceSettings(Strict):
     code: ServiceCode
     url: HttpUrl
     openapi: ExistingFile | None = None
+    contract: ExistingFile | None = None
     endpoints: tuple[EndpointName, ...] = ()
     timeout: Duration = timedelta(seconds=60)
     verify_tls: bool = True
@@ -93,6 +97,11 @@ def service_endpoints(settings: ServiceSettings) -> tuple[Endpoint, ...]:
     return settings.endpoints or tuple(dict.fromkeys(named))
 
 
+def service_name(client: ClientSettings, service: ServiceSettings, instance: str) -> str:
+    """As contracts name it: `VN/GOV/G01/dancu/person`."""
+    return f"{client.id.resolve(instance)}/{service.code}"
+
+
 def right_endpoints(right: RightSettings) -> tuple[Endpoint, ...]:
     return (BASE_ENDPOINT,) if right.allow is None else right.allow
 
@@ -119,6 +128,10 @@ def _service_findings(
             endpoints = service_endpoints(service)
         except SettingsError as e:
             yield from (Finding((*path, "openapi"), problem) for problem in e.problems)
+    if service.contract is None:
+        yield from _purposes_without_contract(service, path)
+    elif files and endpoints is not None:
+        yield from _contract_findings(service, service_name(client, service, instance), endpoints, path)
     for k, right in enumerate(service.rights):
         at = (*path, "rights", k)
         if isinstance(right.to, ClientRef):
@@ -130,6 +143,36 @@ def _service_findings(
             if endpoints is not None and not any(_meets(wanted, e) for e in endpoints):
                 close = nearest(_written(wanted), map(_written, endpoints))
                 yield Finding((*at, "allow", m), f"{_written(wanted)!r} matches no endpoint of the service{close}")
+
+
+def _purposes_without_contract(service: ServiceSettings, path: Place) -> Iterator[Finding]:
+    for k, right in enumerate(service.rights):
+        if right.purposes is not None:
+            yield Finding((*path, "rights", k, "purposes"), "belong to services with a 'contract'")
+
+
+def _contract_findings(
+    service: ServiceSettings, name: str, endpoints: tuple[Endpoint, ...], path: Place
+) -> Iterator[Finding]:
+    assert service.contract is not None
+    try:
+        contract = load_contract(service.contract, name, endpoints)
+    except SettingsError as e:
+        yield from (Finding((*path, "contract"), problem) for problem in e.problems)
+        return
+    for k, right in enumerate(service.rights):
+        allowed = _purposes_met(contract, right)
+        for m, code in enumerate(right.purposes or ()):
+            if code not in allowed:
+                text = f"the contract allows {code!r} at none of these endpoints{nearest(code, allowed)}"
+                yield Finding((*path, "rights", k, "purposes", m), text)
+
+
+def _purposes_met(contract: ContractSettings, right: RightSettings) -> set[str]:
+    """What the contract allows at the endpoints of a right."""
+    wanted = right_endpoints(right)
+    declared = ((Endpoint(e.match[0], e.match[1].glob), e.purposes) for e in contract.endpoints)
+    return {code for e, purposes in declared for code in purposes if any(w.is_base or _meets(w, e) for w in wanted)}
 
 
 def _meets(right: Endpoint, endpoint: Endpoint) -> bool:

@@ -17,7 +17,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from gateway.core.errors import SettingsError
+from gateway.settings.codes import CodesSettings
 from gateway.settings.common import ByteCount, print_duration
+from gateway.settings.contracts import ContractSettings
 from gateway.settings.demo import DemoSettings
 from gateway.settings.loader import Source, field_of, read_text, validate
 from gateway.settings.log import LogSettings, WitnessSettings
@@ -33,6 +35,8 @@ KINDS: dict[str, type[BaseModel]] = {
     "transparency": LogSettings,
     "witness": WitnessSettings,
     "demo": DemoSettings,
+    "contract": ContractSettings,
+    "codes": CodesSettings,
 }
 FIRST_LINE = re.compile(r"^# yaml-language-server: \$schema=(?:\S*/)?([a-z]+)\.json[ \t]*$", re.MULTILINE)
 

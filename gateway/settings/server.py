@@ -36,6 +36,7 @@ from gateway.settings.loader import Finding, load
 from gateway.settings.names import FullServerName, Piece
 from gateway.settings.pkcs11uri import Pkcs11Uri, parse_pkcs11_uri
 from gateway.settings.references import duplicates
+from gateway.settings.transparency import Transparency, TransparencySettings
 
 # --- small types of this file ---------------------------------------------------------------------------------------
 
@@ -251,6 +252,7 @@ class ServerSettings(Strict):
     peers: PeerSettings = PeerSettings()
     limits: LimitSettings = LimitSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    transparency: Transparency | None = None
     clients: tuple[ClientSettings, ...] = ()
 
     @property
@@ -281,6 +283,23 @@ def server_findings(settings: ServerSettings, *, files: bool = True) -> Iterator
     yield from duplicates(ids, "client")
     for i, client in enumerate(settings.clients):
         yield from client_findings(client, instance, ("clients", i), files=files)
+    yield from _transparency_findings(settings)
+
+
+def _transparency_findings(settings: ServerSettings) -> Iterator[Finding]:
+    """Nobody stops telling citizens by leaving something out."""
+    services = [
+        (("clients", i, "services", j), service)
+        for i, client in enumerate(settings.clients)
+        for j, service in enumerate(client.services)
+    ]
+    if services and settings.transparency is None:
+        what = "a server with services says how citizens learn of accesses: a mapping, or 'off'"
+        yield Finding(("transparency",), f"is required: {what}")
+    if isinstance(settings.transparency, TransparencySettings):
+        for path, service in services:
+            if service.contract is None:
+                yield Finding(path, "needs a 'contract': whom is each endpoint about?")
 
 
 def load_server(path: Path, *, files: bool = True) -> ServerSettings:

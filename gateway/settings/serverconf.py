@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
+from gateway.core.disclosure.contract import ServiceContract
 from gateway.core.errors import SettingsError
 from gateway.core.identifiers import LocalGroupId
 from gateway.core.serverconf.model import (
@@ -17,35 +18,50 @@ from gateway.core.serverconf.model import (
     Service,
     ServiceKind,
 )
-from gateway.settings.clients import ClientSettings, ServiceSettings, right_endpoints, service_endpoints
+from gateway.settings.clients import (
+    ClientSettings,
+    ServiceSettings,
+    right_endpoints,
+    service_endpoints,
+    service_name,
+)
+from gateway.settings.codes import load_codes
 from gateway.settings.common import load_certificates
+from gateway.settings.contracts import build_contract, load_contract
 from gateway.settings.server import KeySettings, ServerSettings
+from gateway.settings.transparency import TransparencySettings
 
 _CONNECTIONS = {"http": ConnectionType.HTTP, "https": ConnectionType.HTTPS, "mutual_tls": ConnectionType.MUTUAL_TLS}
 
 
 def server_conf(settings: ServerSettings) -> ServerConf:
-    """Reads certificates and OpenAPI documents. SettingsError when one of them cannot be read."""
+    """Reads certificates, OpenAPI documents and contracts. SettingsError when one of them cannot be read."""
     instance = settings.server.instance
-    clients = (_client(c, instance) for c in settings.clients)
+    clients = (
+        _client(c, instance, told=isinstance(settings.transparency, TransparencySettings)) for c in settings.clients
+    )
     internal = settings.keys.internal_tls
     return ServerConf(settings.server, {c.id: c for c in clients}, None if internal is None else _certificate(internal))
 
 
-def _client(settings: ClientSettings, instance: str) -> Client:
+def _client(settings: ClientSettings, instance: str, *, told: bool) -> Client:
+    """`told`: citizens are told of accesses, so contracts are in force."""
     systems = settings.information_systems
     return Client(
         id=settings.id.resolve(instance),
         status=ClientStatus(settings.status),
         connection=_CONNECTIONS[systems.authentication],
         certificates=tuple(der for path in systems.certificates for der in _der(path)),
-        services={s.code: _service(s) for s in settings.services},
+        services={
+            s.code: _service(s, _contract(s, service_name(settings, s, instance)) if told else None)
+            for s in settings.services
+        },
         local_groups={
             LocalGroupId(code): frozenset(m.resolve(instance) for m in members)
             for code, members in settings.local_groups.items()
         },
         rights=tuple(
-            AccessRight(right.to.resolve(instance), service.code, endpoint)
+            AccessRight(right.to.resolve(instance), service.code, endpoint, right.purposes)
             for service in settings.services
             for right in service.rights
             for endpoint in right_endpoints(right)
@@ -53,7 +69,13 @@ def _client(settings: ClientSettings, instance: str) -> Client:
     )
 
 
-def _service(settings: ServiceSettings) -> Service:
+def _contract(settings: ServiceSettings, name: str) -> ServiceContract:
+    assert settings.contract is not None  # server_findings saw to it
+    contract = load_contract(settings.contract, name, service_endpoints(settings))
+    return build_contract(contract, load_codes(contract.codes))
+
+
+def _service(settings: ServiceSettings, contract: ServiceContract | None) -> Service:
     return Service(
         code=settings.code,
         kind=ServiceKind.REST if settings.openapi is None else ServiceKind.OPENAPI3,
@@ -63,6 +85,7 @@ def _service(settings: ServiceSettings) -> Service:
         endpoints=service_endpoints(settings),
         disabled_notice=settings.disabled,
         verify_tls=settings.verify_tls,
+        contract=contract,
     )
 
 

@@ -4,6 +4,12 @@
     publisher.py   witnesses, then the checkpoint             files.py       the public folder, as anything can serve it
     serving.py     that folder, and receipts, over HTTP       fsck.py        everything against everything
 
+And, on a provider's server, the way of access records to that log:
+
+    outbox.py      the exchange's DisclosureLog: room, promise, backlog policy, submission in the background
+    waiting.py     its SQL: what waits, what the log has taken                delivery.py   leaves over HTTP
+
 Rules: the commit of a batch is the only serialisation point; what a checkpoint needs is durable before it is published; recovery is
-the code that runs normally; a log that finds two histories freezes itself and keeps the evidence.
+the code that runs normally; a log that finds two histories freezes itself and keeps the evidence. What waits for the log stands in
+the provider's database, in the transaction of the message record; the outbox remembers no more than a count.
 """

@@ -12,8 +12,8 @@ from yarl import URL
 from gateway.core.errors import ServiceUnavailable
 from gateway.core.messages.rest import MAX_HEADERS
 from gateway.core.serverconf.model import Client, Service
-from gateway.exchange.ports import BodySink, ServerConfSource, ServiceReply
-from gateway.exchange.states import Body, DispatchableRequest
+from gateway.exchange.ports import BodySink, ServerConfSource
+from gateway.exchange.states import Body, DispatchableRequest, ServiceReply
 from gateway.transport.tls import service_client_context, unchecked_service_context
 
 _CONNECT_SECONDS = 30.0  # reference 8.5

@@ -14,7 +14,7 @@ import pytest
 
 from tests.architecture.source import ROOT, Module, calls, imports, module, modules
 
-_VALUES = {"Moment", "InformationSystem", "SignedParts"}  # carried along; they vouch for nothing
+_VALUES = {"Moment", "InformationSystem", "SignedParts", "ServiceReply"}  # carried along; they vouch for nothing
 
 
 def states() -> Module:
@@ -77,7 +77,15 @@ def test_no_state_is_forged_by_copying() -> None:
     assert found == []
 
 
-_APPENDS = {"append_request", "append_response", "append_authorized", "append_refused", "append_reply"}
+_APPENDS = {
+    "append_request",
+    "append_response",
+    "append_authorized",
+    "append_refused",
+    "append_found",
+    "append_failed",
+    "append_reply",
+}
 
 
 def test_there_is_no_log_that_forgets() -> None:
@@ -117,7 +125,18 @@ _STEPS = [
     ("client_side.py", "return await ports.log.append_response(authentic)", "return authentic"),
     ("client_side.py", "signed = await sign_request(routed, ports.signer, ports.batches)", "signed = routed"),
     ("client_side.py", "authentic = _authenticate(logged, reply, _moment(ports), ports.verdicts)", "authentic = reply"),
-    ("server_side.py", "dispatchable = await ports.log.append_authorized(decided)", "dispatchable = decided"),
+    (
+        "server_side.py",
+        "dispatchable = await ports.log.append_authorized(discloser.request(decided))  # 7, 8",
+        "dispatchable = discloser.request(decided)",
+    ),
+    (
+        "server_side.py",
+        "dispatchable = await ports.log.append_authorized(discloser.request(decided))  # 7, 8",
+        "dispatchable = await ports.log.append_authorized(decided)",
+    ),
+    ("server_side.py", "recorded = await ports.log.append_found(answered)  # 10", "recorded = answered"),
+    ("server_side.py", "disclosed = await ports.disclosure.release(recorded)  # 10", "disclosed = recorded"),
     ("server_side.py", "return await ports.log.append_reply(signed)", "return signed"),
     ("server_side.py", "authentic = _authenticate(incoming, delivery.message.ocsp, ports)", "authentic = incoming"),
     ("server_side.py", "decided = _decide(authentic, conf)", "decided = authentic"),

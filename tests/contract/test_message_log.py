@@ -17,12 +17,13 @@ from gateway.core.messagelog.record import StoredRecord
 from gateway.exchange.ports import ClientMessageLog, ServerMessageLog
 from gateway.exchange.states import (
     AuthenticResponse,
-    AuthorizedRequest,
     Body,
-    RefusedRequest,
+    DisclosedRefusal,
+    DisclosedRequest,
     SignedRequest,
     SignedResponse,
 )
+from gateway.messagelog.access import StoredEntry, stored_entry
 from gateway.messagelog.reader import MessageLogReader
 from gateway.messagelog.writer import MessageLogWriter
 from gateway.storage.database import Database
@@ -31,9 +32,13 @@ from tests.support.log_states import (
     CONF,
     NOW,
     OTHER_PEER,
+    SERVER,
     PatternBody,
+    access_entries,
+    answered_request,
     authentic_response,
     authorized_request,
+    failed_request,
     refused_request,
     signed_request,
     signed_response,
@@ -53,6 +58,7 @@ class Subject:
     recorded: Callable[[str], Awaitable[Sequence[StoredRecord]]]
     body: Callable[[StoredRecord], Awaitable[bytes]]
     configuration: Callable[[str], Awaitable[object]]
+    entries: Callable[[], Awaitable[Sequence[StoredEntry]]]
 
 
 @pytest_asyncio.fixture(params=["memory", "postgresql"])
@@ -60,10 +66,10 @@ async def subject(request: pytest.FixtureRequest, database: Database) -> AsyncIt
     if request.param == "memory":
         yield _in_memory(MemoryMessageLog())
         return
-    writer, reader = MessageLogWriter(database.pool, lambda: NOW), MessageLogReader(database.pool)
+    writer, reader = MessageLogWriter(database.pool, lambda: NOW, SERVER), MessageLogReader(database.pool)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.run())
-        yield _on_postgresql(writer, reader)
+        yield _on_postgresql(writer, reader, database)
         await writer.drain()
 
 
@@ -78,10 +84,13 @@ def _in_memory(log: MemoryMessageLog) -> Subject:
     async def configuration(fingerprint: str) -> object:
         return log.configurations[fingerprint].files
 
-    return Subject(log, recorded, body, configuration)
+    async def entries() -> Sequence[StoredEntry]:
+        return log.entries
+
+    return Subject(log, recorded, body, configuration, entries)
 
 
-def _on_postgresql(writer: MessageLogWriter, reader: MessageLogReader) -> Subject:
+def _on_postgresql(writer: MessageLogWriter, reader: MessageLogReader, database: Database) -> Subject:
     async def recorded(message_id: str) -> Sequence[StoredRecord]:
         return sorted([s async for s in reader.by_message_id(message_id)], key=lambda s: s.number)
 
@@ -89,7 +98,11 @@ def _on_postgresql(writer: MessageLogWriter, reader: MessageLogReader) -> Subjec
         assert stored.record.body is not None
         return b"".join([piece async for piece in reader.body(stored.record.body)])
 
-    return Subject(writer, recorded, body, reader.configuration)
+    async def entries() -> Sequence[StoredEntry]:
+        rows = await database.pool.fetch("SELECT * FROM access_record ORDER BY number")
+        return [stored_entry(row) for row in rows]
+
+    return Subject(writer, recorded, body, reader.configuration, entries)
 
 
 async def test_the_four_points_of_an_exchange(subject: Subject) -> None:
@@ -97,19 +110,19 @@ async def test_the_four_points_of_an_exchange(subject: Subject) -> None:
     logged = await subject.log.append_request(sent)
     answer: AuthenticResponse = authentic_response(logged)
     given = await subject.log.append_response(answer)
-    taken: AuthorizedRequest = authorized_request(message_id="m-1")
+    taken: DisclosedRequest = authorized_request(message_id="m-1")
     dispatchable = await subject.log.append_authorized(taken)
     reply: SignedResponse = signed_response(dispatchable)
     leaving = await subject.log.append_reply(reply)
 
-    assert (logged.signed, given.authentic, dispatchable.authorized, leaving.signed) == (sent, answer, taken, reply)
+    assert (logged.signed, given.authentic, dispatchable.disclosed, leaving.signed) == (sent, answer, taken, reply)
     records = await subject.recorded("m-1")
     numbers = [logged.record_number, given.record_number, dispatchable.record_number, leaving.record_number]
     assert [s.number for s in records] == numbers == sorted(set(numbers))
     facts = [
         (r.side, r.kind, r.request_id, r.peer_server, r.decision, r.request_number) for r in (s.record for s in records)
     ]
-    ours, theirs = sent.received.request.request_id, taken.authentic.incoming.request.request_id
+    ours, theirs = sent.received.request.request_id, taken.authorized.authentic.incoming.request.request_id
     assert facts == [
         ("client", "request", ours, None, None, None),
         ("client", "response", ours, None, None, numbers[0]),
@@ -117,7 +130,7 @@ async def test_the_four_points_of_an_exchange(subject: Subject) -> None:
         ("server", "response", theirs, "VN/GOV/G22/ss1", None, numbers[2]),
     ]
     for stored, parts in zip(
-        records, (sent.parts, answer.parts, taken.authentic.incoming.parts, reply.parts), strict=True
+        records, (sent.parts, answer.parts, taken.authorized.authentic.incoming.parts, reply.parts), strict=True
     ):
         record = stored.record
         assert (record.part, record.signature) == (parts.part, parts.signature)
@@ -128,9 +141,9 @@ async def test_the_four_points_of_an_exchange(subject: Subject) -> None:
 
 
 async def test_a_refusal_is_recorded_with_its_code(subject: Subject) -> None:
-    refused: RefusedRequest = refused_request()
+    refused: DisclosedRefusal = refused_request()
     recorded = await subject.log.append_refused(refused)
-    assert recorded.refused == refused
+    assert recorded.disclosed == refused
     (stored,) = await subject.recorded("message")
     assert (stored.number, stored.record.decision) == (recorded.record_number, "refused:access_denied")
 
@@ -162,8 +175,8 @@ async def test_bodies(subject: Subject, body: Body | None, content: bytes | None
 @pytest.mark.parametrize("second", [authorized_request, refused_request])
 async def test_a_request_is_accepted_once(
     subject: Subject,
-    first: Callable[[str], AuthorizedRequest | RefusedRequest],
-    second: Callable[[str], AuthorizedRequest | RefusedRequest],
+    first: Callable[[str], DisclosedRequest | DisclosedRefusal],
+    second: Callable[[str], DisclosedRequest | DisclosedRefusal],
 ) -> None:
     id = str(uuid.uuid4())
     await _append(subject, first(id))
@@ -173,8 +186,8 @@ async def test_a_request_is_accepted_once(
     assert len(await subject.recorded("message")) == 1  # a replay leaves nothing
 
 
-async def _append(subject: Subject, request: AuthorizedRequest | RefusedRequest) -> object:
-    if isinstance(request, AuthorizedRequest):
+async def _append(subject: Subject, request: DisclosedRequest | DisclosedRefusal) -> object:
+    if isinstance(request, DisclosedRequest):
         return await subject.log.append_authorized(request)
     return await subject.log.append_refused(request)
 
@@ -214,3 +227,50 @@ async def test_many_at_once_are_all_there(subject: Subject) -> None:
     numbers = sorted(entry.record_number for entry in logged)
     assert len(set(numbers)) == 300
     assert [s.number for s in await subject.recorded("message")] == numbers
+
+
+# --- access entries -------------------------------------------------------------------------------------------------------
+
+
+async def test_entries_are_written_with_their_record(subject: Subject) -> None:
+    named, attempt = access_entries("999300000017", "999204000058"), access_entries("999173000034", outcome="refused")
+    dispatchable = await subject.log.append_authorized(authorized_request(entries=named))
+    refusal = await subject.log.append_refused(refused_request(entries=attempt))
+    found = access_entries("999070000015")
+    answer = answered_request(dispatchable, found=found)
+    assert (await subject.log.append_found(answer)).answered is answer
+    failure = failed_request(dispatchable, access_entries("999300000017", outcome="failed", follows="x"))
+    assert (await subject.log.append_failed(failure)).failed is failure
+
+    stored = await subject.entries()
+    assert [s.number for s in stored] == [1, 2, 3, 4, 5]
+    assert [s.entry for s in stored] == [*named, *attempt, *found, *failure.entries]
+    of_request, of_refusal = dispatchable.record_number, refusal.record_number
+    assert [s.message_number for s in stored] == [of_request, of_request, of_refusal, of_request, of_request]
+    assert {s.server for s in stored} == {str(SERVER)}
+
+
+async def test_nothing_found_writes_nothing(subject: Subject) -> None:
+    dispatchable = await subject.log.append_authorized(authorized_request())
+    await subject.log.append_found(answered_request(dispatchable))
+    await subject.log.append_failed(failed_request(dispatchable, ()))
+    assert await subject.entries() == []
+
+
+async def test_a_replay_takes_no_number(subject: Subject) -> None:
+    id = str(uuid.uuid4())
+    requests = [authorized_request(id, entries=access_entries("999300000017")) for _ in range(5)]
+    outcomes = await asyncio.gather(*(subject.log.append_authorized(r) for r in requests), return_exceptions=True)
+    assert sum(isinstance(o, ReplayedRequest) for o in outcomes) == 4
+    await subject.log.append_refused(refused_request(entries=access_entries("999204000058")))
+    assert [s.number for s in await subject.entries()] == [1, 2]
+
+
+async def test_many_at_once_have_every_number_once(subject: Subject) -> None:
+    async def exchange(n: int) -> None:
+        entries = access_entries(*(f"9993000{i:05}" for i in range(n % 3)))
+        dispatchable = await subject.log.append_authorized(authorized_request(entries=entries))
+        await subject.log.append_found(answered_request(dispatchable, found=access_entries("999204000058")))
+
+    await asyncio.gather(*(exchange(n) for n in range(60)))
+    assert [s.number for s in await subject.entries()] == list(range(1, 121))

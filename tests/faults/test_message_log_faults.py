@@ -27,6 +27,7 @@ from gateway.storage.database import Database, EmbeddedDatabase, open_database, 
 from gateway.storage.embedded import EmbeddedPostgres
 from tests.support.log_states import (
     NOW,
+    SERVER,
     PatternBody,
     authorized_request,
     configuration,
@@ -43,7 +44,7 @@ CUTS: list[Cut] = ["lost", "kept"]
 
 @asynccontextmanager
 async def writing(database: Database, limits: LogLimits | None = None) -> AsyncIterator[MessageLogWriter]:
-    writer = MessageLogWriter(database.pool, lambda: NOW, limits or LogLimits())
+    writer = MessageLogWriter(database.pool, lambda: NOW, SERVER, limits or LogLimits())
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.run())
         yield writer
@@ -261,7 +262,7 @@ async def _kill_under_load(database: Database, kills: int) -> tuple[dict[str, in
     async def load(writer: MessageLogWriter) -> None:
         while not stop.is_set():
             request = authorized_request()
-            id = request.authentic.incoming.request.request_id
+            id = request.authorized.authentic.incoming.request.request_id
             try:
                 acknowledged[id] = (await writer.append_authorized(request)).record_number
             except (EvidenceUnavailable, ReplayedRequest):

@@ -265,6 +265,7 @@ def write_settings(place: Place, folder: Path, database: Path) -> None:
             "ocsp": f"{host}1:{OCSP_PORT}",
             "admin": f"{host}1:{ADMIN_PORT}",
         },
+        "transparency": "off",
         "peers": {"port": PORT, "ocsp_port": OCSP_PORT, "tls": "interop"},
         "clients": [
             {"id": "COM/4321/TestClient", "information_systems": {"authentication": "http"}},

@@ -186,6 +186,7 @@ class Country:
             "server": f"VN/GOV/{s.member}/{s.code}",
             "global_configuration": {"anchor": f"http://{self.registry}/anchor.xml", "refresh": "1s"},
             "database": {"embedded": str(self.folder / "pg"), "name": _database(s)},
+            "transparency": "off",
             "keys": {"signing": key, "authentication": auth, "internal_tls": tls},
             "state": str(self.folder / "state" / s.name),
             "listen": {

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
+from gateway.core.disclosure.contract import Sensitivity
 from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.identifiers import MemberId
 from gateway.core.serverconf.model import ServerConf
@@ -21,25 +22,31 @@ from gateway.exchange.client_side import ClientSide
 from gateway.exchange.ports import (
     ClientMessageLog,
     Clock,
+    DisclosureLog,
     GlobalConf,
     Peer,
     PeerReply,
     ServerConfSource,
     ServerMessageLog,
     ServicePort,
-    ServiceReply,
     Signer,
 )
 from gateway.exchange.server_side import ServerSide
 from gateway.exchange.states import (
+    AnsweredRequest,
     AuthenticResponse,
-    AuthorizedRequest,
+    DisclosedRefusal,
+    DisclosedReply,
+    DisclosedRequest,
     DispatchableRequest,
+    FailedRequest,
     LoggedReply,
     LoggedRequest,
     LoggedResponse,
+    RecordedAnswer,
+    RecordedFailure,
     RecordedRefusal,
-    RefusedRequest,
+    ServiceReply,
     SignedRequest,
     SignedResponse,
 )
@@ -77,6 +84,7 @@ class Journal:
             serverconf=_ServerConf(self, ports.serverconf),
             signer=_Signer(self, ports.signer),
             log=_ServerLog(self, ports.log),
+            disclosure=_Disclosure(self, ports.disclosure),
             service=_Service(self, ports.service),
         )
 
@@ -154,14 +162,32 @@ class _ServerLog:
     def __init__(self, journal: Journal, port: ServerMessageLog) -> None:
         self._journal, self._port = journal, port
 
-    async def append_authorized(self, request: AuthorizedRequest) -> DispatchableRequest:
+    async def append_authorized(self, request: DisclosedRequest) -> DispatchableRequest:
         return await self._journal.awaited("log request", lambda: self._port.append_authorized(request))
 
-    async def append_refused(self, request: RefusedRequest) -> RecordedRefusal:
+    async def append_refused(self, request: DisclosedRefusal) -> RecordedRefusal:
         return await self._journal.awaited("log refusal", lambda: self._port.append_refused(request))
+
+    async def append_found(self, answer: AnsweredRequest) -> RecordedAnswer:
+        return await self._journal.awaited("log found", lambda: self._port.append_found(answer))
+
+    async def append_failed(self, failed: FailedRequest) -> RecordedFailure:
+        return await self._journal.awaited("log failure", lambda: self._port.append_failed(failed))
 
     async def append_reply(self, response: SignedResponse) -> LoggedReply:
         return await self._journal.awaited("log reply", lambda: self._port.append_reply(response))
+
+
+class _Disclosure:
+    def __init__(self, journal: Journal, port: DisclosureLog) -> None:
+        self._journal, self._port = journal, port
+        self.provider, self.official_key = port.provider, port.official_key
+
+    def ensure_room(self, sensitivity: Sensitivity) -> None:
+        self._journal.made("room", lambda: self._port.ensure_room(sensitivity))
+
+    async def release(self, answer: RecordedAnswer) -> DisclosedReply:
+        return await self._journal.awaited("release", lambda: self._port.release(answer))
 
 
 class _Service:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -9,25 +10,35 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from gateway.core.digest import Digest, DigestAlgorithm, sha512
+from gateway.core.disclosure.leaf import AccessEntry, make_entry
+from gateway.core.disclosure.record import Access, Outcome
 from gateway.core.globalconf.model import GlobalConfiguration, OptionalParts, SharedParameters
 from gateway.core.identifiers import SecurityServerId
 from gateway.core.messages.rest import build_request, build_response
 from gateway.core.serverconf.access import Grant
 from gateway.core.serverconf.model import Client
 from gateway.core.signing.verify import VerifiedSignature
+from gateway.core.subjects.kinds import Person
 from gateway.exchange.states import (
     AdmittedRequest,
+    AnsweredRequest,
     AuthenticRequest,
     AuthenticResponse,
     AuthorizedRequest,
     Body,
+    DisclosedRefusal,
+    DisclosedReply,
+    DisclosedRequest,
     DispatchableRequest,
+    FailedRequest,
     IncomingRequest,
     LoggedRequest,
     Moment,
     ReceivedRequest,
+    RecordedAnswer,
     RefusedRequest,
     RoutedRequest,
+    ServiceReply,
     SignedParts,
     SignedRequest,
     SignedResponse,
@@ -35,6 +46,7 @@ from gateway.exchange.states import (
 
 NOW = datetime(2026, 11, 24, 8, 0, 0, 123456, tzinfo=UTC)
 PEER = SecurityServerId("VN", "GOV", "G22", "ss1")
+SERVER = SecurityServerId("VN", "GOV", "G01", "ss1")
 OTHER_PEER = SecurityServerId("VN", "GOV", "G15", "ss1")
 _SIGNER = cast("VerifiedSignature", None)
 _REQUEST = build_request(
@@ -88,25 +100,57 @@ def authentic_request(
     return AuthenticRequest(incoming, peer, _SIGNER)
 
 
+def access_entries(*numbers: str, outcome: Outcome = "granted", follows: str = "") -> tuple[AccessEntry, ...]:
+    """One entry for each citizen."""
+    access = Access(
+        time=NOW,
+        consumer="VN/GOV/G22/dvc",
+        service="VN/GOV/G01/dancu/person",
+        purpose="DVC-GIAI-QUYET-HO-SO",
+        legal_basis="ND-63-2024",
+        official="",
+        request_hash="00" * 64,
+        categories=("identity",),
+        outcome=outcome,
+        case="Hồ sơ 12",
+        signature_hash="11" * 64,
+    )
+    persons = (Person("vn-personal-number", number) for number in numbers)
+    return tuple(make_entry(access, person, 1, secrets.token_bytes(32), follows) for person in persons)
+
+
 def authorized_request(
     request_id: str | None = None,
     *,
     peer: SecurityServerId = PEER,
     message_id: str = "message",
     body: Body | None = None,
-) -> AuthorizedRequest:
+    entries: tuple[AccessEntry, ...] = (),
+) -> DisclosedRequest:
     authentic = authentic_request(request_id, peer=peer, message_id=message_id, body=body)
-    return AuthorizedRequest(authentic, None, Grant("metaservice"))
+    return DisclosedRequest(AuthorizedRequest(authentic, None, Grant("metaservice"), None), entries)
 
 
-def refused_request(request_id: str | None = None, *, peer: SecurityServerId = PEER) -> RefusedRequest:
-    return RefusedRequest(authentic_request(request_id, peer=peer), "access_denied", "no right")
+def refused_request(
+    request_id: str | None = None, *, peer: SecurityServerId = PEER, entries: tuple[AccessEntry, ...] = ()
+) -> DisclosedRefusal:
+    refused = RefusedRequest(authentic_request(request_id, peer=peer), "access_denied", "no right", None)
+    return DisclosedRefusal(refused, entries)
+
+
+def answered_request(request: DispatchableRequest, *, found: tuple[AccessEntry, ...] = ()) -> AnsweredRequest:
+    return AnsweredRequest(request, ServiceReply(200, "OK", [], None), found)
+
+
+def failed_request(request: DispatchableRequest, entries: tuple[AccessEntry, ...]) -> FailedRequest:
+    return FailedRequest(request, entries)
 
 
 def signed_response(request: DispatchableRequest, *, body: Body | None = None) -> SignedResponse:
     asked = request.incoming.request
     response = replace(_RESPONSE, message_id=asked.message_id, request_id=asked.request_id)
-    return SignedResponse(request, response, signed_parts(response.raw, body), Moment(NOW, CONF))
+    disclosed = DisclosedReply(RecordedAnswer(answered_request(request)), None)
+    return SignedResponse(disclosed, response, signed_parts(response.raw, body), Moment(NOW, CONF))
 
 
 class PatternBody:

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+from gateway.core.disclosure.leaf import AccessEntry
 from gateway.core.errors import ReplayedRequest
 from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.messagelog.record import MessageRecord, RecordedBody, StoredRecord
 from gateway.exchange.states import (
+    AnsweredRequest,
     AuthenticResponse,
-    AuthorizedRequest,
     Body,
+    DisclosedRefusal,
+    DisclosedRequest,
     DispatchableRequest,
+    FailedRequest,
     LoggedReply,
     LoggedRequest,
     LoggedResponse,
+    RecordedAnswer,
+    RecordedFailure,
     RecordedRefusal,
-    RefusedRequest,
     SignedRequest,
     SignedResponse,
 )
-from gateway.messagelog.records import Recordable, moment_of, parts_of, record_of
+from gateway.messagelog.access import StoredEntry
+from gateway.messagelog.records import Recordable, entries_of, moment_of, parts_of, record_of
 
 
 class MemoryMessageLog:
-    """`records` in order, `configurations` by fingerprint, `claims` used up. Bodies always stand in the record."""
+    """`records` and access `entries` in order, `configurations` by fingerprint, `claims` used up. Bodies stand in the record."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: str = "VN/GOV/G01/ss1") -> None:
+        self._server = server
         self.records: list[StoredRecord] = []
+        self.entries: list[StoredEntry] = []
         self.configurations: dict[str, GlobalConfiguration] = {}
         self.claims: set[tuple[str, str]] = set()
 
@@ -37,11 +45,19 @@ class MemoryMessageLog:
     async def append_response(self, response: AuthenticResponse) -> LoggedResponse:
         return LoggedResponse(response, await self._append(response))
 
-    async def append_authorized(self, request: AuthorizedRequest) -> DispatchableRequest:
+    async def append_authorized(self, request: DisclosedRequest) -> DispatchableRequest:
         return DispatchableRequest(request, await self._append(request))
 
-    async def append_refused(self, request: RefusedRequest) -> RecordedRefusal:
+    async def append_refused(self, request: DisclosedRefusal) -> RecordedRefusal:
         return RecordedRefusal(request, await self._append(request))
+
+    async def append_found(self, answer: AnsweredRequest) -> RecordedAnswer:
+        self._number(answer.request.record_number, answer.found)
+        return RecordedAnswer(answer)
+
+    async def append_failed(self, failed: FailedRequest) -> RecordedFailure:
+        self._number(failed.request.record_number, failed.entries)
+        return RecordedFailure(failed)
 
     async def append_reply(self, response: SignedResponse) -> LoggedReply:
         return LoggedReply(response, await self._append(response))
@@ -58,7 +74,12 @@ class MemoryMessageLog:
         conf = moment_of(state).trust
         self.configurations[conf.fingerprint] = conf
         self.records.append(StoredRecord(len(self.records) + 1, record))
+        self._number(self.records[-1].number, entries_of(state))
         return self.records[-1].number
+
+    def _number(self, message: int, entries: tuple[AccessEntry, ...]) -> None:
+        for entry in entries:
+            self.entries.append(StoredEntry(self._server, len(self.entries) + 1, message, entry))
 
 
 async def _recorded(body: Body | None) -> RecordedBody | None:

@@ -10,6 +10,7 @@ framed and decoded. Break it in one line:
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from gateway.core.digest import DigestAlgorithm
+from gateway.core.disclosure.contract import EndpointContract, service_contract
+from gateway.core.disclosure.leaf import SEED_SIZE
 from gateway.core.errors import GatewayError, KeyTokenError
 from gateway.core.globalconf.directory import SHARED, PartReference, build_directory
 from gateway.core.globalconf.model import (
@@ -55,9 +58,9 @@ from gateway.exchange.batching import SigningBatches
 from gateway.exchange.blame import fault_of
 from gateway.exchange.client_side import ClientCall, ClientSide, exchange_as_client
 from gateway.exchange.peers import PeerVerdicts
-from gateway.exchange.ports import ExchangeSummary, PeerReply, ServiceReply, Side
+from gateway.exchange.ports import ExchangeSummary, PeerReply, Side
 from gateway.exchange.server_side import ServerSide
-from gateway.exchange.states import Body, DispatchableRequest, InformationSystem, LoggedResponse
+from gateway.exchange.states import Body, DispatchableRequest, InformationSystem, LoggedResponse, ServiceReply
 from gateway.transport.spool import InlineBody
 from gateway.trust.authority import (
     Authority,
@@ -71,6 +74,7 @@ from gateway.trust.authority import (
 )
 from gateway.trust.responder import OcspResponder
 from gateway.trust.status import CertificateIndex, IssuedCertificate, Revocation
+from tests.support.memory_disclosure import MemoryDisclosure
 from tests.support.memory_log import MemoryMessageLog
 from tests.support.wire import End, Wire
 
@@ -241,6 +245,7 @@ class InstanceSimulator:
         self.consumer = SimulatedServer(self, CONSUMER, (DVC, HOTICH))
         self.provider = SimulatedServer(self, PROVIDER, (DANCU,))
         self.service = ScriptedService()
+        self.disclosure = MemoryDisclosure()
         self._open_service()
         self.shared = self._shared_parameters()
         self.publish()
@@ -370,6 +375,11 @@ class InstanceSimulator:
         """The provider's rights, all of them."""
         self._change_provider(rights=rights)
 
+    def declare(self, *endpoints: EndpointContract) -> None:
+        """The contract of `person`: what it says of whom its messages are about."""
+        service = self.provider.conf.clients[DANCU].services["person"]
+        self.offer_service(replace(service, contract=service_contract(endpoints)))
+
     def offer_service(self, service: Service) -> None:
         client = self.provider.conf.clients[DANCU]
         self._change_provider(services={**client.services, service.code: service})
@@ -462,9 +472,11 @@ class InstanceSimulator:
             serverconf=_ServerConfOf(server),
             signer=server,
             log=server.log,
+            disclosure=self.disclosure,
             service=self.service,
             observer=server.seen,
             verdicts=server.signer_verdicts,
             peers=server.peer_verdicts,
             batches=SigningBatches(),
+            new_seed=lambda: secrets.token_bytes(SEED_SIZE),
         )

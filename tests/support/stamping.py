@@ -18,14 +18,14 @@ from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.identifiers import MemberId
 from gateway.core.messagelog.record import MessageRecord
 from gateway.core.signing.timestamp import verify_timestamp
-from gateway.messagelog.batch import write_batch
+from gateway.messagelog.batch import Batch, write_batch
 from gateway.messagelog.groupcommit import LogLimits
 from gateway.messagelog.records import record_of
 from gateway.messagelog.stamper import StampPolicy, TimeStamper
 from gateway.messagelog.tsaclient import Token
 from gateway.messagelog.writer import MessageLogWriter
 from gateway.storage.database import Database
-from tests.support.log_states import CONF, NOW, signed_request
+from tests.support.log_states import CONF, NOW, SERVER, signed_request
 from tests.support.pki import Pki
 
 PKI = Pki(now=NOW.replace(microsecond=0))
@@ -69,7 +69,7 @@ class StampedLog:
     async def write(self, count: int) -> list[int]:
         """Numbers of new records, each with a signature of its own."""
         async with self.database.pool.acquire() as connection:
-            numbers = await write_batch(connection, [record() for _ in range(count)], {})
+            numbers = await write_batch(connection, Batch([record() for _ in range(count)], [], str(SERVER)), {})
         return sorted(numbers.values())
 
     async def waiting(self) -> list[int]:
@@ -79,7 +79,7 @@ class StampedLog:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[MessageLogWriter]:
         """The stamper and a writer at work."""
-        writer = MessageLogWriter(self.database.pool, lambda: self.now, LogLimits(), self.stamper)
+        writer = MessageLogWriter(self.database.pool, lambda: self.now, SERVER, LogLimits(), self.stamper)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(writer.run())
             stamping = tasks.create_task(self.stamper.run())

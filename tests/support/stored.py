@@ -11,16 +11,17 @@ from gateway.core.messagelog.record import GRANTED, MessageRecord, RecordedBody,
 from gateway.core.signing.timestamp import verify_timestamp
 from gateway.core.signing.xades import parse_signature
 from gateway.messagelog import stamps
-from gateway.messagelog.batch import write_batch
+from gateway.messagelog.batch import Batch, write_batch
 from gateway.messagelog.tsaclient import Token
 from gateway.storage.database import Database
 from tests.support.containers import ContainerWorld, StampKind, tree_around
+from tests.support.log_states import SERVER
 
 
 async def store(database: Database, records: Sequence[MessageRecord]) -> list[int]:
     """Their numbers."""
     async with database.pool.acquire() as connection:
-        numbers = await write_batch(connection, records, {"f": {"instance-identifier": b"VN"}})
+        numbers = await write_batch(connection, Batch(records, [], str(SERVER)), {"f": {"instance-identifier": b"VN"}})
     return [numbers[record.uid] for record in records]
 
 

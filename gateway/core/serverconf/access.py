@@ -13,9 +13,11 @@ from gateway.core.serverconf.paths import glob_matches, path_segments, readings
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`rule`: the right that matched, for people; `metaservice` for those."""
+    """`rule`: the first right that matched, for people; `metaservice` for those. `purposes`: codes of the purposes that all rights
+    that matched allow together; None when one of them leaves that to the service's contract."""
 
     rule: str
+    purposes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +47,33 @@ def decide_access(
     found = provider.services.get(service.service_code)
     if found is None or service.service_version is not None:
         return Denial("unknown_service", f"Unknown service: {service}")
-    right = _matching_right(provider, groups, client, found.code, verb, service_path)
-    if isinstance(right, Denial):
-        return right
-    if right is None:
+    rights = _matching_rights(provider, groups, client, found.code, verb, service_path)
+    if isinstance(rights, Denial):
+        return rights
+    if not rights:
         return Denial("access_denied", f"Request is not allowed: {service}")
     if found.disabled_notice is not None:
         return Denial("service_disabled", f"Service {service} is disabled: {found.disabled_notice}")
-    return found, Grant(_print_right(right))
+    return found, Grant(_print_right(rights[0]), _purposes(rights))
 
 
-def _matching_right(
+def _purposes(rights: tuple[AccessRight, ...]) -> frozenset[str] | None:
+    if any(right.purposes is None for right in rights):
+        return None
+    return frozenset(code for right in rights for code in right.purposes or ())
+
+
+def _matching_rights(
     provider: Client, groups: frozenset[GlobalGroupId], client: ClientId, code: str, verb: str, service_path: str
-) -> AccessRight | Denial | None:
+) -> tuple[AccessRight, ...] | Denial:
     """A right to the whole service needs an unambiguous path too: the provider may serve several things under one URL."""
     try:
         segments = path_segments(service_path)
     except MalformedMessage as e:
         return Denial("access_denied", f"Request is not allowed: {e.safe_detail}")
     paths = readings(segments)
-    for right in rights_of(provider, groups, client, code):
-        if right.endpoint.is_base or _covers(right.endpoint, verb, paths):
-            return right
-    return None
+    rights = rights_of(provider, groups, client, code)
+    return tuple(right for right in rights if right.endpoint.is_base or _covers(right.endpoint, verb, paths))
 
 
 def _covers(endpoint: Endpoint, verb: str, paths: tuple[str, ...]) -> bool:

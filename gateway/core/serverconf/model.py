@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from gateway.core.disclosure.contract import ServiceContract
 from gateway.core.identifiers import ClientId, GlobalGroupId, LocalGroupId, MemberId, SecurityServerId, SubsystemId
 
 
@@ -50,17 +51,20 @@ Subject: TypeAlias = MemberId | SubsystemId | GlobalGroupId | LocalGroupId
 
 @dataclass(frozen=True, slots=True)
 class AccessRight:
-    """`subject` may use `endpoint` of the service. A member does not stand for its subsystems (no inheritance)."""
+    """`subject` may use `endpoint` of the service, for `purposes` (codes; None: those of the contract). A member does not stand
+    for its subsystems (no inheritance)."""
 
     subject: Subject
     service_code: str
     endpoint: Endpoint
+    purposes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """`url`: base URL; `description_url`: where the OpenAPI 3 document is (URL or `file:` path), OPENAPI3 only;
-    `timeout`: seconds until the service must have answered; `disabled_notice`: None = enabled."""
+    `timeout`: seconds until the service must have answered; `disabled_notice`: None = enabled; `contract`: None on a server that
+    declares itself to keep no citizens' records."""
 
     code: str
     kind: ServiceKind
@@ -70,6 +74,7 @@ class Service:
     endpoints: tuple[Endpoint, ...] = ()
     disabled_notice: str | None = None
     verify_tls: bool = True
+    contract: ServiceContract | None = None
 
 
 @dataclass(frozen=True, slots=True)

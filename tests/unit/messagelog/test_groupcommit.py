@@ -18,12 +18,12 @@ from gateway.core.messagelog.record import MessageRecord
 from gateway.messagelog.groupcommit import GroupCommit, LogLimits
 from gateway.messagelog.records import record_of
 from gateway.storage.database import Database
-from tests.support.log_states import CONF, NOW, authorized_request, configuration, signed_request
+from tests.support.log_states import CONF, NOW, SERVER, authorized_request, configuration, signed_request
 
 
 @asynccontextmanager
 async def running(database: Database, limits: LogLimits) -> AsyncIterator[GroupCommit]:
-    log = GroupCommit(database.pool, lambda: NOW, limits)
+    log = GroupCommit(database.pool, lambda: NOW, str(SERVER), limits)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(log.run())
         yield log
@@ -127,14 +127,14 @@ async def test_a_record_the_database_refuses_takes_nobody_along(database: Databa
 
 async def test_too_much_waiting_is_refused_at_once(database: Database) -> None:
     for limits in (LogLimits(queue_records=2, patience=0.05), LogLimits(queue_bytes=1, patience=0.05)):
-        log = GroupCommit(database.pool, lambda: NOW, limits)  # nobody runs it: the database is stuck
+        log = GroupCommit(database.pool, lambda: NOW, str(SERVER), limits)  # nobody runs it: the database is stuck
         outcomes = await asyncio.gather(*(log.append(record(), CONF) for _ in range(3)), return_exceptions=True)
         assert [type(o) for o in outcomes] == [EvidenceUnavailable] * 3
         assert "too far behind" in str(outcomes[2])
 
 
 async def test_patience_is_bounded_and_who_gave_up_leaves_no_record(database: Database) -> None:
-    log = GroupCommit(database.pool, lambda: NOW, LogLimits(patience=0.02))
+    log = GroupCommit(database.pool, lambda: NOW, str(SERVER), LogLimits(patience=0.02))
     with pytest.raises(EvidenceUnavailable, match="does not answer") as caught:
         await log.append(claiming("a"), CONF)
     assert caught.value.code == "logging_failed"
@@ -146,7 +146,7 @@ async def test_patience_is_bounded_and_who_gave_up_leaves_no_record(database: Da
 
 
 async def test_lag_is_that_of_the_oldest(database: Database) -> None:
-    log = GroupCommit(database.pool, lambda: NOW, LogLimits())
+    log = GroupCommit(database.pool, lambda: NOW, str(SERVER), LogLimits())
     async with asyncio.TaskGroup() as tasks:
         first = tasks.create_task(log.append(record(), CONF))
         await asyncio.sleep(0.01)
@@ -157,7 +157,7 @@ async def test_lag_is_that_of_the_oldest(database: Database) -> None:
 
 
 async def test_drain_writes_what_waits_and_refuses_the_rest(database: Database) -> None:
-    log = GroupCommit(database.pool, lambda: NOW, LogLimits())
+    log = GroupCommit(database.pool, lambda: NOW, str(SERVER), LogLimits())
     async with asyncio.TaskGroup() as tasks:
         waiting = [tasks.create_task(log.append(record(), CONF)) for _ in range(5)]
         await asyncio.sleep(0)
@@ -170,7 +170,7 @@ async def test_drain_writes_what_waits_and_refuses_the_rest(database: Database) 
 
 
 async def test_cancelled_run_tells_who_waits(database: Database) -> None:
-    log = GroupCommit(database.pool, lambda: NOW, LogLimits())
+    log = GroupCommit(database.pool, lambda: NOW, str(SERVER), LogLimits())
     async with database.owner() as owner, owner.transaction():
         await owner.execute("LOCK TABLE message_record_default IN ACCESS EXCLUSIVE MODE")
         async with asyncio.TaskGroup() as tasks:

@@ -12,11 +12,11 @@ from gateway.messagelog.bodies import store_body
 from gateway.messagelog.maintenance import LogMaintenance, Swept
 from gateway.messagelog.writer import MessageLogWriter
 from gateway.storage.database import Database
-from tests.support.log_states import NOW, PatternBody, authorized_request, signed_request
+from tests.support.log_states import NOW, SERVER, PatternBody, authorized_request, signed_request
 
 
 async def _append(database: Database, *requests: object) -> None:
-    writer = MessageLogWriter(database.pool, lambda: NOW)
+    writer = MessageLogWriter(database.pool, lambda: NOW, SERVER)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.run())
         for request in requests:
@@ -32,10 +32,10 @@ async def _age(database: Database, by: str) -> None:
 async def test_partitions_at_start_and_later(database: Database) -> None:
     now = NOW
     maintenance = LogMaintenance(database, lambda: now)
-    assert await maintenance.once() == Swept(partitions=4, claims=0, pieces=0)
-    assert await maintenance.once() == Swept(partitions=0, claims=0, pieces=0)
+    assert await maintenance.once() == Swept(partitions=4, claims=0, pieces=0, submissions=0)
+    assert await maintenance.once() == Swept(partitions=0, claims=0, pieces=0, submissions=0)
     now += timedelta(days=2)
-    assert await maintenance.once() == Swept(partitions=2, claims=0, pieces=0)
+    assert await maintenance.once() == Swept(partitions=2, claims=0, pieces=0, submissions=0)
     await _append(database, signed_request(now=now))
     async with database.owner() as owner:
         assert await owner.fetchval("SELECT count(*) FROM ONLY message_record_default") == 0
@@ -78,7 +78,7 @@ async def test_rounds_go_on_after_a_failed_one(database: Database, monkeypatch: 
         if failures:
             raise failures.pop()
         rounds.set()
-        return Swept(0, 0, 0)
+        return Swept(0, 0, 0, 0)
 
     monkeypatch.setattr(maintenance, "once", once)
     async with asyncio.TaskGroup() as tasks:

@@ -15,6 +15,7 @@ keys:
   signing: {token: "file:sign.p12", pin: "file:sign.pin"}
   authentication: {key: "file:auth.key", certificate: auth.pem}
 listen: {clients_http: 127.0.10.1:8080, servers: 127.0.10.1:5500}
+transparency: off
 clients:
   - id: GOV/G01/dancu
     information_systems: {authentication: https}

@@ -41,13 +41,13 @@ CASES = {
     "every address": (("servers: 127.0.10.1:5500", "servers: 0.0.0.0:5500"), []),
     "unknown group": (
         ("to: local:staff", "to: group:reader"),
-        ["20:18: clients[0].services[0].rights[1].to: no group 'reader' in the registry; did you mean 'readers'?"],
+        ["21:18: clients[0].services[0].rights[1].to: no group 'reader' in the registry; did you mean 'readers'?"],
     ),
     "foreign group": (("to: local:staff", "to: group:EE/x"), []),
     "unknown client": (
         ("to: GOV/G22/dvc", "to: GOV/G22/dvx"),
         [
-            "19:18: clients[0].services[0].rights[0].to: no member or subsystem 'VN/GOV/G22/dvx' in the registry; "
+            "20:18: clients[0].services[0].rights[0].to: no member or subsystem 'VN/GOV/G22/dvx' in the registry; "
             "did you mean 'VN/GOV/G22/dvc'?"
         ],
     ),
@@ -57,11 +57,11 @@ CASES = {
     ),
     "nobody in a local group": (
         ("GOV/G15/hotich", "GOV/G15/x"),
-        ["12:28: clients[0].local_groups.staff[0]: no member or subsystem 'VN/GOV/G15/x' in the registry"],
+        ["13:28: clients[0].local_groups.staff[0]: no member or subsystem 'VN/GOV/G15/x' in the registry"],
     ),
     "client not registered for this server": (
         ("id: GOV/G01/dancu", "id: GOV/G22/dvc"),
-        ["10:9: clients[0].id: 'VN/GOV/G22/dvc' is not registered for this server"],
+        ["11:9: clients[0].id: 'VN/GOV/G22/dvc' is not registered for this server"],
     ),
     "saved clients need no registration": (("id: GOV/G01/dancu", "id: GOV/G22/dvc\n    status: saved"), []),
     "the owner is a client": (("id: GOV/G01/dancu", "id: GOV/G01"), []),

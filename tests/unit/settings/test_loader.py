@@ -12,9 +12,9 @@ from tests.unit.settings.support import SERVER, changed, problems_of, server_fro
 CASES = {
     "unknown key": (
         changed("        timeout: 10s", "        timout: 10s"),
-        ["server.yaml:15:9: clients[0].services[0].timout: unknown key; did you mean 'timeout'?"],
+        ["server.yaml:16:9: clients[0].services[0].timout: unknown key; did you mean 'timeout'?"],
     ),
-    "unknown key, nothing near": (SERVER + "xyz: 1\n", ["server.yaml:20:1: xyz: unknown key"]),
+    "unknown key, nothing near": (SERVER + "xyz: 1\n", ["server.yaml:21:1: xyz: unknown key"]),
     "unknown key inside one-or-list": (
         changed("{token:", "{tokken: 1, token:"),
         ["server.yaml:5:13: keys.signing.tokken: unknown key; did you mean 'token'?"],
@@ -23,56 +23,56 @@ CASES = {
         changed("name: g01}", "nam: g01}"),
         ["server.yaml:3:36: database.nam: unknown key; did you mean 'name'?"],
     ),
-    "duplicate key": (SERVER + "server: VN/GOV/G02/ss1\n", ["server.yaml:20:1: duplicate key 'server'"]),
+    "duplicate key": (SERVER + "server: VN/GOV/G02/ss1\n", ["server.yaml:21:1: duplicate key 'server'"]),
     "missing key": (changed("server: VN/GOV/G01/ss1\n", ""), ["server.yaml:1:1: server: is required"]),
     "missing key, deep": (
         changed("      - code: person\n        url", "      - url"),
-        ["server.yaml:13:9: clients[0].services[0].code: is required"],
+        ["server.yaml:14:9: clients[0].services[0].code: is required"],
     ),
     "number for text": (
         changed("code: person", "code: 123"),
-        ["server.yaml:13:15: clients[0].services[0].code: must be text, not a number: put it in quotes"],
+        ["server.yaml:14:15: clients[0].services[0].code: must be text, not a number: put it in quotes"],
     ),
     "text for true or false": (
         changed("        timeout: 10s", "        verify_tls: no"),
-        ["server.yaml:15:21: clients[0].services[0].verify_tls: must be true or false"],
+        ["server.yaml:16:21: clients[0].services[0].verify_tls: must be true or false"],
     ),
     "text for a number": (
         SERVER + 'peers: {port: "5500"}\n',
-        ["server.yaml:20:15: peers.port: must be a whole number"],
+        ["server.yaml:21:15: peers.port: must be a whole number"],
     ),
-    "true for a number": (SERVER + "peers: {port: true}\n", ["server.yaml:20:15: peers.port: must be a whole number"]),
+    "true for a number": (SERVER + "peers: {port: true}\n", ["server.yaml:21:15: peers.port: must be a whole number"]),
     "port out of range": (
         SERVER + "peers: {port: 65536}\n",
-        ["server.yaml:20:15: peers.port: input should be less than or equal to 65535"],
+        ["server.yaml:21:15: peers.port: input should be less than or equal to 65535"],
     ),
-    "list for a mapping": (SERVER + "peers: [1]\n", ["server.yaml:20:8: peers: must be a mapping"]),
-    "text for a list": (SERVER.split("clients:")[0] + "clients: none\n", ["server.yaml:8:10: clients: must be a list"]),
+    "list for a mapping": (SERVER + "peers: [1]\n", ["server.yaml:21:8: peers: must be a mapping"]),
+    "text for a list": (SERVER.split("clients:")[0] + "clients: none\n", ["server.yaml:9:10: clients: must be a list"]),
     "mapping for text": (
         changed("url: http://127.0.10.1:9000", "url: {}"),
-        ["server.yaml:14:14: clients[0].services[0].url: must be text, not a mapping"],
+        ["server.yaml:15:14: clients[0].services[0].url: must be text, not a mapping"],
     ),
     "empty list": (
         changed('allow: ["GET /v1/persons/*"]', "allow: []"),
-        ["server.yaml:18:38: clients[0].services[0].rights[0].allow: must not be empty"],
+        ["server.yaml:19:38: clients[0].services[0].rights[0].allow: must not be empty"],
     ),
     "a key without a value is not an absent key": (
         changed('allow: ["GET /v1/persons/*"]', "allow: "),
-        ["server.yaml:18:38: clients[0].services[0].rights[0].allow: has no value"],
+        ["server.yaml:19:38: clients[0].services[0].rights[0].allow: has no value"],
     ),
     "one of some words": (
         changed("authentication: https", "authentication: mutual-tls"),
         [
-            "server.yaml:10:43: clients[0].information_systems.authentication: must be 'http', 'https' or 'mutual_tls'; "
+            "server.yaml:11:43: clients[0].information_systems.authentication: must be 'http', 'https' or 'mutual_tls'; "
             "did you mean 'mutual_tls'?"
         ],
     ),
     "a tag": (SERVER + "state: !!binary aGVsbG8=\n", None),
     "python tag": (SERVER + "state: !!python/object/apply:os.system [id]\n", None),
-    "merge key": (SERVER + "<<: {state: x}\n", ["server.yaml:20:1: <<: unknown key"]),
-    "key that is no text": (SERVER + "? [a, b]\n: 1\n", ["server.yaml:20:3: a key must be text"]),
-    "syntax": (SERVER + "x: [1,\n", ["server.yaml:21:1: did not find expected node content"]),
-    "tabulator": (SERVER + "peers:\n\tport: 1\n", ["server.yaml:21:1: found character that cannot start any token"]),
+    "merge key": (SERVER + "<<: {state: x}\n", ["server.yaml:21:1: <<: unknown key"]),
+    "key that is no text": (SERVER + "? [a, b]\n: 1\n", ["server.yaml:21:3: a key must be text"]),
+    "syntax": (SERVER + "x: [1,\n", ["server.yaml:22:1: did not find expected node content"]),
+    "tabulator": (SERVER + "peers:\n\tport: 1\n", ["server.yaml:22:1: found character that cannot start any token"]),
     "empty": ("", ["server.yaml:1:1: the file is empty"]),
     "only a comment": ("# nothing\n", ["server.yaml:1:1: the file is empty"]),
     "empty document": ("---\n...\n", ["server.yaml:1:1: the file is empty"]),
@@ -96,7 +96,7 @@ CASES = {
 def test_fault(tmp_path: Path, text: str | bytes, expected: list[str] | None) -> None:
     problems = problems_of(tmp_path, text)
     if expected is None:
-        assert problems[0].startswith("server.yaml:20:8: a value of unknown type (tag:yaml.org,2002:")
+        assert problems[0].startswith("server.yaml:21:8: a value of unknown type (tag:yaml.org,2002:")
     else:
         assert problems == expected
 
@@ -110,8 +110,8 @@ def test_all_faults_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
         "server.yaml:1:9",
         "server.yaml:3:42",
         "server.yaml:7:10",
-        "server.yaml:15:18",
-        "server.yaml:20:1",
+        "server.yaml:16:18",
+        "server.yaml:21:1",
     ]
 
 

@@ -138,76 +138,76 @@ SERVICE = "clients[0].services[0]"
 TOGETHER = {
     "mutual TLS with nobody": (
         changed("authentication: https", "authentication: mutual_tls"),
-        ["10:26: clients[0].information_systems: 'mutual_tls' without 'certificates' lets nobody connect"],
+        ["11:26: clients[0].information_systems: 'mutual_tls' without 'certificates' lets nobody connect"],
     ),
     "mutual TLS with an empty list": (
         changed("authentication: https", "certificates: []"),
-        ["10:26: clients[0].information_systems: 'mutual_tls' without 'certificates' lets nobody connect"],
+        ["11:26: clients[0].information_systems: 'mutual_tls' without 'certificates' lets nobody connect"],
     ),
     "instance in front of a member": (
         changed("to: GOV/G22/dvc", "to: VN/GOV/G22"),
         [
-            f"18:18: {SERVICE}.rights[0].to: three pieces are CLASS/CODE/SUBSYSTEM, but 'VN' is the instance: "
+            f"19:18: {SERVICE}.rights[0].to: three pieces are CLASS/CODE/SUBSYSTEM, but 'VN' is the instance: "
             "write 'GOV/G22'"
         ],
     ),
     "instance in front of a group's member": (
         changed("GOV/G15/hotich", "VN/GOV/G15"),
         [
-            "11:28: clients[0].local_groups.staff[0]: three pieces are CLASS/CODE/SUBSYSTEM, but 'VN' is the instance: "
+            "12:28: clients[0].local_groups.staff[0]: three pieces are CLASS/CODE/SUBSYSTEM, but 'VN' is the instance: "
             "write 'GOV/G15'"
         ],
     ),
     "client of another instance": (
         changed("id: GOV/G01/dancu", "id: EE/GOV/G01/dancu"),
-        ["9:9: clients[0].id: a client of this server belongs to instance 'VN'"],
+        ["10:9: clients[0].id: a client of this server belongs to instance 'VN'"],
     ),
     "unknown local group": (
         changed("local:staff", "local:staf"),
-        [f"19:18: {SERVICE}.rights[1].to: this client has no local group 'staf'; did you mean 'staff'?"],
+        [f"20:18: {SERVICE}.rights[1].to: this client has no local group 'staf'; did you mean 'staff'?"],
     ),
     "right that matches no endpoint": (
         changed('allow: ["GET /v1/persons/*"]', 'allow: ["GET /v1/person/*"]'),
         [
-            f"18:39: {SERVICE}.rights[0].allow[0]: 'GET /v1/person/*' matches no endpoint of the service; "
+            f"19:39: {SERVICE}.rights[0].allow[0]: 'GET /v1/person/*' matches no endpoint of the service; "
             "did you mean 'GET /v1/persons/*'?"
         ],
     ),
     "right with another method": (
         changed('allow: ["GET /v1/persons/*"]', 'allow: ["POST /v1/persons/*"]'),
         [
-            f"18:39: {SERVICE}.rights[0].allow[0]: 'POST /v1/persons/*' matches no endpoint of the service; "
+            f"19:39: {SERVICE}.rights[0].allow[0]: 'POST /v1/persons/*' matches no endpoint of the service; "
             "did you mean 'GET /v1/persons/*'?"
         ],
     ),
     "client twice": (
         SERVER + "  - id: VN/GOV/G01/dancu\n",
-        ["20:9: clients[1].id: client 'VN/GOV/G01/dancu' stands here for the second time"],
+        ["21:9: clients[1].id: client 'VN/GOV/G01/dancu' stands here for the second time"],
     ),
     "service twice": (
         SERVER + "      - {code: person, url: http://h}\n",
-        ["20:16: clients[0].services[1].code: service 'person' stands here for the second time"],
+        ["21:16: clients[0].services[1].code: service 'person' stands here for the second time"],
     ),
     "metaservice": (
         changed("code: person", "code: listMethods"),
-        [f"13:15: {SERVICE}.code: 'listMethods' is a metaservice of the server itself"],
+        [f"14:15: {SERVICE}.code: 'listMethods' is a metaservice of the server itself"],
     ),
     "endpoints and description": (
         changed("        timeout: 10s", "        openapi: x.yaml"),
-        [f"13:9: {SERVICE}: 'endpoints' come from 'openapi': give only one of them"],
+        [f"14:9: {SERVICE}: 'endpoints' come from 'openapi': give only one of them"],
     ),
     "unknown method": (
         changed('"POST /v1/verify"', '"FETCH /v1/verify"'),
-        [f"16:42: {SERVICE}.endpoints[1]: 'FETCH /v1/verify' is not an endpoint such as 'GET /v1/persons/*': "
+        [f"17:42: {SERVICE}.endpoints[1]: 'FETCH /v1/verify' is not an endpoint such as 'GET /v1/persons/*': "
          "method, one blank, path"],
     ),
     "escape in a path": (
         changed('"POST /v1/verify"', '"POST /v1/%2e"'),
-        [f"16:42: {SERVICE}.endpoints[1]: a path is written decoded, without escapes and control characters"],
+        [f"17:42: {SERVICE}.endpoints[1]: a path is written decoded, without escapes and control characters"],
     ),
     "spool above the limit": (
         SERVER + "limits: {spool_above: 2MiB, body: 1MiB}\n",
-        ["20:23: limits.spool_above: is above limits.body"],
+        ["21:23: limits.spool_above: is above limits.body"],
     ),
 }  # fmt: skip
 

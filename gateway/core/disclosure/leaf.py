@@ -1,0 +1,136 @@
+"""A record's leaf in the public log (ACCESS, 108 bytes), and how a field of it is opened.
+
+    u8 version = 1 | u8 kind = 1 | u16 flags = 0 | u32 time bucket = unix // 600 | u32 provider
+    | fields_root | subject_com | statement_com
+
+All numbers big-endian. Everything else comes from one random seed of 32 bytes a leaf, which never leaves the provider's database
+and receipts; so nothing in a leaf can be computed from a citizen, a time or a purpose by guessing them.
+
+    record id      HMAC(seed, "id")[:16] as a UUID
+    salt_i         HMAC(seed, "salt" || u8 i)
+    fields_root    RFC 6962 MTH over 16 entries 0x01 || u8 i || salt_i || text_i
+    subject_com    HMAC(HMAC(seed, "subj"), "egov-al/v1/subject\\0" || kind ":" number)
+    statement_com  HMAC(HMAC(seed, "stmt"), "egov-al/v1/stmt\\0" || SHA-256(statement))
+    statement      the sixteen texts and kind ":" number, each after its length as u32
+
+HMAC is HMAC-SHA256 with 32-byte keys (shorter ones would collide with zero-padded longer ones).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from gateway.core.disclosure.record import Access, Field
+from gateway.core.errors import MalformedMessage
+from gateway.core.merkle.hashing import leaf_hash, node_hash, root_of
+from gateway.core.subjects.kinds import Person
+
+SEED_SIZE = 32
+LEAF_SIZE = 108
+BUCKET_SECONDS = 600
+_VERSION, _ACCESS = 1, 1
+_HEAD = struct.Struct(">BBHII")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessEntry:
+    """A record ready to be written: for whom, the texts, and its leaf. The seed opens the leaf: it is a secret."""
+
+    person: Person
+    fields: tuple[str, ...] = field(repr=False)
+    time: datetime
+    seed: bytes = field(repr=False)
+    leaf: bytes
+
+    @property
+    def record_id(self) -> UUID:
+        return UUID(self.fields[Field.RECORD])
+
+    @property
+    def leaf_hash(self) -> bytes:
+        return leaf_hash(self.leaf)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One text of a leaf, shown to somebody. `path`: the four hashes to `fields_root`, sibling first."""
+
+    index: int
+    salt: bytes
+    text: str
+    path: tuple[bytes, ...]
+
+
+def make_entry(access: Access, person: Person, provider: int, seed: bytes, follows: str = "") -> AccessEntry:
+    """`seed`: 32 fresh random bytes, used for this leaf only; `provider`: its public number."""
+    if len(seed) != SEED_SIZE:
+        raise ValueError("a seed has 32 bytes")
+    fields = access.fields(str(record_id(seed)), follows)
+    head = _HEAD.pack(_VERSION, _ACCESS, 0, int(access.time.timestamp()) // BUCKET_SECONDS, provider)
+    leaf = head + root_of(_field_hashes(seed, fields)) + subject_commitment(seed, person)
+    return AccessEntry(person, fields, access.time, seed, leaf + _statement_commitment(seed, fields, person))
+
+
+def record_id(seed: bytes) -> UUID:
+    return UUID(bytes=_hmac(seed, b"id")[:16], version=4)
+
+
+def open_field(seed: bytes, fields: Sequence[str], index: int) -> Opening:
+    """What proves text `index` of the leaf made from this seed and these texts, and nothing of the others."""
+    level = _field_hashes(seed, fields)
+    path, n = [], index
+    while len(level) > 1:
+        path.append(level[n ^ 1])
+        level = [node_hash(level[i], level[i + 1]) for i in range(0, len(level), 2)]
+        n >>= 1
+    return Opening(index, _salt(seed, index), fields[index], tuple(path))
+
+
+def check_opening(leaf: bytes, opening: Opening) -> None:
+    """MalformedMessage unless the text stands at that place of the leaf."""
+    if len(leaf) != LEAF_SIZE or len(opening.path) != 4 or not 0 <= opening.index < len(Field):
+        raise MalformedMessage("not an opening of an access leaf")
+    if len(opening.salt) != 32 or any(len(h) != 32 for h in opening.path):
+        raise MalformedMessage("salts and hashes have 32 bytes")
+    found, n = leaf_hash(_field_entry(opening.index, opening.salt, opening.text)), opening.index
+    for sibling in opening.path:
+        found = node_hash(sibling, found) if n & 1 else node_hash(found, sibling)
+        n >>= 1
+    if not hmac.compare_digest(found, leaf[12:44]):
+        raise MalformedMessage("the text does not stand in the leaf")
+
+
+def subject_commitment(seed: bytes, person: Person) -> bytes:
+    return _hmac(_hmac(seed, b"subj"), b"egov-al/v1/subject\0" + _named(person))
+
+
+def _statement_commitment(seed: bytes, fields: Sequence[str], person: Person) -> bytes:
+    texts = [text.encode() for text in fields]
+    statement = b"".join(len(t).to_bytes(4, "big") + t for t in (*texts, _named(person)))
+    return _hmac(_hmac(seed, b"stmt"), b"egov-al/v1/stmt\0" + hashlib.sha256(statement).digest())
+
+
+def _named(person: Person) -> bytes:
+    return f"{person.kind}:{person.number}".encode()
+
+
+def _field_hashes(seed: bytes, fields: Sequence[str]) -> list[bytes]:
+    return [leaf_hash(_field_entry(i, _salt(seed, i), text)) for i, text in enumerate(fields)]
+
+
+def _field_entry(index: int, salt: bytes, text: str) -> bytes:
+    return bytes((1, index)) + salt + text.encode()
+
+
+def _salt(seed: bytes, index: int) -> bytes:
+    return _hmac(seed, b"salt" + bytes((index,)))
+
+
+def _hmac(key: bytes, data: bytes) -> bytes:
+    return hmac.digest(key, data, hashlib.sha256)

@@ -1,0 +1,48 @@
+"""How a provider's server tells citizens of accesses: `transparency` in its settings."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag, WithJsonSchema
+
+from gateway.settings.common import Duration, HttpUrl, Strict, text
+
+
+def _origin(value: str) -> str:
+    """C2SP tlog-checkpoint: a schema-less URL; signed-note: no blanks, no plus. The year of a shard is not part of it."""
+    if not re.fullmatch(r"[a-z0-9.\-]+(?:/[A-Za-z0-9._~\-]+)*", value):
+        raise ValueError(f"{value!r} is not the name of a log such as tlog.gov.example/access")
+    if re.search(r"/[0-9]{4}$", value):
+        raise ValueError("the name of a log is written without the year: each year has a log of its own")
+    return value
+
+
+LogOrigin = Annotated[str, text(_origin), WithJsonSchema({"type": "string", "examples": ["tlog.gov.example/access"]})]
+
+
+class BacklogSettings(Strict):
+    alert_after: Duration = timedelta(minutes=1)
+    stop_after: Duration = timedelta(hours=6)
+    stop_size: Annotated[int, Field(ge=1)] = 1_000_000
+    at_limit: Literal["stop", "degrade", "alert"] = "stop"
+    inclusion: Duration = timedelta(seconds=10)
+
+
+class TransparencySettings(Strict):
+    origin: LogOrigin
+    log: HttpUrl
+    provider: Annotated[int, Field(ge=1, lt=2**32)]
+    timeout: Duration = timedelta(seconds=10)
+    backlog: BacklogSettings = BacklogSettings()
+
+
+def _form(value: object) -> str:
+    return "off" if isinstance(value, str) else "told"
+
+
+Transparency = Annotated[
+    Annotated[Literal["off"], Tag("off")] | Annotated[TransparencySettings, Tag("told")], Discriminator(_form)
+]

@@ -1,0 +1,82 @@
+"""Any bytes, texts and trees: a value or the one error; every opening opens its own leaf and no other."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core.disclosure.leaf import check_opening, make_entry, open_field
+from gateway.core.disclosure.promise import Promise, parse_promise, print_promise
+from gateway.core.disclosure.record import Access
+from gateway.core.errors import MalformedMessage
+from gateway.core.subjects import LOCATORS
+from gateway.core.subjects.extract import SubjectRule, persons_in
+from gateway.core.subjects.kinds import Person
+from gateway.core.subjects.view import MessageView
+
+RULES = [
+    SubjectRule(LOCATORS[name](*args), "vn-personal-number")
+    for name, *args in (
+        ("path", "id"),
+        ("query", "id"),
+        ("header", "id"),
+        ("pointer", "/a/*/id"),
+        ("pointer", "/*/0"),
+        ("xpath", "//id/@n | //id"),
+    )
+]
+LEAVES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=12) | st.just("999300000017"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "id", "0"]), inner, max_size=3),
+    max_leaves=8,
+)
+BODIES = st.binary(max_size=60) | LEAVES.map(lambda value: json.dumps(value).encode())
+
+
+@settings(max_examples=60)
+@given(BODIES, st.text(max_size=30), st.text(max_size=30), st.sampled_from(RULES))
+def test_any_message(body: bytes, query: str, value: str, rule: SubjectRule) -> None:
+    view = MessageView({"id": value}, query, (("ID", value),), body)
+    try:
+        found = persons_in([rule], view)
+    except MalformedMessage:
+        return
+    assert all(len(p.number) == 12 and p.number.isascii() and p.number.isdigit() for p in found)
+
+
+@settings(max_examples=60)
+@given(st.text(max_size=80))
+def test_any_promise(text: str) -> None:
+    try:
+        promise = parse_promise(text)
+    except MalformedMessage:
+        return
+    assert print_promise(promise) == text
+
+
+@settings(max_examples=30)
+@given(st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=5))
+def test_every_promise(leaves: list[bytes]) -> None:
+    promise = Promise("tlog.vn.example/access/2026", tuple(leaves))
+    assert parse_promise(print_promise(promise)) == promise
+
+
+TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20)
+
+
+@settings(max_examples=40)
+@given(st.binary(min_size=32, max_size=32), TEXT, TEXT, st.integers(0, 15), st.integers(0, 107), st.integers(1, 255))
+def test_every_opening(seed: bytes, case: str, consumer: str, index: int, place: int, change: int) -> None:
+    access = Access(datetime(2026, 1, 1, tzinfo=UTC), consumer, "s", "p", "l", "o", "r", ("c",), "granted", case, "h")
+    entry = make_entry(access, Person("vn-personal-number", "999300000017"), 1, seed)
+    opening = open_field(seed, entry.fields, index)
+    check_opening(entry.leaf, opening)
+    altered = bytearray(entry.leaf)
+    altered[place] ^= change
+    if 12 <= place < 44:
+        with pytest.raises(MalformedMessage):
+            check_opening(bytes(altered), opening)

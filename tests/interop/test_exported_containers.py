@@ -258,9 +258,13 @@ async def exchange(country: Country, message_id: str) -> None:
 
 @pytest.mark.parametrize("key", ["ec-p256", "rsa-2048"])
 async def test_containers_from_running_servers(key: str, tmp_path: Path) -> None:
-    message_ids = [f"{form}-{n}" for form in ("bodied", "bare") for n in range(4)]
+    together = [f"{form}-{n}" for form in ("bodied", "bare") for n in range(4)]
+    alone = ["bodied-alone", "bare-alone"]  # a commit each, and so a time-stamp each where batches are of one
+    message_ids = [*together, *alone]
     async with country(key) as running:
-        await asyncio.gather(*(exchange(running, message_id) for message_id in message_ids))
+        await asyncio.gather(*(exchange(running, message_id) for message_id in together))
+        for message_id in alone:
+            await exchange(running, message_id)
         judges = Judges(running, tmp_path)
         async with aiohttp.ClientSession() as session:
             url = f"http://{running.address['G22-ss1']}:{CLIENT_PORT}/verificationconf"

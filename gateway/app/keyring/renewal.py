@@ -39,9 +39,9 @@ def renew(
     authority: TrustSettings | None,
     years: float,
 ) -> Iterator[str]:
-    """What is to be done now, a text for each of the keys in `ending`. `wanted`: the form of new keys. `authority`: answers
+    """What is to be done now, a text for each holder and use in `ending`. `wanted`: the form of new keys. `authority`: answers
     requests for signing and authentication certificates at once; None leaves them to somebody else."""
-    for state in ending:
+    for state in {(s.use, s.holder): s for s in ending}.values():
         key = _successor(folder, state, now + within)
         if key is None:
             request_key(settings, conf, _like(state, wanted, now), folder, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,9 @@ class Office:
     """G01's security server as its operator has it: `config`. `new`: the folder where new keys wait."""
 
     def __init__(self, folder: Path) -> None:
-        self.country = Country(folder, [Server("G01", ["dancu"]), Server("G22", ["dvc"])])
-        self.country.write()
         self.config, self.trust, self.new = folder / "G01-ss1.yaml", folder / "trust.yaml", folder / "new"
         self.folder = folder
         self.publish()
-        self.edit("G01-ss1", lambda s: s.update(global_configuration={"directory": str(folder / "conf")}))
 
     def edit(self, name: str, change: Any) -> None:
         path = self.folder / f"{name}.yaml"
@@ -82,6 +80,20 @@ class Office:
         return CliRunner().invoke(cli, ["keys", *arguments], catch_exceptions=False)
 
 
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of an office: making keys takes longer than copying them."""
+    folder = tmp_path_factory.mktemp("office")
+    Country(folder, [Server("G01", ["dancu"]), Server("G22", ["dvc"])]).write()
+    office = Office(folder)
+    office.edit("G01-ss1", lambda s: s.update(global_configuration={"directory": str(folder / "conf")}))
+    return folder
+
+
 @pytest.fixture
-def office(tmp_path: Path) -> Office:
-    return Office(tmp_path)
+def office(made_once: Path, tmp_path: Path) -> Office:
+    folder = tmp_path / "office"
+    shutil.copytree(made_once, folder)
+    for path in folder.glob("*.yaml"):
+        path.write_text(path.read_text().replace(str(made_once), str(folder)))
+    return Office(folder)

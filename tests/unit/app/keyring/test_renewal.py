@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from gateway.app import listeners
 from gateway.app.keyring.files import keys_in
+from gateway.app.listeners import clock
 from gateway.core.errors import SettingsError
 from tests.unit.app.keyring.conftest import Office
 
@@ -55,7 +58,25 @@ def test_a_successor_in_the_settings_ends_the_matter(office: Office) -> None:
     assert "sign" not in {text[:4] for text in due.splitlines()}
 
 
-@pytest.mark.parametrize("within", ["30", "d", "30 d", "-1d", "30m"])
-def test_a_time_that_is_none(office: Office, within: str) -> None:
-    with pytest.raises(SettingsError, match="--within"):
-        renew(office, "--within", within)
+def test_two_keys_of_one_holder_that_end_soon_get_one_successor(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sign_line(text: str) -> str:
+        (line,) = (t.strip() for t in text.splitlines() if t.startswith("  - ") and "-sign-" in t)
+        return line
+
+    short = renew(office, "--within", "800d", "--authority", str(office.trust), "--years", "1").output
+    office.edit("G01-ss1", lambda s: s["keys"].update(signing=["NEW", s["keys"]["signing"]]))
+    office.config.write_text(office.config.read_text().replace("- NEW", sign_line(short)))
+    monkeypatch.setattr(
+        listeners, "clock", lambda: clock() + timedelta(seconds=2)
+    )  # names have the second they were made in
+    long = renew(office, "--within", "800d", "--authority", str(office.trust), "--years", "3").output
+    assert sign_line(long) != sign_line(short)
+    assert len([key for key in keys_in(office.new) if key.record.use == "sign"]) == 2
+
+
+def test_a_time_that_is_none(office: Office) -> None:
+    for within in ("30", "d", "30 d", "-1d", "30m"):
+        with pytest.raises(SettingsError, match="--within"):
+            renew(office, "--within", within)

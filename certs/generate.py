@@ -2,7 +2,8 @@
 
 A set of files (key, certificate, pin) is kept while it is whole, fits together, was issued by the present CA and does not end
 soon; otherwise it is made anew and said so. Keys are readable by their owner only. A certificate that the CA's index does not
-know is never put back into it: losing the index must not undo a revocation.
+know is never put back into it: losing the index must not undo a revocation. The key-encryption keys of a message log are made when
+there is no such file, and never touched again: whoever loses them loses what the log sealed.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from pydantic import Field
 from certs.notekeys import LogTopology, ensure_note_keys
 from gateway.core.errors import GatewayError
 from gateway.core.identifiers import SecurityServerId
+from gateway.core.sealing.envelope import KEY_BYTES
 from gateway.core.signing.algorithms import PrivateKey
 from gateway.core.signing.certificates import auth_certificate_subject, is_issued_by, sign_certificate_subject
 from gateway.core.signing.requests import KeyType
@@ -229,6 +231,17 @@ class _Generator:
             self._ensure(f"{prefix}-auth", _PKCS12, subject, authority.issue_authentication, during, issuer)
             make = partial(create_tls, addresses=[topology.servers[server_code]])
             self._ensure(f"{prefix}-tls", _PEM, named(prefix), make, during)
+            self._log_keys(f"{prefix}-log")
+
+    def _log_keys(self, name: str) -> None:
+        """The id says which key it is, so that another one in its place is found out before anything is written."""
+        path = self._out / f"{name}.keys"
+        if path.exists():
+            self._report.kept.append(name)
+            return
+        word = f"{self._now:%Y-%m-%d}-{secrets.token_hex(3)}:{secrets.token_hex(KEY_BYTES)}"
+        _write(path, f"{word}\n".encode(), 0o600)
+        self._report.made.append(name)
 
     def _make_root(self, subject: x509.Name, during: Validity, key: PrivateKey) -> Identity:
         # The index belongs to the CA. If we crash here, every certificate is unknown to the index and is made anew.

@@ -23,7 +23,7 @@ from gateway.app.evidence import build_archiver
 from gateway.app.keys import KeyReload, ServerKeys
 from gateway.app.listeners import background, clock, listen, listen_app
 from gateway.app.observe import Watched, incidents
-from gateway.app.sources import database_source
+from gateway.app.sources import database_source, log_keys
 from gateway.clientproxy.proxy import ClientProxy
 from gateway.confclient.client import ConfigurationClient
 from gateway.core.disclosure.leaf import SEED_SIZE
@@ -38,6 +38,7 @@ from gateway.exchange.server_side import ServerSide
 from gateway.messagelog.exporting import ContainerExport
 from gateway.messagelog.groupcommit import LogLimits
 from gateway.messagelog.maintenance import LogMaintenance
+from gateway.messagelog.sealing import Seal
 from gateway.messagelog.stamper import StampPolicy, TimeStamper
 from gateway.messagelog.tsaclient import TimeStampClient
 from gateway.messagelog.writer import MessageLogWriter
@@ -102,12 +103,15 @@ async def _start(
     globalconf = ConfigurationClient(settings.global_configuration, state / "globalconf", clock)
     stamper = _time_stamper(settings, database, globalconf)
     inline_below = settings.evidence.store_body_inline_below
+    key_source = await log_keys(settings, database)
+    seal = None if key_source is None else Seal(database.pool, key_source)
     log_limits = LogLimits(inline_below=inline_below)
-    writer = MessageLogWriter(database.pool, clock, settings.server, log_limits, stamper)
+    writer = MessageLogWriter(database.pool, clock, settings.server, log_limits, stamper, seal)
     background(group, stack, writer.run())
     stack.push_async_callback(writer.drain)
-    archiver = None if settings.evidence.archive is None else build_archiver(database, settings.evidence.archive)
-    if archiver is not None:
+    archiver = None
+    if settings.evidence.archive is not None:
+        archiver = build_archiver(database, settings.evidence.archive, key_source)
         background(group, stack, archiver.run())
     outbox = await _outbox(settings, database.pool, group, stack)
 
@@ -196,7 +200,7 @@ async def _start(
     if ports.servers is not None:
         proxy = ServerProxy(server_side, new_body, limits, stall, tls.shown_chain, report)
         await listen(stack, proxy.handle, ports.servers.host, ports.servers.port, tls=listener.context)
-    containers = ContainerExport(database.pool, stamper.stamped)
+    containers = ContainerExport(database.pool, stamper.stamped, keys=key_source)
     clients = ClientProxy(client_side, new_body, settings.limits.header, stall, report, containers)
     https: ssl.SSLContext | None = None
     if ports.clients_https is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,8 @@ from gateway.core.errors import GatewayError, SettingsError
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 cli.add_typer(verify, name="verify")
 cli.add_typer(keys, name="keys")
+sealing = typer.Typer(no_args_is_help=True, help="Keys under which a message log is sealed: rotate and destroy them.")
+cli.add_typer(sealing, name="sealing")
 
 Config = Annotated[Path, typer.Option("--config", help="YAML file of this role")]
 Configs = Annotated[Path, typer.Option(help="folder with the security servers' YAML files")]
@@ -151,6 +154,42 @@ def archive(
     from gateway.app.evidence import archive_log
 
     sys.exit(process.run(archive_log(configs, server, preview=preview)))
+
+
+@sealing.command("list")
+def list_data_keys(server: Server, configs: Configs = Path("config/servers")) -> None:
+    """Data keys in use: day, member, the key-encryption key around them, how many records they seal."""
+    from gateway.app.sealing import list_keys
+
+    sys.exit(process.run(list_keys(configs, server)))
+
+
+@sealing.command()
+def rewrap(server: Server, configs: Configs = Path("config/servers")) -> None:
+    """Wrap all data keys under the first key-encryption key of evidence.seal_with; servers may run."""
+    from gateway.app.sealing import rewrap_keys
+
+    sys.exit(process.run(rewrap_keys(configs, server)))
+
+
+@sealing.command()
+def destroy(
+    server: Server,
+    reason: Annotated[str, typer.Option(help="why; it stays in the log for ever")],
+    member: Annotated[str | None, typer.Option(help="only of this member, e.g. VN/GOV/G22")] = None,
+    first: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="from this day on (UTC)")] = None,
+    last: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="to this day (UTC)")] = None,
+    wrapped_by: Annotated[str | None, typer.Option(help="only under this key-encryption key, e.g. a lost one")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    configs: Configs = Path("config/servers"),
+) -> None:
+    """Shred message parts and bodies: destroy the data keys of these days and members. Signatures and digests stay."""
+    from gateway.app.sealing import destroy_keys
+    from gateway.messagelog.keyadmin import Selection
+
+    days = (None if first is None else first.date(), None if last is None else last.date())
+    selection = Selection(member, *days, wrapped_by)
+    sys.exit(process.run(destroy_keys(configs, server, selection, reason, sure=yes)))
 
 
 def main() -> None:

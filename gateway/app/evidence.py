@@ -8,25 +8,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.app.listeners import clock
-from gateway.app.sources import database_source, settings_of
+from gateway.app.sources import database_source, log_keys, settings_of
 from gateway.core.errors import SettingsError
 from gateway.core.messagelog.record import RecordKind
 from gateway.messagelog.archivefolder import ArchiveFolder
 from gateway.messagelog.archiver import Archived, ArchivePolicy, Archiver, Outlook
 from gateway.messagelog.archivetables import ArchiveRow
 from gateway.messagelog.exporting import ContainerExport
+from gateway.messagelog.keysource import KeySource
 from gateway.settings.server import ArchiveSettings
 from gateway.storage.database import Database, open_database
 
 
-def build_archiver(database: Database, settings: ArchiveSettings) -> Archiver:
+def build_archiver(database: Database, settings: ArchiveSettings, keys: KeySource | None) -> Archiver:
     policy = ArchivePolicy(
         group_by=settings.group_by,
         max_size=settings.max_size,
         keep=settings.keep_records,
         needs_file=settings.removal_needs_archive,
     )
-    return Archiver(database, clock, ArchiveFolder(settings.directory), policy, every=settings.every)
+    return Archiver(database, clock, ArchiveFolder(settings.directory), policy, every=settings.every, keys=keys)
 
 
 async def export_messages(configs: Path, server: str, message_id: str, kind: RecordKind | None, folder: Path) -> int:
@@ -34,7 +35,8 @@ async def export_messages(configs: Path, server: str, message_id: str, kind: Rec
     settings = settings_of(configs, server)
     database = await open_database(database_source(settings), connections=2, read_only=True)
     try:
-        found = await ContainerExport(database.pool).find(message_id, kind=kind)
+        keys = await log_keys(settings, database)
+        found = await ContainerExport(database.pool, keys=keys).find(message_id, kind=kind)
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         for container in found:
             path = folder / container.name
@@ -57,7 +59,7 @@ async def archive_log(configs: Path, server: str, *, preview: bool) -> int:
         raise SettingsError([f"{server}: evidence.archive is not configured: records stay in the database"])
     database = await open_database(database_source(settings), connections=2)
     try:
-        archiver = build_archiver(database, settings.evidence.archive)
+        archiver = build_archiver(database, settings.evidence.archive, await log_keys(settings, database))
         if preview:
             _print_outlook(await archiver.preview())
             return 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.core.errors import SettingsError
+from gateway.messagelog.keysource import KeySource, check_keys
 from gateway.settings.server import ServerSettings, load_server
-from gateway.storage.database import EmbeddedDatabase
+from gateway.storage.database import Database, EmbeddedDatabase
 
 
 def database_source(settings: ServerSettings) -> EmbeddedDatabase | str:
@@ -16,6 +17,15 @@ def database_source(settings: ServerSettings) -> EmbeddedDatabase | str:
     url = settings.database.dsn()
     assert url is not None  # the settings have exactly one of the two
     return url
+
+
+async def log_keys(settings: ServerSettings, database: Database) -> KeySource | None:
+    """The key-encryption keys of its message log; None when nothing is or was sealed. SettingsError when they are not those with
+    which this log can be read: no program works on a log half of which it cannot open."""
+    secret = settings.evidence.seal_with
+    source = None if secret is None else KeySource(secret.read)
+    await check_keys(database.pool, source)
+    return source
 
 
 def settings_of(configs: Path, server: str) -> ServerSettings:

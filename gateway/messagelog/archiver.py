@@ -30,10 +30,12 @@ from gateway.core.digest import Digest, DigestAlgorithm
 from gateway.core.errors import EvidenceUnavailable, GatewayError
 from gateway.core.messagelog.container import container_name
 from gateway.core.messagelog.linking import LINKING_INFO, ArchiveEnd, archive_name, link, print_linking_info, safe_group
+from gateway.core.messagelog.record import UnreadableRecord
 from gateway.exchange.ports import Clock
 from gateway.messagelog.archivefolder import ArchiveFolder
 from gateway.messagelog.archivetables import ArchiveRow, ArchiveTables, Grouping, RecordKey, StampedRecord, batches_of
 from gateway.messagelog.containers import write_container, zip_entry
+from gateway.messagelog.keysource import KeySource
 from gateway.messagelog.reader import MessageLogReader
 from gateway.messagelog.stamps import stamp_of
 from gateway.storage.database import Database
@@ -84,9 +86,10 @@ class Archiver:
         policy: ArchivePolicy,
         *,
         every: timedelta = timedelta(hours=6),
+        keys: KeySource | None = None,
     ) -> None:
         self._database = database
-        self._reader = MessageLogReader(database.pool)
+        self._reader = MessageLogReader(database.pool, keys)
         self._clock = clock
         self._folder = folder
         self._policy = policy
@@ -196,6 +199,8 @@ class Archiver:
         stamp = await stamp_of(self._database.pool, number)
         if stored is None or stamp is None:
             raise EvidenceUnavailable(f"Record {number} or its time-stamp is not in the database")
+        if isinstance(stored, UnreadableRecord):
+            raise EvidenceUnavailable(f"Record {number} cannot be read: {stored.why}")
         record = stored.record
         body = None if record.body is None else self._reader.body(record.body)
         try:

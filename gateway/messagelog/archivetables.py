@@ -62,9 +62,13 @@ class ArchiveTables:
         return bool(await self._owner.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK))
 
     async def waiting(self, group_by: Grouping) -> list[StampedRecord]:
-        """Time-stamped and in no archive, in the order of writing; of very many the oldest."""
+        """Time-stamped, not shredded and in no archive, in the order of writing; of very many the oldest."""
         rows = await self._owner.fetch(_WAITING, _MOST_PLANNED)
         return [StampedRecord(r["number"], (r["time"], r["uid"]), _chain_of(r, group_by), r["size"]) for r in rows]
+
+    async def in_the_making(self, key_ids: Sequence[UUID]) -> int:
+        """How many records sealed under these data keys are in archives that are not durable yet."""
+        return int(await self._owner.fetchval(_IN_THE_MAKING, key_ids))
 
     async def plan(self, batches: Sequence[Sequence[StampedRecord]]) -> None:
         """Each batch becomes the next archive of its chain. All of them or none."""
@@ -187,8 +191,14 @@ SELECT r.number, r.time, r.uid, r.side, r.client, r.service,
        length(r.part) + length(r.signature) + coalesce(r.body_size, 0) + 4096 AS size
 FROM message_record AS r
 WHERE {stamps.IS_STAMPED} AND NOT EXISTS (SELECT FROM archived_record AS a WHERE a.record_number = r.number)
+AND NOT EXISTS (SELECT FROM data_key AS k WHERE k.id = r.sealed_by AND k.wrapped IS NULL)
 ORDER BY r.number LIMIT $1
 """  # noqa: S608 - constants of ours
+_IN_THE_MAKING = """
+SELECT count(*) FROM archive AS f JOIN archived_record AS a ON a.archive = f.number
+JOIN message_record AS r ON r.time = a.time AND r.uid = a.uid
+WHERE f.state IN ('planned', 'named') AND r.sealed_by = ANY ($1::uuid[])
+"""
 _PLAN = """
 INSERT INTO archive (chain, position, state, records, first_time, last_time)
 SELECT $1, coalesce(max(position), 0) + 1, 'planned', $2, $3, $4 FROM archive WHERE chain = $1

@@ -6,6 +6,7 @@ If we crash between the pieces and the record, pieces without a record remain; m
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
@@ -13,6 +14,9 @@ import asyncpg
 
 from gateway.core.errors import EvidenceUnavailable
 from gateway.core.messagelog.record import RecordedBody
+from gateway.core.sealing.envelope import NONCE_BYTES
+from gateway.core.sealing.keys import DataKey
+from gateway.core.sealing.records import seal_piece
 from gateway.exchange.states import Body
 from gateway.storage.failures import DATABASE_ERRORS, Failure, failure
 
@@ -22,9 +26,12 @@ _FIRST_PAUSE = 0.05
 _INSERT = "INSERT INTO body_chunk (body_id, n, data) VALUES ($1, $2, $3)"
 
 
-async def store_body(pool: asyncpg.Pool, body: Body, *, inline_below: int, patience: float) -> RecordedBody:
-    """Pieces are durable on return; a body of at most `inline_below` bytes is only read into memory. `patience`: seconds each
-    statement may take. EvidenceUnavailable when the database does not take it or the body is not as long as it says."""
+async def store_body(
+    pool: asyncpg.Pool, body: Body, *, inline_below: int, patience: float, key: DataKey | None = None
+) -> RecordedBody:
+    """Pieces are durable on return, sealed under `key`; a body of at most `inline_below` bytes is only read into memory, and is for
+    the record to seal. `patience`: seconds each statement may take. EvidenceUnavailable when the database does not take it or the
+    body is not as long as it says."""
     if body.size <= inline_below:
         data = body.inline if body.inline is not None else b"".join([piece async for piece in body.chunks()])
         _check_size(body, len(data))
@@ -33,7 +40,7 @@ async def store_body(pool: asyncpg.Pool, body: Body, *, inline_below: int, patie
     for attempt in range(1, _ATTEMPTS + 1):
         pieces_id = uuid4()  # never the id of an attempt of which nobody knows whether it was kept
         try:
-            await _store_pieces(pool, body, pieces_id, patience)
+            await _store_pieces(pool, body, pieces_id, patience, key)
         except DATABASE_ERRORS as e:
             if failure(e) not in (Failure.LOST, Failure.CONFLICT) or attempt == _ATTEMPTS:
                 raise EvidenceUnavailable("The message log cannot take the body") from e
@@ -41,14 +48,23 @@ async def store_body(pool: asyncpg.Pool, body: Body, *, inline_below: int, patie
             pause *= 2
         else:
             break
-    return RecordedBody(body.size, body.digest, None, pieces_id)
+    return RecordedBody(body.size, body.digest, None, pieces_id, None if key is None else key.id)
 
 
-async def _store_pieces(pool: asyncpg.Pool, body: Body, pieces_id: UUID, patience: float) -> None:
+def pieces_of(size: int) -> int:
+    """How many pieces a body of `size` bytes has."""
+    return -(-size // PIECE)
+
+
+async def _store_pieces(pool: asyncpg.Pool, body: Body, pieces_id: UUID, patience: float, key: DataKey | None) -> None:
     size = n = 0
+    end = pieces_of(body.size) - 1
     async with pool.acquire(timeout=patience) as connection, connection.transaction():
         async for piece in _repack(body.chunks()):
-            await connection.execute(_INSERT, pieces_id, n, piece, timeout=patience)
+            stored = piece
+            if key is not None:
+                stored = seal_piece(piece, key, pieces_id, n, last=n == end, nonce=os.urandom(NONCE_BYTES))
+            await connection.execute(_INSERT, pieces_id, n, stored, timeout=patience)
             size += len(piece)
             n += 1
         _check_size(body, size)

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from gateway.core.disclosure.leaf import AccessEntry
-from gateway.core.identifiers import ClientId, SecurityServerId
+from gateway.core.identifiers import ClientId, MemberId, SecurityServerId
 from gateway.core.messagelog.record import GRANTED, MessageRecord, RecordedBody, RecordSide, refused
 from gateway.core.messages.rest import RestRequest, RestResponse, parse_request, parse_response
 from gateway.exchange.states import (
@@ -56,6 +56,21 @@ def parts_of(state: Recordable) -> SignedParts:
             return state.refused.authentic.incoming.parts
         case _:
             return state.parts
+
+
+def own_member(state: Recordable) -> MemberId:
+    """Ours in this exchange: who asks on the client's side, whose service is asked on the server's."""
+    match state:
+        case SignedRequest():
+            return state.received.request.client.member
+        case AuthenticResponse():
+            return state.response.client.member
+        case DisclosedRequest():
+            return state.authorized.authentic.incoming.request.service.client.member
+        case DisclosedRefusal():
+            return state.refused.authentic.incoming.request.service.client.member
+        case SignedResponse():
+            return state.response.service.client.member
 
 
 def record_of(state: Recordable, uid: UUID, body: RecordedBody | None) -> MessageRecord:

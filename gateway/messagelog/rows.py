@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from gateway.core.digest import Digest, DigestAlgorithm
-from gateway.core.messagelog.record import MessageRecord, RecordedBody, StoredRecord
+from gateway.core.messagelog.record import MessageRecord, RecordedBody
 
 # Column and array type, in the order of `_row`.
 _COLUMNS = (
@@ -33,6 +33,7 @@ _COLUMNS = (
     ("body_size", "bigint"),
     ("body_sha512", "bytea"),
     ("conf_fingerprint", "text"),
+    ("sealed_by", "uuid"),
 )
 NAMES = ", ".join(name for name, _ in _COLUMNS)
 ARRAYS = ", ".join(f"${n}::{kind}[]" for n, (_, kind) in enumerate(_COLUMNS, 1))
@@ -66,34 +67,34 @@ def _row(r: MessageRecord) -> tuple[Any, ...]:
         body is not None,
         *((None,) * 4 if body is None else (body.inline, body.pieces_id, body.size, body.digest.value)),
         r.conf_fingerprint,
+        r.sealed_by,
     )
 
 
-def record_of_row(row: asyncpg.Record) -> StoredRecord:
-    """MalformedMessage when the stored digest is not one."""
+def record_of_row(row: asyncpg.Record) -> MessageRecord:
+    """As it is stored, sealed or not. MalformedMessage when the stored digest is not one."""
     body = None
     if row["has_body"]:
         digest = Digest(DigestAlgorithm.SHA512, row["body_sha512"])
-        body = RecordedBody(row["body_size"], digest, row["body"], row["body_id"])
-    return StoredRecord(
-        row["number"],
-        MessageRecord(
-            uid=row["uid"],
-            time=row["time"],
-            side=row["side"],
-            kind=row["kind"],
-            message_id=row["message_id"],
-            request_id=row["request_id"],
-            client=row["client"],
-            service=row["service"],
-            peer_server=row["peer_server"],
-            decision=row["decision"],
-            request_number=row["request_number"],
-            part=row["part"],
-            signature=row["signature"],
-            hash_chain_result=row["hash_chain_result"],
-            hash_chain=row["hash_chain"],
-            body=body,
-            conf_fingerprint=row["conf_fingerprint"],
-        ),
+        pieces = row["body_id"]
+        body = RecordedBody(row["body_size"], digest, row["body"], pieces, row["sealed_by"] if pieces else None)
+    return MessageRecord(
+        uid=row["uid"],
+        time=row["time"],
+        side=row["side"],
+        kind=row["kind"],
+        message_id=row["message_id"],
+        request_id=row["request_id"],
+        client=row["client"],
+        service=row["service"],
+        peer_server=row["peer_server"],
+        decision=row["decision"],
+        request_number=row["request_number"],
+        part=row["part"],
+        signature=row["signature"],
+        hash_chain_result=row["hash_chain_result"],
+        hash_chain=row["hash_chain"],
+        body=body,
+        conf_fingerprint=row["conf_fingerprint"],
+        sealed_by=row["sealed_by"],
     )

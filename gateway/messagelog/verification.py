@@ -12,7 +12,8 @@ For each record:
    that the global configuration approved when it stamped; not of a time before the record. A record that waits for its stamp
    says so, and that is no failure.
 
-A step that cannot be done because one before it failed has failed.
+A step that cannot be done because one before it failed has failed. Of a record whose data key was destroyed on purpose the part and
+the body are gone: steps 1, 2 and 5 say so in words, and 4 is about the digests that the record and the signature still hold.
 """
 
 from __future__ import annotations
@@ -24,11 +25,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.core.digest import Digest, DigestAlgorithm, sha512
-from gateway.core.errors import InconsistentResponse, MalformedMessage, TimestampRejected
+from gateway.core.errors import GatewayError, InconsistentResponse, MalformedMessage, TimestampRejected
 from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.globalconf.saved import load_saved
 from gateway.core.identifiers import ClientId
-from gateway.core.messagelog.record import MessageRecord, RecordedBody, RecordKind, RecordSide, StoredRecord
+from gateway.core.messagelog.record import (
+    MessageRecord,
+    RecordedBody,
+    RecordKind,
+    RecordSide,
+    StoredRecord,
+    UnreadableRecord,
+)
+from gateway.core.messagelog.remains import remaining_digests, remaining_signer
 from gateway.core.messagelog.stamping import Stamp
 from gateway.core.messagelog.steps import Step, Steps
 from gateway.core.messages.rest import RestRequest, RestResponse, parse_request, parse_response, request_hash
@@ -39,6 +48,7 @@ from gateway.core.signing.xades import parse_signature
 from gateway.messagelog.reader import MessageLogReader
 from gateway.messagelog.records import storable
 
+SHREDDED = "shredded"
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
 
@@ -74,29 +84,78 @@ class _Verification:
         self._configurations: dict[str, GlobalConfiguration] = {}
         self._verdicts = SignerVerdicts()
 
-    async def report(self, stored: StoredRecord) -> RecordReport:
-        record, steps = stored.record, Steps()
+    async def report(self, stored: StoredRecord | UnreadableRecord) -> RecordReport:
+        steps = Steps()
+        if isinstance(stored, StoredRecord):
+            record = stored.record
+            await self._readable(record, steps)
+        else:
+            record = stored.remains
+            await self._unreadable(stored, steps)
+        await self._time_stamp(stored.number, record, steps)
+        return RecordReport(stored.number, record.time, record.side, record.kind, record.request_id, tuple(steps.done))
+
+    async def _readable(self, record: MessageRecord, steps: Steps) -> None:
         message = steps.attempt(1, lambda: _parse(record))
-        body = await self._hash_body(record.body)
+        body = await self._hash_body(record.body, steps)
         steps.attempt(2, lambda: _check_body(record.body, body))
-        files = await self._reader.configuration(record.conf_fingerprint)
-        conf = steps.attempt(3, lambda: self._configuration(record.conf_fingerprint, files))
+        conf = await self._attempt_configuration(record, steps)
         if message is None or conf is None:
             steps.fail(4, "signature not checked: a step before it failed")
         else:
-            verified = steps.attempt(4, lambda: self._signature(record, message, body, conf))
-            for what in verified.steps if verified else ():
-                steps.note(4, what)
+            digests = MessageDigests(sha512(record.part), () if body is None else (body[1],))
+            self._attempt_signature(record, digests, _signer(message), conf, steps)
         if record.kind == "response":
-            request = await self._request_of(record)
-            digest = None if request is None or request.body is None else await self._hash_body(request.body)
-            steps.attempt(5, lambda: _check_answers(message, request, digest))
-        await self._time_stamp(stored, steps)
-        return RecordReport(stored.number, record.time, record.side, record.kind, record.request_id, tuple(steps.done))
+            await self._attempt_answers(record, message, steps)
 
-    async def _time_stamp(self, stored: StoredRecord, steps: Steps) -> None:
+    async def _unreadable(self, stored: UnreadableRecord, steps: Steps) -> None:
+        record = stored.remains
+        if not stored.shredded:
+            steps.fail(1, stored.why)
+            await self._attempt_configuration(record, steps)
+            steps.fail(4, "signature not checked: a step before it failed")
+            return
+        steps.note(1, f"the message part cannot be read, {stored.why}", SHREDDED)
+        if record.body is not None:
+            steps.note(2, f"the body of {record.body.size} bytes was shredded with it; its SHA-512 remains", SHREDDED)
+        conf = await self._attempt_configuration(record, steps)
+        if conf is None:
+            steps.fail(4, "signature not checked: a step before it failed")
+        else:
+            found = steps.attempt(4, lambda: _what_remains(record))
+            if found is not None:
+                self._attempt_signature(record, found[0], found[1], conf, steps)
+        if record.kind == "response":
+            steps.note(5, "x-road-request-hash was shredded with the message part: not compared", SHREDDED)
+
+    async def _attempt_configuration(self, record: MessageRecord, steps: Steps) -> GlobalConfiguration | None:
+        files = await self._reader.configuration(record.conf_fingerprint)
+        return steps.attempt(3, lambda: self._configuration(record.conf_fingerprint, files))
+
+    def _attempt_signature(
+        self, record: MessageRecord, digests: MessageDigests, signer: ClientId, conf: GlobalConfiguration, steps: Steps
+    ) -> None:
+        verified = steps.attempt(4, lambda: self._signature(record, digests, signer, conf))
+        for what in verified.steps if verified else ():
+            steps.note(4, what)
+
+    async def _attempt_answers(
+        self, record: MessageRecord, message: RestRequest | RestResponse | None, steps: Steps
+    ) -> None:
+        found = await self._request_of(record)
+        if isinstance(found, UnreadableRecord):
+            if found.shredded:
+                steps.note(5, "x-road-request-hash not compared: the request was shredded", SHREDDED)
+            else:
+                steps.fail(5, "x-road-request-hash not compared: the request is damaged")
+            return
+        request = None if found is None else found.record
+        digest = None if request is None or request.body is None else await self._hash_body(request.body, steps)
+        steps.attempt(5, lambda: _check_answers(message, request, digest))
+
+    async def _time_stamp(self, number: int, record: MessageRecord, steps: Steps) -> None:
         try:
-            found = await self._reader.time_stamp(stored.number)
+            found = await self._reader.time_stamp(number)
         except MalformedMessage as e:
             steps.fail(6, str(e), e.code)
             return
@@ -105,17 +164,20 @@ class _Verification:
             return
         files = await self._reader.configuration(found.conf_fingerprint)
         steps.attempt(
-            6, lambda: _check_stamp(stored.record, found.stamp, self._configuration(found.conf_fingerprint, files)[1])
+            6, lambda: _check_stamp(record, found.stamp, self._configuration(found.conf_fingerprint, files)[1])
         )
 
-    async def _hash_body(self, body: RecordedBody | None) -> tuple[int, Digest] | None:
-        """Length and SHA-512 of the bytes that are there."""
+    async def _hash_body(self, body: RecordedBody | None, steps: Steps) -> tuple[int, Digest] | None:
+        """Length and SHA-512 of the bytes that are there, as far as they can be read."""
         if body is None:
             return None
         running, size = hashlib.sha512(), 0
-        async for piece in self._reader.body(body):
-            running.update(piece)
-            size += len(piece)
+        try:
+            async for piece in self._reader.body(body):
+                running.update(piece)
+                size += len(piece)
+        except GatewayError as e:
+            steps.fail(2, str(e), e.code)
         return size, Digest(DigestAlgorithm.SHA512, running.digest())
 
     def _configuration(self, fingerprint: str, files: Mapping[str, bytes] | None) -> tuple[str, GlobalConfiguration]:
@@ -130,13 +192,12 @@ class _Verification:
     def _signature(
         self,
         record: MessageRecord,
-        message: RestRequest | RestResponse,
-        body: tuple[int, Digest] | None,
+        digests: MessageDigests,
+        signer: ClientId,
         conf: GlobalConfiguration,
     ) -> tuple[str, VerifiedSignature]:
-        signer = _signer(message)
         verified = verify_signature(
-            MessageDigests(sha512(record.part), () if body is None else (body[1],)),
+            digests,
             signature=record.signature,
             hash_chain_result=record.hash_chain_result,
             hash_chain=record.hash_chain,
@@ -147,10 +208,18 @@ class _Verification:
         )
         return f"signed by {verified.member}, as of {record.time.isoformat()}", verified
 
-    async def _request_of(self, response: MessageRecord) -> MessageRecord | None:
+    async def _request_of(self, response: MessageRecord) -> StoredRecord | UnreadableRecord | None:
         exchange = [found async for found in self._reader.by_request_id(response.request_id)]
-        requests = (r for r in exchange if r.number == response.request_number and r.record.kind == "request")
-        return next((r.record for r in requests), None)
+        return next((r for r in exchange if r.number == response.request_number and _kind(r) == "request"), None)
+
+
+def _kind(found: StoredRecord | UnreadableRecord) -> RecordKind:
+    return (found.record if isinstance(found, StoredRecord) else found.remains).kind
+
+
+def _what_remains(record: MessageRecord) -> tuple[str, tuple[MessageDigests, ClientId]]:
+    digests = remaining_digests(record)
+    return "what remains: the digests that were signed", (digests, remaining_signer(record))
 
 
 def _signer(message: RestRequest | RestResponse) -> ClientId:

@@ -3,12 +3,14 @@
 A record is durable on return from each method: its exact bytes, the global configuration it was judged by, and for server
 requests the claim of (peer server, request id) and the access entries of the persons it names, all in one transaction. There is
 no way to switch it off.
+With a `Seal` the message part and the body are encrypted before they reach the database.
 Records get their time-stamps afterwards (`stamper.py`), which is where an outage of the authorities may refuse new requests.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Protocol
 from uuid import uuid4
 
@@ -17,6 +19,8 @@ import asyncpg
 from gateway.core.disclosure.leaf import AccessEntry
 from gateway.core.identifiers import SecurityServerId
 from gateway.core.messagelog.record import RecordedBody
+from gateway.core.sealing.keys import DataKey
+from gateway.core.sealing.records import RECORD_NONCES, seal_record
 from gateway.exchange.ports import Clock
 from gateway.exchange.states import (
     AnsweredRequest,
@@ -37,7 +41,8 @@ from gateway.exchange.states import (
 )
 from gateway.messagelog.bodies import store_body
 from gateway.messagelog.groupcommit import GroupCommit, LogLimits, LogStats
-from gateway.messagelog.records import Recordable, entries_of, moment_of, parts_of, record_of
+from gateway.messagelog.records import Recordable, entries_of, moment_of, own_member, parts_of, record_of
+from gateway.messagelog.sealing import Seal
 
 _DEFAULT_LIMITS = LogLimits()
 
@@ -61,8 +66,10 @@ class MessageLogWriter:
         server: SecurityServerId,
         limits: LogLimits = _DEFAULT_LIMITS,
         stamping: Stamping | None = None,
+        seal: Seal | None = None,
     ) -> None:
         self._pool = pool
+        self._seal = seal
         self._stamping = stamping
         self._limits = limits
         self._commits = GroupCommit(pool, clock, str(server), limits)
@@ -110,10 +117,13 @@ class MessageLogWriter:
         return await self._append(state)
 
     async def _append(self, state: Recordable) -> int:
-        body = parts_of(state).body
-        stored = None if body is None else await self._store(body)
-        record, trust = record_of(state, uuid4(), stored), moment_of(state).trust
-        number = await self._commits.append(record, trust, entries_of(state))
+        body, moment = parts_of(state).body, moment_of(state)
+        key = None if self._seal is None else await self._seal.key(moment.now.date(), str(own_member(state)))
+        stored = None if body is None else await self._store(body, key)
+        record = record_of(state, uuid4(), stored)
+        if key is not None:
+            record = seal_record(record, key, os.urandom(RECORD_NONCES))
+        number = await self._commits.append(record, moment.trust, entries_of(state))
         if self._stamping is not None:
             await self._stamping.recorded(number)
         return number
@@ -122,9 +132,9 @@ class MessageLogWriter:
         if entries:
             await self._commits.append_entries(request.record_number, entries)
 
-    async def _store(self, body: Body) -> RecordedBody:
-        limits = self._limits
-        if body.size <= limits.inline_below:
-            return await store_body(self._pool, body, inline_below=limits.inline_below, patience=limits.patience)
+    async def _store(self, body: Body, key: DataKey | None) -> RecordedBody:
+        inline_below, patience = self._limits.inline_below, self._limits.patience
+        if body.size <= inline_below:
+            return await store_body(self._pool, body, inline_below=inline_below, patience=patience)
         async with self._streams:
-            return await store_body(self._pool, body, inline_below=limits.inline_below, patience=limits.patience)
+            return await store_body(self._pool, body, inline_below=inline_below, patience=patience, key=key)

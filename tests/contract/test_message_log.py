@@ -25,6 +25,7 @@ from gateway.exchange.states import (
 )
 from gateway.messagelog.access import StoredEntry, stored_entry
 from gateway.messagelog.reader import MessageLogReader
+from gateway.messagelog.sealing import Seal
 from gateway.messagelog.writer import MessageLogWriter
 from gateway.storage.database import Database
 from gateway.transport.spool import InlineBody
@@ -44,6 +45,7 @@ from tests.support.log_states import (
     signed_response,
 )
 from tests.support.memory_log import MemoryMessageLog
+from tests.support.sealing import key_source
 
 
 class BothLogs(ClientMessageLog, ServerMessageLog, Protocol):
@@ -61,12 +63,15 @@ class Subject:
     entries: Callable[[], Awaitable[Sequence[StoredEntry]]]
 
 
-@pytest_asyncio.fixture(params=["memory", "postgresql"])
+@pytest_asyncio.fixture(params=["memory", "postgresql", "sealed"])
 async def subject(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[Subject]:
     if request.param == "memory":
         yield _in_memory(MemoryMessageLog())
         return
-    writer, reader = MessageLogWriter(database.pool, lambda: NOW, SERVER), MessageLogReader(database.pool)
+    keys = key_source() if request.param == "sealed" else None
+    seal = None if keys is None else Seal(database.pool, keys)
+    writer = MessageLogWriter(database.pool, lambda: NOW, SERVER, seal=seal)
+    reader = MessageLogReader(database.pool, keys)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.run())
         yield _on_postgresql(writer, reader, database)
@@ -92,7 +97,8 @@ def _in_memory(log: MemoryMessageLog) -> Subject:
 
 def _on_postgresql(writer: MessageLogWriter, reader: MessageLogReader, database: Database) -> Subject:
     async def recorded(message_id: str) -> Sequence[StoredRecord]:
-        return sorted([s async for s in reader.by_message_id(message_id)], key=lambda s: s.number)
+        found = [s async for s in reader.by_message_id(message_id)]
+        return sorted((s for s in found if isinstance(s, StoredRecord)), key=lambda s: s.number)
 
     async def body(stored: StoredRecord) -> bytes:
         assert stored.record.body is not None

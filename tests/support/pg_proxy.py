@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Cut = Literal["lost", "kept"]
+_SILENCE = 1.0
 
 
 class CuttingProxy:
@@ -36,6 +37,7 @@ class CuttingProxy:
                     how, self._how = self._how, None
                     self.cuts += 1
                     back.cancel()
+                    await asyncio.gather(back, return_exceptions=True)  # two may not read from the server
                     if how == "kept":
                         await _exchange(to_server, from_server, reader, data)
                     return
@@ -68,16 +70,20 @@ class CuttingProxy:
 async def _exchange(
     to_server: asyncio.StreamWriter, from_server: asyncio.StreamReader, reader: asyncio.StreamReader, data: bytes
 ) -> None:
-    """Pass on `data` and what belongs to it, and wait for ReadyForQuery, the end of the server's answer."""
+    """Pass on `data` and what belongs to it, and wait for ReadyForQuery, the end of the server's answer; or until the server waits
+    itself, in the middle of a handshake or of preparing a statement."""
     to_server.write(data)
     answer = b""
     rest = asyncio.get_running_loop().create_task(_pass_on(reader, to_server))
     try:
         while answer[-6:-1] != b"Z\x00\x00\x00\x05":
-            piece = await from_server.read(1 << 20)
+            async with asyncio.timeout(_SILENCE):
+                piece = await from_server.read(1 << 20)
             if not piece:
                 return
             answer += piece
+    except TimeoutError:
+        pass
     finally:
         rest.cancel()
         await asyncio.gather(rest, return_exceptions=True)

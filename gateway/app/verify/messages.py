@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.app.sources import database_source, settings_of
+from gateway.app.sources import database_source, log_keys, settings_of
 from gateway.app.verify.containers import load_verification_conf
 from gateway.app.verify.verdicts import Verdict
 from gateway.messagelog.reader import MessageLogReader
@@ -19,7 +19,8 @@ async def verify_message_of(configs: Path, server: str, message_id: str, conf: P
     settings = settings_of(configs, server)
     database = await open_database(database_source(settings), connections=2, read_only=True)
     try:
-        reports = await verify_message(MessageLogReader(database.pool), message_id, trust)
+        reader = MessageLogReader(database.pool, await log_keys(settings, database))
+        reports = await verify_message(reader, message_id, trust)
     finally:
         await database.close()
     return [Verdict(_title(r), r.steps, {"number": r.number, "side": r.side, "kind": r.kind}) for r in reports]

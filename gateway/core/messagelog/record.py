@@ -26,12 +26,13 @@ def refused(code: str) -> str:
 @dataclass(frozen=True, slots=True)
 class RecordedBody:
     """A body part, which may be empty. Its bytes are `inline`, or stored in pieces under `pieces_id`; exactly one is set.
-    `digest` is SHA-512 as the signature covers it."""
+    `digest` is SHA-512 as the signature covers it. `pieces_sealed_by`: the data key under which each piece is sealed."""
 
     size: int
     digest: Digest
     inline: bytes | None
     pieces_id: UUID | None
+    pieces_sealed_by: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class MessageRecord:
     """`uid` is made by the writer: writing the same record twice leaves one. `time`: the moment (UTC) at which the certificates
     were judged, by the global configuration `conf_fingerprint`. Identifiers are in their readable form. `peer_server`: the
     client's security server, on the server's side. `decision`: of server requests only. `request_number`: number of the request's
-    record, of responses only."""
+    record, of responses only. `sealed_by`: the data key under which `part` and the inline body are sealed (`core/sealing`); None:
+    they are the message's own bytes."""
 
     uid: UUID
     time: datetime
@@ -58,6 +60,7 @@ class MessageRecord:
     hash_chain: bytes | None
     body: RecordedBody | None
     conf_fingerprint: str
+    sealed_by: UUID | None = None
 
     @property
     def claim(self) -> tuple[str, str] | None:
@@ -76,7 +79,18 @@ class MessageRecord:
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A durable record. `number` grows in the order of writing."""
+    """A durable record, readable. `number` grows in the order of writing."""
 
     number: int
     record: MessageRecord
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableRecord:
+    """A durable record of which the message part and the body cannot be read: `why`, in words. `shredded`: because their data key
+    was destroyed on purpose; otherwise they are damaged. `remains`: everything else, its part and inline body are empty."""
+
+    number: int
+    remains: MessageRecord
+    why: str
+    shredded: bool

@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 @dataclass(frozen=True, slots=True)
 class Step:
     """`number` as in the docstring of the verification; `what`: what was established, or what is wrong; `code`: X-Road's, of a step
-    that failed."""
+    that failed; `shredded` of one that held and could not look at what was destroyed on purpose."""
 
     number: int
     what: str
@@ -38,8 +38,8 @@ class Steps:
         self.note(number, what)
         return value
 
-    def note(self, number: int, what: str) -> None:
-        self.done.append(Step(number, what, True))
+    def note(self, number: int, what: str, code: str | None = None) -> None:
+        self.done.append(Step(number, what, True, code))
 
     def fail(self, number: int, what: str, code: str | None = None) -> None:
         self.done.append(Step(number, what, False, code))

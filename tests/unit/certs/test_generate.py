@@ -20,6 +20,7 @@ from gateway.core.errors import KeyTokenError, MalformedMessage, SettingsError
 from gateway.core.identifiers import MemberId
 from gateway.core.merkle.keys import KeyKind
 from gateway.core.merkle.policy import parse_policy
+from gateway.core.sealing.keys import parse_keyring
 from gateway.core.signing.certificates import is_authentication_certificate, is_issued_by, signing_member
 from gateway.core.signing.profiles import EJBCA
 from gateway.signer.tokens import open_token
@@ -44,7 +45,7 @@ def topology() -> Topology:
 def made(tmp_path_factory: pytest.TempPathFactory, topology: Topology) -> Path:
     out = tmp_path_factory.mktemp("certs") / "out"
     report = generate(out, topology, NOW)
-    assert (len(report.made), report.renewed, report.kept) == (27, [], [])
+    assert (len(report.made), report.renewed, report.kept) == (31, [], [])
     return out
 
 
@@ -69,13 +70,14 @@ def test_exactly_these_files(out: Path) -> None:
     for name in (f"{c}-{use}" for c in CODES for use in ("sign", "ss1-auth")):
         expected |= {f"{name}.p12", f"{name}.pin", f"{name}.pem"}
     expected |= {f"{name}.key" for name in NOTE_KEYS} | {"log-policy.txt"}
+    expected |= {f"{c}-ss1-log.keys" for c in CODES}
     assert set(os.listdir(out)) == expected
 
 
 def test_only_the_owner_reads_keys(out: Path) -> None:
     assert stat.S_IMODE(out.stat().st_mode) == 0o700
     for path in out.iterdir():
-        secret = path.suffix in (".key", ".p12", ".pin", ".json")
+        secret = path.suffix in (".key", ".keys", ".p12", ".pin", ".json")
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == (0 if secret else 0o044), path.name
 
 
@@ -121,7 +123,7 @@ def test_a_second_run_keeps_everything(out: Path, topology: Topology) -> None:
     before = contents(out)
     report = generate(out, topology, NOW + timedelta(days=30))
     assert contents(out) == before
-    assert (report.made, report.renewed, len(report.kept)) == ([], [], 27)
+    assert (report.made, report.renewed, len(report.kept)) == ([], [], 31)
 
 
 BROKEN: dict[str, tuple[str, Callable[[Path], object]]] = {
@@ -160,7 +162,7 @@ def test_a_missing_set_is_made(out: Path, topology: Topology) -> None:
 def test_what_ends_soon_is_made_anew(out: Path, topology: Topology) -> None:
     ca = contents(out)["ca.pem"]
     report = generate(out, topology, NOW + timedelta(days=730 - 29))
-    assert report.kept == ["ca", "witness-a05", "witness-ktnn"]
+    assert report.kept == ["ca", *(f"{c}-ss1-log" for c in CODES), "witness-a05", "witness-ktnn"]
     assert len(report.renewed) == 19
     assert contents(out)["ca.pem"] == ca
 
@@ -169,7 +171,8 @@ def test_a_new_ca_means_new_certificates_but_not_new_self_signed_ones(out: Path,
     (out / "ca.key").unlink()
     report = generate(out, topology, NOW)
     assert report.renewed[0] == "ca"
-    assert set(report.kept) == {"registry", *SYSTEMS, *(f"{c}-ss1-tls" for c in CODES), *NOTE_KEYS, "log-policy"}
+    own = {f"{c}-ss1-{use}" for c in CODES for use in ("tls", "log")}
+    assert set(report.kept) == {"registry", *SYSTEMS, *own, *NOTE_KEYS, "log-policy"}
     assert is_issued_by(certificate(out, "G01-sign"), certificate(out, "ca"))
     assert len(re.findall(b'"sha256"', contents(out)["index.json"])) == 10
 
@@ -220,7 +223,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 0
     assert capsys.readouterr().out.startswith(f"made in {tmp_path / 'out'}: ca, ocsp, tsa, registry, G01-sign,")
     assert main(arguments) == 0
-    assert capsys.readouterr().out == "kept: 27\n"
+    assert capsys.readouterr().out == "kept: 31\n"
 
 
 def test_command_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -263,3 +266,15 @@ def test_a_damaged_key_of_the_log_is_not_made_anew_fail(out: Path, topology: Top
     with pytest.raises(KeyTokenError, match="log-2026-ed25519"):
         generate(out, topology, NOW)
     assert (out / "log-2026-ed25519.key").read_bytes() == b"x"
+
+
+def test_the_key_of_a_message_log_is_never_made_anew(out: Path, topology: Topology) -> None:
+    path = out / "G01-ss1-log.keys"
+    ring = parse_keyring(path.read_text())
+    assert ring.first.id.startswith("2026-11-24-")
+    path.write_text("what an operator put here\n")
+    generate(out, topology, NOW + timedelta(days=3000))
+    assert path.read_text() == "what an operator put here\n"
+    path.unlink()
+    assert "G01-ss1-log" in generate(out, topology, NOW).made
+    assert parse_keyring(path.read_text()).first.id != ring.first.id

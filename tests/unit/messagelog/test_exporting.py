@@ -1,17 +1,24 @@
 from __future__ import annotations
 
 import io
+import zipfile
+from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 
 from gateway.core.errors import EvidenceUnavailable
 from gateway.core.identifiers import ClientId, MemberId, SubsystemId
 from gateway.core.messagelog.record import RecordKind
+from gateway.core.sealing.records import RECORD_NONCES, seal_record
+from gateway.messagelog import datakeys
 from gateway.messagelog.exporting import NOT_STAMPED, ContainerExport
 from gateway.messagelog.reader import MessageLogReader
+from gateway.messagelog.sealing import Seal
 from gateway.messagelog.verification import verify_message
 from gateway.storage.database import Database
 from tests.support.containers import ContainerWorld, StampKind
+from tests.support.sealing import key_source
 from tests.support.stored import in_pieces, of_server, stamp, store, store_stamped
 
 DVC = SubsystemId("VN", "GOV", "G22", "dvc")
@@ -114,3 +121,31 @@ async def test_a_recorded_message_by_a_configuration_that_is_given(database: Dat
     assert not by_log.ok
     (given,) = await verify_message(reader, "message 1", world.conf())
     assert (given.number, [s.what for s in given.steps if not s.ok]) == (number, [])
+
+
+async def test_a_sealed_record_gives_the_same_container_and_a_shredded_one_none(
+    database: Database, world: ContainerWorld
+) -> None:
+    record = world.record(body=b"{}")
+    key = await Seal(database.pool, key_source()).key(record.time.date(), "VN/GOV/G22")
+    await store_stamped(database, world, [record])
+    ((_, plain),) = await exported(ContainerExport(database.pool))
+    sealed = seal_record(replace(record, uid=uuid4()), key, bytes(range(RECORD_NONCES)))
+    (number,) = await store(database, [sealed])
+    await stamp(database, world, number, record, "single")
+    export = ContainerExport(database.pool, keys=key_source())
+    containers = [container for _, container in await exported(export)]
+    assert len(containers) == 2
+    assert [world.verify(c).ok for c in containers] == [True, True]
+    assert contents_of(containers[1]).keys() == contents_of(plain).keys()
+    assert contents_of(containers[1])["message.xml"] == record.part
+    async with database.owner() as owner:
+        await datakeys.destroy(owner, [key.id], "tester", "a test")
+    with pytest.raises(EvidenceUnavailable, match="shredded"):
+        await export.find("message 1", client=DVC)
+    assert await export.find("message 1", client=DANCU) == []
+
+
+def contents_of(container: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(container)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}

@@ -1,0 +1,66 @@
+"""Any bytes give a value or MalformedMessage; any altered byte of an envelope is refused; what was sealed opens again."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from uuid import UUID
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core.errors import MalformedMessage
+from gateway.core.sealing.envelope import seal, unseal
+from gateway.core.sealing.keys import KeyRing, parse_keyring
+from gateway.core.sealing.records import seal_piece, unseal_piece
+from tests.support.sealing import data_key
+
+CIPHER = AESGCM(bytes(range(32)))
+KEY = data_key()
+NONCES = st.binary(min_size=12, max_size=12)
+
+
+@given(st.binary(max_size=200), st.binary(max_size=60), NONCES, st.data())
+@settings(max_examples=60)
+def test_an_altered_byte_anywhere_is_refused(plain: bytes, place: bytes, nonce: bytes, data: st.DataObject) -> None:
+    envelope = bytearray(seal(CIPHER, plain, place, nonce))
+    assert unseal(CIPHER, bytes(envelope), place) == plain
+    at = data.draw(st.integers(0, len(envelope) - 1))
+    envelope[at] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(MalformedMessage):
+        unseal(CIPHER, bytes(envelope), place)
+
+
+@given(st.binary(max_size=100))
+@settings(max_examples=60)
+def test_any_bytes_are_refused_in_words(data: bytes) -> None:
+    with pytest.raises(MalformedMessage):
+        unseal(CIPHER, data, b"place")
+
+
+@given(st.text(max_size=200) | st.from_regex(r"\A(\w{1,3}:[0-9a-f]{64} ?){1,3}\Z"))
+@settings(max_examples=60)
+def test_any_text_is_a_keyring_or_is_refused(text: str) -> None:
+    with suppress(MalformedMessage):
+        ring = parse_keyring(text)
+        assert isinstance(ring, KeyRing)
+        assert len({key.id for key in ring.keys}) == len(ring.keys) >= 1
+
+
+@given(st.lists(st.binary(max_size=8), min_size=2, max_size=5), st.permutations(range(5)), st.integers(1, 5))
+@settings(max_examples=60)
+def test_pieces_out_of_order_or_cut_off_are_refused(pieces: list[bytes], order: list[int], keep: int) -> None:
+    body, count = UUID(int=1), len(pieces)
+    sealed = [
+        seal_piece(piece, KEY, body, n, last=n == count - 1, nonce=n.to_bytes(12, "big"))
+        for n, piece in enumerate(pieces)
+    ]
+    given_order = [n for n in order if n < count][:keep]
+    shuffled = [sealed[n] for n in given_order]
+    end = len(shuffled) - 1
+    if given_order == list(range(count)):
+        assert [unseal_piece(e, KEY, body, n, last=n == end) for n, e in enumerate(shuffled)] == pieces
+        return
+    with pytest.raises(MalformedMessage):
+        _ = [unseal_piece(e, KEY, body, n, last=n == end) for n, e in enumerate(shuffled)]

@@ -47,7 +47,7 @@ fmt: $(VENV)/.dev ## ruff, changing files
 type: $(VENV)/.dev ## mypy --strict
 	@$(BIN)/mypy
 
-bench: $(VENV)/.dev ## CPU per exchange against a pair that does nothing; figures, no verdict
+bench: $(VENV)/.dev ## CPU per exchange against a pair that does nothing, leaves into the log; figures, no verdict
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 certs: $(VENV)/.run ## keys and certificates of the demo instance (kept when they exist)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.bench.large import large_body
+from tests.bench.log import log_figures
 from tests.bench.measure import family_mb, rss_mb
 from tests.bench.rounds import (
     Target,
@@ -39,6 +40,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5.0, help="length of a round")
     parser.add_argument("--clients", type=int, default=32, help="connections, each with one request at a time")
     parser.add_argument("--large", type=int, default=1024, help="MiB of the large body, 0: none")
+    parser.add_argument("--leaves", type=int, default=40_000, help="leaves into the transparency log, 0: none")
     parser.add_argument("--soak", type=int, default=0, help="exchanges to make while memory is watched, 0: none")
     return parser.parse_args()
 
@@ -57,6 +59,8 @@ async def main() -> None:
                 f"{os.cpu_count()} processors, {platform.machine()}, Python {platform.python_version()}, {platform.system()}"
             )
             await _figures(chosen, country, await nothing_pair(stack, country))
+        for batch in (20, 200) if chosen.leaves else ():
+            await log_figures(chosen.leaves, batch)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -67,14 +67,16 @@ async def fsck(pool: asyncpg.Pool, origin: str, keys: Sequence[VerifierKey], fil
                 report.add("a checkpoint is published, and the database has no such log")
             return report
         report.size = shard.size
-        report.waiting = await rows.count_queue(connection, origin)
         tree = _Tree(files, dict(await rows.staged(connection, origin)), report)
         for start in range(0, shard.size, _PIECE):
             end = min(start + _PIECE, shard.size)
             found = await rows.numbered_between(connection, origin, start, end)
             await asyncio.to_thread(tree.extend, start, end, found)
-        if await rows.count_numbered(connection, origin) != shard.size:
-            report.add(f"the database has numbered entries beyond {shard.size}")
+        entries, places, report.waiting = await rows.count_entries(connection, origin)
+        if places != shard.size:
+            report.add(f"the database has {places} places, and {shard.size} were committed")
+        if entries != places + report.waiting:
+            report.add(f"of {entries} entries {places} have a place and {report.waiting} wait for one")
     root = await asyncio.to_thread(tree.finish)
     if root != shard.root:
         report.add("the entries have another root than the committed one")

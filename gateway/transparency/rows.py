@@ -108,12 +108,14 @@ async def freeze(
 
 
 async def insert_entries(connection: asyncpg.Connection, origin: str, entries: Sequence[Submitted]) -> None:
-    """Those whose record, or (source, sequence), is not there yet. In the order of the source's count: so they arrive in it, and
-    two submitters of the same do not wait for each other in a circle."""
+    """Those whose record, or (source, sequence), is not there yet, and their places in the queue. In the order of the source's
+    count: so they arrive in it, and two submitters of the same do not wait for each other in a circle."""
     ordered = sorted(entries, key=lambda e: (e.source, e.sequence))
     await connection.execute(
-        "INSERT INTO log_entry (origin, record, source, sequence, entry, leaf_hash) SELECT $1, * FROM "
-        "unnest($2::uuid[], $3::text[], $4::bigint[], $5::bytea[], $6::bytea[]) ON CONFLICT DO NOTHING",
+        "WITH new AS (INSERT INTO log_entry (origin, record, source, sequence, entry, leaf_hash) SELECT $1, * FROM "
+        "unnest($2::uuid[], $3::text[], $4::bigint[], $5::bytea[], $6::bytea[]) ON CONFLICT DO NOTHING "
+        "RETURNING record, source, sequence) "
+        "INSERT INTO log_queue (origin, record) SELECT $1, record FROM new ORDER BY source, sequence",
         origin,
         [e.record for e in ordered],
         [e.source for e in ordered],
@@ -125,30 +127,44 @@ async def insert_entries(connection: asyncpg.Connection, origin: str, entries: S
 
 async def read_entries(connection: asyncpg.Connection, records: Sequence[UUID]) -> dict[UUID, Standing]:
     rows = await connection.fetch(
-        "SELECT record, source, sequence, entry, leaf_hash, origin, index FROM log_entry WHERE record = ANY($1)",
+        "SELECT record, e.source, e.sequence, e.entry, e.leaf_hash, e.origin, p.index FROM log_entry e "
+        "LEFT JOIN log_place p USING (record) WHERE record = ANY($1)",
         list(records),
     )
     return {row["record"]: Standing(row["origin"], Submitted(*row[:5]), row["index"]) for row in rows}
 
 
-async def queue_head(
-    connection: asyncpg.Connection, origin: str, limit: int
-) -> tuple[tuple[UUID, ...], tuple[bytes, ...]]:
-    """Records and entries that wait, oldest first. Call with the shard locked: only its holder gives indices."""
+@dataclass(frozen=True, slots=True)
+class QueueHead:
+    """What waits, oldest first; the three go together."""
+
+    arrivals: tuple[int, ...]
+    records: tuple[UUID, ...]
+    entries: tuple[bytes, ...]
+
+
+async def queue_head(connection: asyncpg.Connection, origin: str, limit: int) -> QueueHead:
+    """Call with the shard locked: only its holder takes from the queue."""
     rows = await connection.fetch(
-        "SELECT record, entry FROM log_entry WHERE origin = $1 AND index IS NULL ORDER BY arrival LIMIT $2",
+        "SELECT q.arrival, q.record, e.entry FROM (SELECT arrival, record FROM log_queue WHERE origin = $1 "
+        "ORDER BY arrival LIMIT $2) q JOIN log_entry e USING (record) ORDER BY q.arrival",
         origin,
         limit,
     )
-    return tuple(row["record"] for row in rows), tuple(row["entry"] for row in rows)
+    return QueueHead(*zip(*rows, strict=True)) if rows else QueueHead((), (), ())
 
 
-async def number_entries(connection: asyncpg.Connection, records: Sequence[UUID], first: int) -> None:
+async def place(connection: asyncpg.Connection, origin: str, head: QueueHead, first: int) -> None:
+    """Give what was taken its places, from `first` on."""
     await connection.execute(
-        "UPDATE log_entry SET index = $2 + n.at - 1 FROM unnest($1::uuid[]) WITH ORDINALITY AS n (record, at) "
-        "WHERE log_entry.record = n.record",
-        list(records),
+        "INSERT INTO log_place (origin, index, record) SELECT $1, $3 + n.at - 1, n.record "
+        "FROM unnest($2::uuid[]) WITH ORDINALITY AS n (record, at)",
+        origin,
+        list(head.records),
         first,
+    )
+    await connection.execute(
+        "DELETE FROM log_queue WHERE origin = $1 AND arrival = ANY($2)", origin, list(head.arrivals)
     )
 
 
@@ -156,21 +172,16 @@ async def entries_between(
     connection: asyncpg.Connection | asyncpg.Pool, origin: str, start: int, end: int
 ) -> tuple[bytes, ...]:
     """Entries by index, in order; those that are missing are missing."""
-    rows = await connection.fetch(
-        "SELECT entry FROM log_entry WHERE origin = $1 AND index >= $2 AND index < $3 ORDER BY index",
-        origin,
-        start,
-        end,
-    )
-    return tuple(row["entry"] for row in rows)
+    return tuple(entry for _, entry, _ in await numbered_between(connection, origin, start, end))
 
 
 async def numbered_between(
-    connection: asyncpg.Connection, origin: str, start: int, end: int
+    connection: asyncpg.Connection | asyncpg.Pool, origin: str, start: int, end: int
 ) -> tuple[tuple[int, bytes, bytes], ...]:
     """Index, entry and leaf hash, in order."""
     rows = await connection.fetch(
-        "SELECT index, entry, leaf_hash FROM log_entry WHERE origin = $1 AND index >= $2 AND index < $3 ORDER BY index",
+        "SELECT p.index, e.entry, e.leaf_hash FROM log_place p JOIN log_entry e USING (record) "
+        "WHERE p.origin = $1 AND p.index >= $2 AND p.index < $3 ORDER BY p.index",
         origin,
         start,
         end,
@@ -178,18 +189,24 @@ async def numbered_between(
     return tuple((row["index"], row["entry"], row["leaf_hash"]) for row in rows)
 
 
-async def count_numbered(connection: asyncpg.Connection, origin: str) -> int:
-    return int(await connection.fetchval("SELECT count(index) FROM log_entry WHERE origin = $1", origin))
-
-
-async def count_queue(connection: asyncpg.Connection, origin: str) -> int:
-    statement = "SELECT count(*) FROM log_entry WHERE origin = $1 AND index IS NULL"
-    return int(await connection.fetchval(statement, origin))
+async def count_entries(connection: asyncpg.Connection, origin: str) -> tuple[int, int, int]:
+    """Entries, places, and entries that wait."""
+    row = await connection.fetchrow(
+        "SELECT (SELECT count(*) FROM log_entry WHERE origin = $1) AS entries, "
+        "(SELECT count(*) FROM log_place WHERE origin = $1) AS places, "
+        "(SELECT count(*) FROM log_queue WHERE origin = $1) AS waiting",
+        origin,
+    )
+    return row["entries"], row["places"], row["waiting"]
 
 
 async def find_leaf(pool: asyncpg.Pool, origin: str, leaf_hash: bytes) -> tuple[bool, int | None]:
     """Whether the log has it, and the first index under which it stands (None: in the queue)."""
-    rows = await pool.fetch("SELECT index FROM log_entry WHERE leaf_hash = $1 AND origin = $2", leaf_hash, origin)
+    rows = await pool.fetch(
+        "SELECT p.index FROM log_entry e LEFT JOIN log_place p USING (record) WHERE e.leaf_hash = $1 AND e.origin = $2",
+        leaf_hash,
+        origin,
+    )
     indices = [row["index"] for row in rows if row["index"] is not None]
     return bool(rows), min(indices, default=None)
 
@@ -197,9 +214,9 @@ async def find_leaf(pool: asyncpg.Pool, origin: str, leaf_hash: bytes) -> tuple[
 async def queue_state(pool: asyncpg.Pool, origin: str) -> tuple[int, float]:
     """How many wait, and for how many seconds the oldest has."""
     row = await pool.fetchrow(
-        "SELECT count(*) AS waiting, "
-        "coalesce(extract(epoch FROM clock_timestamp() - min(received)), 0)::float8 AS oldest "
-        "FROM log_entry WHERE origin = $1 AND index IS NULL",
+        "SELECT (SELECT count(*) FROM log_queue WHERE origin = $1) AS waiting, coalesce((SELECT "
+        "extract(epoch FROM clock_timestamp() - e.received) FROM log_queue q JOIN log_entry e USING (record) "
+        "WHERE q.origin = $1 ORDER BY q.arrival LIMIT 1), 0)::float8 AS oldest",
         origin,
     )
     return row["waiting"], row["oldest"]

@@ -5,7 +5,7 @@ One batch, step by step; what is true if we crash after each:
     1. lock the shard's row, compare the fence                 nothing happened
     2. take what waits, grow the tree by it
     3. sign the checkpoint of the new size                     nobody has seen it
-    4. in the same transaction: number the entries, stage the files, write size, root and checkpoint
+    4. in the same transaction: give places, stage the files, write size, root and checkpoint
     5. commit                                                  the entries stand; the files are in the database
     6. files to the disk, read back                            the next leader writes the same bytes again
     (publisher.py)
@@ -105,15 +105,15 @@ class Sequencer:
             shard = await rows.lock_shard(connection, self.origin)
             self._compare(shard)
             await rows.unstage(connection, self.origin, self._durable)
-            records, entries = await rows.queue_head(connection, self.origin, self.batch)
-            if not records:
+            head = await rows.queue_head(connection, self.origin, self.batch)
+            if not head.records:
                 return None
             self._on_step("locked")
-            growth = grow(self._edge, entries)
+            growth = grow(self._edge, head.entries)
             size, root = growth.edge.size, growth.edge.root
             note = signed_checkpoint(Checkpoint(self.origin, size, root), self._signers, self._now())
             self._on_step("signed")
-            await rows.number_entries(connection, records, shard.size)
+            await rows.place(connection, self.origin, head, shard.size)
             await rows.stage(connection, self.origin, size, growth.files)
             await rows.note_partials(connection, self.origin, _replacing(growth, shard.size))
             await rows.advance(connection, self.origin, size, root, bytes(note))

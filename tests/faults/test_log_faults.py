@@ -60,7 +60,7 @@ async def check(world: LogWorld, count: int) -> None:
     report = await world.fsck()
     assert report.problems == []
     assert (report.size, report.published, report.waiting) == (count, count, 0)
-    found = await world.pool.fetch("SELECT sequence FROM log_entry ORDER BY index")
+    found = await world.pool.fetch("SELECT sequence FROM log_place JOIN log_entry USING (record) ORDER BY index")
     assert [row["sequence"] for row in found] == list(range(count))
 
 
@@ -276,7 +276,7 @@ async def check_shuffled(world: LogWorld, confirmed: set[int]) -> None:
     assert report.problems == []
     assert report.waiting == 0
     assert report.published == report.size
-    found = await world.pool.fetch("SELECT sequence, index FROM log_entry ORDER BY sequence")
+    found = await world.pool.fetch("SELECT sequence FROM log_place JOIN log_entry USING (record)")
     assert confirmed <= {row["sequence"] for row in found}
     assert len({row["sequence"] for row in found}) == len(found) == report.size
 

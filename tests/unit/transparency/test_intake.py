@@ -54,7 +54,7 @@ async def test_taken(client: TestClient[Any, Any], world: LogWorld) -> None:
         {"record": str(leaf.record), "leaf_hash": print_base64(leaf.leaf_hash), "index": None} for leaf in submitted
     ]
     assert await post(client, document(submitted)) == (200, {"leaves": expected})
-    assert await world.pool.fetchval("SELECT count(*) FROM log_entry WHERE index IS NULL") == 3
+    assert await world.pool.fetchval("SELECT count(*) FROM log_queue") == 3
     await world.grow(0)
     status, answer = await post(client, document(submitted[::-1]))
     assert status == 200

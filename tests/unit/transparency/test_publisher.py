@@ -185,9 +185,11 @@ async def _restore(world: LogWorld, backup: tuple[object, object, Path]) -> None
     shutil.copytree(copy, world.folder)
     async with world.pool.acquire() as connection:
         await connection.execute("RESET ROLE")
-        await connection.execute("ALTER TABLE log_entry DISABLE TRIGGER log_entry_stands")
-        await connection.execute("UPDATE log_entry SET index = NULL WHERE index >= $1", shard["size"])  # type: ignore[index]
-        await connection.execute("ALTER TABLE log_entry ENABLE TRIGGER log_entry_stands")
+        await connection.execute(
+            "WITH gone AS (DELETE FROM log_place WHERE index >= $1 RETURNING origin, record) "
+            "INSERT INTO log_queue (origin, record) SELECT origin, record FROM gone",
+            shard["size"],  # type: ignore[index]
+        )
         await connection.execute("UPDATE log_shard SET size = $1, root = $2, note = $3", *shard)  # type: ignore[misc]
         await connection.execute("DELETE FROM log_staged")
         await connection.execute("SET ROLE gateway_writer")

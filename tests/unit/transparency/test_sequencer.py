@@ -58,7 +58,7 @@ async def test_batches(world: LogWorld) -> None:
 async def test_entries_of_one_server_stand_in_its_order(world: LogWorld) -> None:
     await world.submit(300)
     await world.grow(100, 300)
-    found = await world.pool.fetch("SELECT index, sequence FROM log_entry ORDER BY index")
+    found = await world.pool.fetch("SELECT index, sequence FROM log_place JOIN log_entry USING (record) ORDER BY index")
     assert [tuple(row) for row in found] == [(n, n) for n in range(400)]
 
 
@@ -73,7 +73,9 @@ async def test_a_restart_goes_on(world: LogWorld) -> None:
 async def test_inclusion_from_the_files(world: LogWorld) -> None:
     tree = (await world.grow(700)).checkpoint
     sequencer = world.sequencer()
-    row = await world.pool.fetchrow("SELECT index, leaf_hash FROM log_entry WHERE sequence = 699")
+    row = await world.pool.fetchrow(
+        "SELECT index, leaf_hash FROM log_place JOIN log_entry USING (record) WHERE sequence = 699"
+    )
     path = inclusion_proof(row["index"], 700, sequencer.nodes(700))
     verify_inclusion(row["leaf_hash"], row["index"], 700, tree.root, path)
 
@@ -193,12 +195,19 @@ async def test_a_leader_that_was_replaced_freezes_nothing(world: LogWorld) -> No
 
 async def test_an_entry_stands_where_it_stands(world: LogWorld) -> None:
     await world.grow(3)
-    for statement in ("UPDATE log_entry SET index = index + 10", "UPDATE log_entry SET index = NULL"):
-        with pytest.raises(asyncpg.IntegrityConstraintViolationError):
-            await world.pool.execute(statement)
-    for statement in ("DELETE FROM log_entry", "UPDATE log_entry SET entry = ''", "DELETE FROM log_evidence"):
+    for statement in (
+        "DELETE FROM log_entry",
+        "UPDATE log_entry SET entry = ''",
+        "DELETE FROM log_place",
+        "UPDATE log_place SET index = index + 10",
+        "DELETE FROM log_evidence",
+        "TRUNCATE log_place",
+    ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await world.pool.execute(statement)
+    statement = "INSERT INTO log_place SELECT origin, 9, record FROM log_entry"
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await world.pool.execute(statement)  # nothing stands in two places
 
 
 async def test_a_full_disk(world: LogWorld, monkeypatch: pytest.MonkeyPatch) -> None:

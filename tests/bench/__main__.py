@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from tests.bench.disclosure import disclosure_cost
 from tests.bench.large import large_body
 from tests.bench.log import log_figures
 from tests.bench.measure import family_mb, rss_mb
@@ -61,6 +62,7 @@ async def main() -> None:
             await _figures(chosen, country, await nothing_pair(stack, country))
         for batch in (20, 200) if chosen.leaves else ():
             await log_figures(chosen.leaves, batch)
+        await disclosure_cost(rounds=chosen.rounds, seconds=chosen.seconds, clients=chosen.clients)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,4 +1,5 @@
-"""The provider's information system of the benchmark: 1 kB of JSON; the digest of what it was sent; or as many bytes as asked."""
+"""The provider's information system of the benchmark: 1 kB of JSON; the digest of what it was sent; or as many bytes as asked.
+And a public log that takes whatever comes."""
 
 from __future__ import annotations
 
@@ -19,6 +20,9 @@ async def handle(request: web.BaseRequest) -> web.StreamResponse:
         return await _give(request, int(request.query["size"]) >> 20)
     if request.path.startswith("/big/take"):
         return await _take(request)
+    if request.path.startswith("/log/"):
+        leaves = (await request.json())["leaves"]
+        return web.json_response({"leaves": [{"index": leaf["sequence"]} for leaf in leaves]})
     await request.read()
     return web.Response(body=ANSWER, headers={"Content-Type": "application/json"})
 

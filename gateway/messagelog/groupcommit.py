@@ -30,7 +30,7 @@ from gateway.messagelog.access import Attached
 from gateway.messagelog.batch import Batch, write_batch, written_before
 from gateway.storage.failures import DATABASE_ERRORS, Failure, failure
 
-_COMPANY = 4  # records in a batch, from which on the next one gathers
+_COMPANY = 2  # records in a batch, from which on the next one gathers
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 0.5
 
@@ -45,7 +45,7 @@ class LogLimits:
     larger ones beside it."""
 
     patience: float = 10.0
-    gather: float = 0.004
+    gather: float = 0.003
     batch_records: int = 256
     batch_bytes: int = 8 << 20
     queue_records: int = 5000

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.bench.disclosure import disclosure_cost
 from tests.bench.large import large_body
 from tests.bench.log import log_figures
-from tests.bench.measure import family_mb, rss_mb
+from tests.bench.measure import family_mb, fdatasync_ms, rss_mb
 from tests.bench.rounds import (
     Target,
     counters,
@@ -71,7 +71,7 @@ async def _figures(chosen: argparse.Namespace, country: Country, nothing: Target
     exchange = exchange_target(country)
     await _compare(chosen, country, nothing, exchange)
     _memory(country, exchange)
-    await _one_client(chosen, exchange)
+    await _one_client(chosen, exchange, country.folder)
     idle = await idle_cpu(exchange, 5.0)
     print(
         "nobody asks: " + "  ".join(f"{name} {percent:.1f} %" for name, percent in idle.items()) + " of one processor"
@@ -111,14 +111,14 @@ def _memory(country: Country, exchange: Target) -> None:
     print(f"resident: {servers} (to reach: <= 150)  PostgreSQL {family_mb(exchange.pids['PG']):.0f} MB")
 
 
-async def _one_client(chosen: argparse.Namespace, exchange: Target) -> None:
+async def _one_client(chosen: argparse.Namespace, exchange: Target, folder: Path) -> None:
     direct = replace(exchange, host=_SERVICE[0], port=_SERVICE[1], request=post("/small", _SERVICE[0]))
     alone, through = [
         (await load(target, seconds=chosen.seconds / 2, clients=1))["p50_ms"] for target in (direct, exchange)
     ]
     print(
         f"one idle client: p50 direct {alone:.2f} ms, through both servers {through:.2f} ms: "
-        f"adds {through - alone:.2f} ms (to reach: <= 12)"
+        f"adds {through - alone:.2f} ms (to reach: <= 12), four commits among it; fdatasync alone {fdatasync_ms(folder):.2f} ms"
     )
 
 

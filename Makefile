@@ -26,13 +26,18 @@ $(VENV)/.dev: requirements-dev.lock | $(VENV)/.python
 	@$(PIP) -r requirements-dev.lock
 	@touch $@
 
+$(VENV)/.browser: requirements-browser.lock $(VENV)/.dev
+	@echo "installing the locked packages that drive a browser (about 20 s the first time) ..."
+	@$(PIP) -r requirements-browser.lock
+	@touch $@
+
 run: $(VENV)/.run ## a whole small country on loopback; Ctrl-C stops it, the data stays in var/
 	@$(BIN)/python -m gateway demo $(ARGS)
 
 test: $(VENV)/.dev ## the fast tests
 	@$(BIN)/python -m pytest $(ARGS)
 
-test-full: $(VENV)/.dev ## adds faults, kill -9, whole instances and the outside judges
+test-full: $(VENV)/.browser ## adds faults, kill -9, whole instances and the outside judges
 	@$(BIN)/python -m pytest -m '' $(ARGS)
 
 interop: $(VENV)/.dev ## only the outside judges: bytes made by others, openssl, signxml, xmlsec1
@@ -60,6 +65,7 @@ lock: ## the hash-pinned locks from pyproject.toml (needs uv)
 	uv lock -q
 	uv export -q --frozen --no-dev --no-emit-project --no-annotate --no-header --no-emit-index-url -o requirements.lock
 	uv export -q --frozen --no-emit-project --no-annotate --no-header --no-emit-index-url -o requirements-dev.lock
+	uv export -q --frozen --only-group browser --no-emit-project --no-annotate --no-header --no-emit-index-url -o requirements-browser.lock
 	rm -f uv.lock
 
 clean: ## removes the virtual environment and all data of the demo

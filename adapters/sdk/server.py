@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 import uvloop
@@ -105,21 +105,56 @@ def parse_listen(text: str) -> tuple[str, int]:
 
 def command_line(adapter: Adapter, listen: str, arguments: Sequence[str] | None = None) -> None:
     """`--listen`, `--database`, `--supervised`; exit code 2 with one line when one of them is wrong."""
-    parser = argparse.ArgumentParser(prog=f"python -m adapters.{adapter.name}")
-    parser.add_argument("--listen", default=listen, help="host:port (default: %(default)s)")
+    parser = _parser(adapter.name, listen)
     parser.add_argument(
         "--database",
         default="env:ADAPTER_DATABASE_URL",
         help="env:NAME, file:PATH, postgresql:// without a password, or a JSON object for asyncpg (default: %(default)s)",
     )
-    parser.add_argument("--supervised", action="store_true", help="stop when standard input ends")
     chosen = parser.parse_args(arguments)
+    with _told(parser):
+        run(adapter, chosen.listen, chosen.database, _ready(chosen.listen), supervised=chosen.supervised)
 
-    def ready() -> None:
-        print(f"READY http://{chosen.listen}", flush=True)
 
+def serve_app_from_command_line(
+    name: str, build: Callable[[str], web.Application], listen: str, arguments: Sequence[str] | None = None
+) -> None:
+    """The same for something that is no adapter of data and makes its own application, given its address."""
+    parser = _parser(name, listen)
+    chosen = parser.parse_args(arguments)
+    with _told(parser):
+        host, port = parse_listen(chosen.listen)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            serving = _serve_app(build(chosen.listen), host, port, _ready(chosen.listen))
+            runner.run(_until_told(chosen.supervised, serving))
+
+
+async def _serve_app(app: web.Application, host: str, port: int, ready: Callable[[], None]) -> None:
+    runner = web.AppRunner(app, access_log=None, logger=http_log(), shutdown_timeout=_SHUTDOWN_SECONDS)
+    await runner.setup()
     try:
-        run(adapter, chosen.listen, chosen.database, ready, supervised=chosen.supervised)
+        await web.TCPSite(runner, host, port).start()
+        ready()
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
+
+
+def _parser(name: str, listen: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m adapters.{name}")
+    parser.add_argument("--listen", default=listen, help="host:port (default: %(default)s)")
+    parser.add_argument("--supervised", action="store_true", help="stop when standard input ends")
+    return parser
+
+
+def _ready(listen: str) -> Callable[[], None]:
+    return lambda: print(f"READY http://{listen}", flush=True)
+
+
+@contextlib.contextmanager
+def _told(parser: argparse.ArgumentParser) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, OSError) as e:
         print(f"{parser.prog}: {e}", file=sys.stderr)
         raise SystemExit(2) from e

@@ -75,6 +75,14 @@ def witness(config: Config, supervised: Supervised = False) -> None:
 
 
 @cli.command()
+def citizen(config: Config = Path("config/citizen.yaml"), supervised: Supervised = False) -> None:
+    """The citizens' portal: who asked for data about me, and the check of it."""
+    from gateway.app.citizen import citizen_role
+
+    process.run(process.serve(citizen_role(config), supervised=supervised))
+
+
+@cli.command()
 def fsck(config: Config = Path("config/transparency.yaml")) -> None:
     """Check the whole log: entries, tiles, checkpoint and database against each other. Exit 0 only if all is well."""
     from gateway.app.transparency import fsck_of

@@ -13,6 +13,7 @@ from gateway.app.demo import Child, supervise
 from gateway.app.listeners import background
 from gateway.app.process import stop_event
 from gateway.core.errors import SettingsError
+from gateway.settings.citizen import load_citizen
 from gateway.settings.demo import AdapterSettings, DemoSettings, load_demo
 from gateway.settings.log import load_log
 from gateway.settings.registry import load_registry
@@ -53,7 +54,8 @@ async def _start_databases(
 ) -> dict[Path, EmbeddedPostgres]:
     """This process owns the embedded servers: they outlive the roles, are started again when they end, and stop last."""
     found: dict[Path, EmbeddedPostgres] = {}
-    databases = [*(s.database for s in servers), *(a.database for a in settings.adapters), *_log_database(settings)]
+    adapters = [a.database for a in settings.adapters if a.database is not None]
+    databases = [*(s.database for s in servers), *adapters, *_log_database(settings)]
     for directory in sorted({d.embedded for d in databases if d.embedded is not None}):
         began = time.monotonic()
         found[directory] = await attach_or_start(directory)
@@ -69,7 +71,8 @@ async def _children(settings: DemoSettings, databases: dict[Path, EmbeddedPostgr
     servers = [_role("server", path, name=f"server {path.stem}") for path in settings.servers]
     witnesses = [_role("witness", path, name=f"witness {path.stem}") for path in settings.witnesses]
     log = [_role("transparency", path) for path in (settings.transparency,) if path is not None]
-    return [[*first, *adapters, *witnesses], log, servers]
+    citizen = [_role("citizen", path) for path in (settings.citizen,) if path is not None]
+    return [[*first, *adapters, *witnesses], log, servers, citizen]
 
 
 def _log_database(settings: DemoSettings) -> list[DatabaseForm]:
@@ -85,15 +88,16 @@ def _role(role: str, config: Path, *, name: str | None = None) -> Child:
 async def _adapter(adapter: AdapterSettings, databases: dict[Path, EmbeddedPostgres]) -> Child:
     name = f"adapter {adapter.name}"
     arguments = (f"adapters.{adapter.name}", "--listen", str(adapter.listen), "--supervised")
-    environment = {"ADAPTER_DATABASE_URL": await _database_of(adapter, databases)}
+    form = adapter.database
+    environment = {} if form is None else {"ADAPTER_DATABASE_URL": await _database_of(adapter.name, form, databases)}
     return Child(name, arguments, _LOGS / f"{name.replace(' ', '-')}.log", environment)
 
 
-async def _database_of(adapter: AdapterSettings, databases: dict[Path, EmbeddedPostgres]) -> str:
+async def _database_of(name: str, form: DatabaseForm, databases: dict[Path, EmbeddedPostgres]) -> str:
     """What the adapter connects with: a URL, or connection arguments as JSON. In its environment, not its command line."""
-    if adapter.database.embedded is None:
-        return adapter.database.dsn() or ""
-    target = databases[adapter.database.embedded].dsn_kwargs(adapter.database.name or f"adapter_{adapter.name}")
+    if form.embedded is None:
+        return form.dsn() or ""
+    target = databases[form.embedded].dsn_kwargs(form.name or f"adapter_{name}")
     await create_database(target)
     return json.dumps(target)
 
@@ -110,6 +114,7 @@ def _welcome(settings: DemoSettings, servers: list[ServerSettings], seconds: flo
     lines += [
         f"  registry          http://{registry.publish.listen}/anchor.xml",
         *_log_words(settings),
+        *_portal_words(settings),
         "",
         "call it from another terminal:",
         "  curl -s http://127.0.10.4:8080/r1/VN/GOV/G01/dancu/person/v1/persons/999300000017 -H 'X-Road-Client: VN/GOV/G22/dvc'",
@@ -125,6 +130,12 @@ def _log_words(settings: DemoSettings) -> list[str]:
         return []
     log = load_log(settings.transparency)
     return [f"  transparency log  http://{log.listen.public}/{log.years()[0]}/checkpoint"]
+
+
+def _portal_words(settings: DemoSettings) -> list[str]:
+    if settings.citizen is None:
+        return []
+    return [f"  citizens' portal  {load_citizen(settings.citizen).public_url}  (open it in a browser)"]
 
 
 def _name_of(server: ServerSettings, names: dict[str, str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.core.errors import SettingsError
 from gateway.core.identifiers import ClientId
+from gateway.settings.citizen import load_citizen
 from gateway.settings.codes import load_codes
 from gateway.settings.contracts import ContractSettings, contract_findings
 from gateway.settings.loader import Finding, Source, load_with_source, nearest, read_text
@@ -69,6 +70,8 @@ class _Found:
                     twice = f"instance {registry.instance!r} has a second registry"
                     raise SettingsError([source.problem(Finding(("instance",), twice))])
                 self.registries[registry.instance] = registry, source
+            case "citizen":
+                load_citizen(path, files=self.files)
             case "transparency":
                 load_log(path, files=self.files)
             case "witness":

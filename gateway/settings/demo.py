@@ -18,7 +18,7 @@ class AdapterSettings(Strict):
 
     name: Annotated[Piece, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     listen: Listen
-    database: DatabaseSettings
+    database: DatabaseSettings | None = None
 
 
 class DemoSettings(Strict):
@@ -28,6 +28,7 @@ class DemoSettings(Strict):
     adapters: tuple[AdapterSettings, ...] = ()
     transparency: ExistingFile | None = None
     witnesses: tuple[ExistingFile, ...] = ()
+    citizen: ExistingFile | None = None
 
 
 def load_demo(path: Path, *, files: bool = True) -> DemoSettings:

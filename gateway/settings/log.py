@@ -135,7 +135,7 @@ def log_findings(settings: LogSettings, *, files: bool = True) -> Iterator[Findi
     if files:
         if not settings.years():
             yield Finding(("keys",), "there is no year with both keys: make certs makes them for the demo")
-        yield from _policy_findings(settings.policy)
+        yield from policy_findings(settings.policy)
         certificates = [
             (("submitters", i, "certificates", j), certificate)
             for i, submitter in enumerate(settings.submitters)
@@ -149,10 +149,10 @@ def witness_findings(settings: WitnessSettings, *, files: bool = True) -> Iterat
     if settings.listen == settings.admin:
         yield Finding(("admin",), "is the address of 'listen'")
     if files:
-        yield from _policy_findings(settings.policy)
+        yield from policy_findings(settings.policy)
 
 
-def _policy_findings(path: Path) -> Iterator[Finding]:
+def policy_findings(path: Path) -> Iterator[Finding]:
     try:
         policy = read_policy(path)
     except SettingsError as e:

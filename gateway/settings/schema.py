@@ -17,6 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from gateway.core.errors import SettingsError
+from gateway.settings.citizen import CitizenSettings
 from gateway.settings.codes import CodesSettings
 from gateway.settings.common import ByteCount, print_duration
 from gateway.settings.contracts import ContractSettings
@@ -34,6 +35,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "trust": TrustSettings,
     "transparency": LogSettings,
     "witness": WitnessSettings,
+    "citizen": CitizenSettings,
     "demo": DemoSettings,
     "contract": ContractSettings,
     "codes": CodesSettings,

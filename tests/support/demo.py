@@ -61,7 +61,7 @@ class Demo:
         """On other addresses, so that a demo that runs on this machine is not in the way."""
         one = self.network.rpartition(".")[0].encode()
         data = re.sub(rb"127\.0\.10\.(?=\d)", self.network.encode() + b".", data)
-        return re.sub(rb"127\.0\.0\.1(?=:91\d\d)", one + b".0.1", data)
+        return re.sub(rb"127\.0\.0\.1(?=:(?:91\d\d|8700))", one + b".0.1", data)
 
     def _environment(self, python: str) -> None:
         """`.venv` as `make` leaves it, without installing anything."""
@@ -96,7 +96,7 @@ class Demo:
     def verify(self, message_id: str, server: str = "VN/GOV/G22/ss1") -> subprocess.CompletedProcess[str]:
         return self.shell(f".venv/bin/python -m gateway verify message --server {server} {message_id}")
 
-    def start(self, command: str = ".venv/bin/python -m gateway demo") -> float:
+    def start(self, command: str = ".venv/bin/python -m gateway demo", patience: float = READY_SECONDS) -> float:
         """Start it; seconds until its ready line. AssertionError with what it said when it ends before, or does not come up."""
         began = time.monotonic()
         with self._output.open("wb") as output:
@@ -110,7 +110,7 @@ class Demo:
             )
         while not re.search(r"(?m)^ready in ", self.output):
             assert self._process.poll() is None, self.output
-            assert time.monotonic() - began < READY_SECONDS, self.output
+            assert time.monotonic() - began < patience, self.output
             time.sleep(0.05)
         return time.monotonic() - began
 

@@ -107,13 +107,51 @@ def check_opening(leaf: bytes, opening: Opening) -> None:
 
 
 def subject_commitment(seed: bytes, person: Person) -> bytes:
-    return _hmac(_hmac(seed, b"subj"), b"egov-al/v1/subject\0" + _named(person))
+    return _commit_subject(_hmac(seed, b"subj"), person)
+
+
+def _commit_subject(key: bytes, person: Person) -> bytes:
+    return _hmac(key, b"egov-al/v1/subject\0" + _named(person))
 
 
 def _statement_commitment(seed: bytes, fields: Sequence[str], person: Person) -> bytes:
+    return _commit_statement(_hmac(seed, b"stmt"), fields, person)
+
+
+def _commit_statement(key: bytes, fields: Sequence[str], person: Person) -> bytes:
     texts = [text.encode() for text in fields]
     statement = b"".join(len(t).to_bytes(4, "big") + t for t in (*texts, _named(person)))
-    return _hmac(_hmac(seed, b"stmt"), b"egov-al/v1/stmt\0" + hashlib.sha256(statement).digest())
+    return _hmac(key, b"egov-al/v1/stmt\0" + hashlib.sha256(statement).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class LeafKeys:
+    """Everything that opens one leaf to the person it is about. The seed itself is not in it: a citizen needs no more."""
+
+    salts: tuple[bytes, ...] = field(repr=False)
+    subject: bytes = field(repr=False)
+    statement: bytes = field(repr=False)
+
+
+def open_leaf(seed: bytes) -> LeafKeys:
+    return LeafKeys(tuple(_salt(seed, i) for i in Field), _hmac(seed, b"subj"), _hmac(seed, b"stmt"))
+
+
+def check_leaf(leaf: bytes, keys: LeafKeys, fields: Sequence[str], person: Person) -> None:
+    """MalformedMessage unless the leaf is about this person and says exactly these texts. Which text differs, a leaf cannot say."""
+    if (
+        len(leaf) != LEAF_SIZE
+        or leaf[:2] != bytes((_VERSION, _ACCESS))
+        or not len(keys.salts) == len(fields) == len(Field)
+    ):
+        raise MalformedMessage("not an access leaf with its sixteen texts")
+    entries = zip(range(len(fields)), keys.salts, fields, strict=True)
+    if root_of([leaf_hash(_field_entry(*entry)) for entry in entries]) != leaf[12:44]:
+        raise MalformedMessage("the texts are not those of the leaf")
+    if not hmac.compare_digest(_commit_subject(keys.subject, person), leaf[44:76]):
+        raise MalformedMessage("the leaf is about somebody else")
+    if not hmac.compare_digest(_commit_statement(keys.statement, fields, person), leaf[76:]):
+        raise MalformedMessage("the statement is not that of the leaf")
 
 
 def _named(person: Person) -> bytes:

@@ -1,0 +1,115 @@
+"""The citizens' portal as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+from prometheus_client import CollectorRegistry
+
+from gateway.app.listeners import background, clock, listen_app
+from gateway.citizen.guard import Site
+from gateway.citizen.idtoken import Expected
+from gateway.citizen.lookups import Deadlines, Lookups
+from gateway.citizen.oidc import Client, OpenIdProvider
+from gateway.citizen.portal import Portal
+from gateway.citizen.proofs import PublicLog
+from gateway.citizen.records import RecordStore
+from gateway.citizen.representation import Register, Representation
+from gateway.citizen.service import build_citizen_app
+from gateway.citizen.sessions import Sessions
+from gateway.citizen.views import LOCAL, Dictionary
+from gateway.monitoring.admin import build_admin, require_loopback
+from gateway.monitoring.health import Health
+from gateway.monitoring.logs import build_log, route_library_logs
+from gateway.settings.citizen import LoginSettings, RepresentationSettings, load_citizen
+from gateway.settings.codes import load_codes
+from gateway.settings.log import read_policy
+from gateway.settings.registry import load_registry
+from gateway.settings.server import DatabaseForm
+from gateway.storage.database import Database, EmbeddedDatabase, open_database
+
+_READERS = 4  # connections to each provider's database
+
+
+@asynccontextmanager
+async def citizen_role(config: Path) -> AsyncIterator[str]:
+    """A running portal; yields what to print of it. GatewayError when it cannot start."""
+    settings = load_citizen(config)
+    route_library_logs(build_log())
+    async with asyncio.TaskGroup() as group, AsyncExitStack() as stack:
+        own = await _open(settings.database, "citizen", stack)
+        background(group, stack, own.run())
+        pools: dict[str, asyncpg.Pool] = {}
+        for provider in settings.providers:
+            name = "_".join(provider.server.pieces[-2:]).lower()
+            opened = await _open(provider.database, name, stack, read_only=True)
+            background(group, stack, opened.run())
+            pools[str(provider.server)] = opened.pool
+        login, session = settings.login, settings.session
+        registry = load_registry(settings.registry, files=False)
+        portal = Portal(
+            records=RecordStore(pools, LOCAL.utcoffset(None)),
+            lookups=Lookups(own.pool),
+            sessions=Sessions(own.pool, session.idle, session.longest),
+            log=PublicLog(read_policy(settings.policy), await _http(stack, login.timeout)),
+            words=Dictionary(registry, load_codes(settings.codes)),
+            deadlines=Deadlines(**dict(settings.deadlines)),
+            representation=await _representation(settings.representation, registry.instance, stack),
+            attempts=0 if settings.representation is None else settings.representation.attempts,
+            policy=settings.policy.read_bytes(),
+            clock=clock,
+        )
+        origin = settings.public_url.rstrip("/")
+        openid = OpenIdProvider(
+            _client(login, origin), _expected(login), await _http(stack, login.timeout), time.monotonic
+        )
+        app = build_citizen_app(portal, openid, Site(origin, session.longest))
+        if settings.admin is not None:
+            require_loopback(settings.admin.host, path="admin")
+            admin = build_admin(CollectorRegistry(), Health(origin, clock))
+            await listen_app(stack, admin, settings.admin.host, settings.admin.port)
+        if origin.startswith("http:"):
+            require_loopback(settings.listen.host, path="listen")
+        await listen_app(stack, app, settings.listen.host, settings.listen.port)
+        yield origin
+
+
+async def _open(form: DatabaseForm, name: str, stack: AsyncExitStack, *, read_only: bool = False) -> Database:
+    source = form.dsn() or "" if form.embedded is None else EmbeddedDatabase(form.embedded, form.name or name)
+    opened = await open_database(source, connections=_READERS, read_only=read_only)
+    stack.push_async_callback(opened.close)
+    return opened
+
+
+async def _http(stack: AsyncExitStack, patience: timedelta) -> aiohttp.ClientSession:
+    timeout = aiohttp.ClientTimeout(total=patience.total_seconds())
+    return await stack.enter_async_context(
+        aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+    )
+
+
+def _client(login: LoginSettings, origin: str) -> Client:
+    secret = None if login.client_secret is None else login.client_secret.read()
+    return Client(login.client_id, secret, login.scope, f"{origin}/callback")
+
+
+def _expected(login: LoginSettings) -> Expected:
+    return Expected(
+        login.issuer, login.client_id, login.algorithms, login.assurance, login.person_claim, login.person_kind
+    )
+
+
+async def _representation(
+    settings: RepresentationSettings | None, instance: str, stack: AsyncExitStack
+) -> Representation | None:
+    if settings is None:
+        return None
+    register = Register(settings.url, str(settings.client.resolve(instance)), settings.purpose, settings.minor_until)
+    return Representation(register, await _http(stack, settings.timeout))

@@ -1,0 +1,208 @@
+"""`/citizen/v1`: what the pages show, as JSON, for the person who is signed in.
+
+GET  /session                      who is signed in, and the token for changes
+GET  /records                      newest first: cursor, limit, from, to, agency, purpose, outcome
+GET  /records/<id>                 one, with everything that opens its leaf
+GET  /records/<id>/receipt         .tlog-proof · 202 it waits · 404 the log does not have it
+POST /records/<id>/inquiry         {"kind", "reason", "words"}, header X-CSRF-Token
+GET  /lookups                      who read this ledger
+GET  /bundle                       everything that verifies the whole ledger offline (NDJSON)
+GET  /log/<year>/checkpoint, /tile/..., /policy     the public log, passed on; needs no sign-in
+
+Problems are RFC 9457. 401: not signed in; 404: no such record, the same for one of somebody else; 403: not sent by our own page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from gateway.citizen.guard import Handler, Site, check_change
+from gateway.citizen.lookups import Inquiry
+from gateway.citizen.portal import Portal, year_of
+from gateway.citizen.records import MOST_ON_A_PAGE, StoredRecord
+from gateway.citizen.sessions import Session
+from gateway.citizen.views import opening_json, parse_filter, record_json
+from gateway.core.errors import (
+    AccessDenied,
+    BearerRejected,
+    GatewayError,
+    MalformedMessage,
+    ServiceUnavailable,
+    UnknownSubject,
+)
+
+PREFIX = "/citizen/v1"
+PROOF_TYPE = "application/octet-stream"
+_LIMIT = 20
+_STATUS: tuple[tuple[type[GatewayError], int, str], ...] = (
+    (BearerRejected, 401, "not signed in"),
+    (UnknownSubject, 404, "not found"),
+    (AccessDenied, 403, "not allowed"),
+    (MalformedMessage, 400, "not understood"),
+)
+SignedIn = Callable[[web.Request, Session], Any]
+
+
+def problem(error: GatewayError) -> web.Response:
+    """No detail: what went wrong for whom is not for every reader."""
+    status, title = next(((s, t) for kind, s, t in _STATUS if isinstance(error, kind)), (503, "try again later"))
+    body = {"type": "about:blank", "status": status, "title": title}
+    headers = {"Retry-After": "5"} if status == 503 else {}
+    return web.json_response(body, status=status, content_type="application/problem+json", headers=headers)
+
+
+def add_api(app: web.Application, portal: Portal, site: Site, session_of: Callable[[web.Request], Any]) -> None:
+    """`session_of`: the request's session; BearerRejected without one."""
+
+    def signed_in(handler: SignedIn) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            try:
+                found: web.StreamResponse = await handler(request, await session_of(request))
+                return found
+            except GatewayError as e:
+                return problem(e)
+
+        return answer
+
+    async def who(_: web.Request, session: Session) -> web.Response:
+        acting = session.acting
+        return _json(
+            {
+                "name": session.identity.name,
+                "reads_for": None if acting is None else {"name": acting.name, "evidence": acting.evidence},
+                "csrf": session.csrf,
+            }
+        )
+
+    async def records(request: web.Request, session: Session) -> web.Response:
+        limit = _limit(request.query.get("limit"))
+        wanted = parse_filter(dict(request.query), portal.clock())
+        page = await portal.page(session, wanted, request.query.get("cursor"), limit)
+        known = await portal.overview(session)
+        shown = [record_json(r, portal.words, first=known.is_first(r)) for r in page.records]
+        return _json({"total": known.total, "records": shown, "next": page.next})
+
+    async def record(request: web.Request, session: Session) -> web.Response:
+        found = await portal.record(session, request.match_info["id"])
+        known = await portal.overview(session)
+        inquiries = [_inquiry(i) for i in await portal.inquiries(session, found)]
+        shown = record_json(found, portal.words, first=known.is_first(found))
+        return _json({**shown, "opening": _opening(found, session), "inquiries": inquiries})
+
+    async def receipt(request: web.Request, session: Session) -> web.Response:
+        found = await portal.record(session, request.match_info["id"])
+        made = await portal.receipt(found)
+        if made is None:
+            raise UnknownSubject("the log does not have it")
+        if made.file is None:
+            return web.json_response({"status": "waiting"}, status=202, headers={"Retry-After": "1"})
+        name = f'attachment; filename="{found.record_id}.tlog-proof"'
+        return web.Response(body=made.file, content_type=PROOF_TYPE, headers={"Content-Disposition": name})
+
+    async def inquiry(request: web.Request, session: Session) -> web.Response:
+        check_change(request, session, request.headers.get("X-CSRF-Token", ""), site)
+        found = await portal.record(session, request.match_info["id"])
+        asked = _object(await request.read())
+        made = await portal.ask(session, found, *(asked.get(k, "") for k in ("kind", "reason", "words")))
+        return _json(_inquiry(made), status=201)
+
+    async def lookups(_: web.Request, session: Session) -> web.Response:
+        found = await portal.lookups.of(session.subject)
+        told = [
+            {"time": x.time.isoformat(), "by": x.by_name, "action": x.action, "evidence": x.evidence} for x in found
+        ]
+        return _json({"lookups": told})
+
+    async def bundle(request: web.Request, session: Session) -> web.StreamResponse:
+        answer = web.StreamResponse(
+            headers={
+                "Content-Type": "application/x-ndjson",
+                "Content-Disposition": 'attachment; filename="so-minh-bach.ndjson"',
+            }
+        )
+        await answer.prepare(request)
+        async for line in _bundle(session):
+            await answer.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        await answer.write_eof()
+        return answer
+
+    async def _bundle(session: Session) -> AsyncIterator[Mapping[str, object]]:
+        yield {"kind": "policy", "policy": portal.policy.decode()}
+        cursor: str | None = None
+        while True:
+            page = await portal.records.page(session.subject, parse_filter({}, portal.clock()), cursor, MOST_ON_A_PAGE)
+            for found in page.records:
+                made = await portal.receipt(found)
+                proof = None if made is None or made.file is None else made.file.decode()
+                yield {"kind": "record", **_opening(found, session), "receipt": proof}
+            if (cursor := page.next) is None:
+                break
+        yield {"kind": "end"}
+
+    def _opening(found: StoredRecord, session: Session) -> dict[str, object]:
+        return opening_json(found, session.subject, portal.log.origin(year_of(found)))
+
+    async def log_file(request: web.Request) -> web.Response:
+        path = request.match_info["path"]
+        try:
+            year = int(request.match_info["year"])
+            answer = await (portal.log.checkpoint(year) if path == "checkpoint" else portal.log.tile(year, path))
+        except MalformedMessage:
+            return problem(UnknownSubject("no such file"))
+        except ServiceUnavailable as e:
+            return problem(e)
+        if answer.status != 200:
+            return problem(UnknownSubject("no such file"))
+        return web.Response(body=answer.body, content_type=PROOF_TYPE)
+
+    async def policy(_: web.Request) -> web.Response:
+        return web.Response(body=portal.policy, content_type="text/plain", charset="utf-8")
+
+    router = app.router
+    router.add_get(f"{PREFIX}/session", signed_in(who))
+    router.add_get(f"{PREFIX}/records", signed_in(records))
+    router.add_get(f"{PREFIX}/records/{{id}}", signed_in(record))
+    router.add_get(f"{PREFIX}/records/{{id}}/receipt", signed_in(receipt))
+    router.add_post(f"{PREFIX}/records/{{id}}/inquiry", signed_in(inquiry))
+    router.add_get(f"{PREFIX}/lookups", signed_in(lookups))
+    router.add_get(f"{PREFIX}/bundle", signed_in(bundle))
+    router.add_get(f"{PREFIX}/policy", policy)
+    router.add_get(f"{PREFIX}/log/{{year:[0-9]{{4}}}}/{{path:checkpoint|tile/.+}}", log_file)
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.json_response(value, status=status, dumps=lambda v: json.dumps(v, ensure_ascii=False))
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return _LIMIT
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST_ON_A_PAGE:
+        raise MalformedMessage("not a number of records")
+    return int(text)
+
+
+def _object(body: bytes) -> Mapping[str, str]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as e:
+        raise MalformedMessage("not JSON") from e
+    if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
+        raise MalformedMessage("not an object of texts")
+    return found
+
+
+def _inquiry(made: Inquiry) -> dict[str, object]:
+    return {
+        "id": str(made.id),
+        "kind": made.kind,
+        "reason": made.reason,
+        "words": made.words,
+        "receiver": made.receiver,
+        "filed": made.filed.isoformat(),
+        "due": made.due.isoformat(),
+    }

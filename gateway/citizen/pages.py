@@ -1,0 +1,264 @@
+"""The pages, in Vietnamese at `/` and in English at `/en/`. The server renders everything; script only checks proofs and prints.
+
+GET  /                    the sign-in page, or the list
+GET  /sign-in, /callback  to the identity provider and back      POST /sign-out
+GET  /records, /records/<id>, /proof
+POST /records/<id>/inquiry, /represent, /represent/end
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from gateway.citizen.chart import chart
+from gateway.citizen.guard import Handler, Site, check_change
+from gateway.citizen.oidc import OpenIdProvider
+from gateway.citizen.portal import Portal
+from gateway.citizen.rendering import Renderer
+from gateway.citizen.sessions import Session
+from gateway.citizen.views import LOCAL, Language, member_of, parse_filter, show
+from gateway.core.disclosure.record import Field
+from gateway.core.errors import (
+    AccessDenied,
+    BearerRejected,
+    GatewayError,
+    MalformedMessage,
+    ServiceUnavailable,
+    UnknownSubject,
+)
+
+_ON_A_PAGE = 10
+_PREFIX: dict[Language, str] = {"vi": "", "en": "/en"}
+_FILTERS = ("period", "agency", "purpose", "outcome", "from", "to")
+SessionOf = Callable[[web.Request], Awaitable[Session]]
+Page = Callable[[web.Request, Session, Language], Awaitable[web.StreamResponse]]
+
+
+class Pages:
+    """`session_of`: the request's session; BearerRejected without one."""
+
+    def __init__(
+        self, portal: Portal, provider: OpenIdProvider, site: Site, renderer: Renderer, session_of: SessionOf
+    ) -> None:
+        self._portal = portal
+        self._provider = provider
+        self._site = site
+        self._render = renderer
+        self._session_of = session_of
+
+    def add_to(self, app: web.Application) -> None:
+        router = app.router
+        languages: tuple[Language, ...] = ("vi", "en")
+        for language in languages:
+            prefix = _PREFIX[language]
+            router.add_get(f"{prefix}/", self._open(language, self._welcome))
+            router.add_get(f"{prefix}/sign-in", self._open(language, self._sign_in))
+            router.add_get(f"{prefix}/proof", self._open(language, self._proof))
+            router.add_get(f"{prefix}/records", self._signed_in(language, self._list))
+            router.add_get(f"{prefix}/records/{{id}}", self._signed_in(language, self._record))
+            router.add_post(f"{prefix}/records/{{id}}/inquiry", self._signed_in(language, self._inquiry))
+            router.add_post(f"{prefix}/represent", self._signed_in(language, self._represent))
+            router.add_post(f"{prefix}/represent/end", self._signed_in(language, self._stop_representing))
+            router.add_post(f"{prefix}/sign-out", self._signed_in(language, self._sign_out))
+        router.add_get("/callback", self._callback)
+
+    # --- who is there --------------------------------------------------------------------------------------------------
+
+    def _open(self, language: Language, page: Callable[[web.Request, Language], Awaitable[web.Response]]) -> Handler:
+        async def answer(request: web.Request) -> web.Response:
+            try:
+                return await page(request, language)
+            except GatewayError:
+                return self._trouble(language, 503)
+
+        return answer
+
+    def _signed_in(self, language: Language, page: Page) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            try:
+                session = await self._session_of(request)
+            except BearerRejected:
+                ended = self._site.cookie("session") in request.cookies
+                return _see_other(f"{_PREFIX[language]}/{'?state=expired' if ended else ''}")
+            except GatewayError:
+                return self._trouble(language, 503)
+            try:
+                return await page(request, session, language)
+            except UnknownSubject:
+                return self._trouble(language, 404, session)
+            except (AccessDenied, MalformedMessage):
+                return self._trouble(language, 403, session)
+            except GatewayError:
+                return self._trouble(language, 503, session)
+
+        return answer
+
+    async def _welcome(self, request: web.Request, language: Language) -> web.Response:
+        state = request.query.get("state", "plain")
+        if state == "plain" and self._site.cookie("session") in request.cookies:
+            try:
+                await self._session_of(request)
+                return _see_other(f"{_PREFIX[language]}/records")
+            except BearerRejected:
+                state = "expired"
+        state = state if state in ("expired", "refused", "unreachable") else "plain"
+        return self._html(language, "login", request, state=state)
+
+    async def _sign_in(self, _: web.Request, language: Language) -> web.Response:
+        made = await self._portal.sessions.begin(language, self._portal.clock())
+        try:
+            url = await self._provider.sign_in_url(made.state, made.nonce, made.verifier)
+        except ServiceUnavailable:
+            return _see_other(f"{_PREFIX[language]}/?state=unreachable")
+        answer = _see_other(url)
+        self._site.bind_sign_in(answer, made.browser)
+        return answer
+
+    async def _callback(self, request: web.Request) -> web.Response:
+        """RFC 6749 4.1.2: back from the provider. The sign-in is over with the first answer that names its state."""
+        language: Language = "vi"
+        try:
+            browser = request.cookies.get(self._site.cookie("sign-in"), "")
+            now = self._portal.clock()
+            began, told = await self._portal.sessions.finish(request.query.get("state", ""), browser, now)
+            language = "en" if told == "en" else "vi"
+            code = request.query.get("code")
+            if not code:
+                raise BearerRejected("the identity provider did not confirm the sign-in")
+            identity = await self._provider.redeem(code, began.verifier, began.nonce)
+            session = await self._portal.sessions.open(identity, now)
+            await self._portal.lookups.note(session, identity.person, "sign-in", now, None)
+        except BearerRejected:
+            answer = _see_other(f"{_PREFIX[language]}/?state=refused")
+        except GatewayError:
+            answer = _see_other(f"{_PREFIX[language]}/?state=unreachable")
+        else:
+            answer = _see_other(f"{_PREFIX[language]}/records")
+            self._site.open_session(answer, session)
+        self._site.forget(answer, "sign-in")
+        return answer
+
+    async def _sign_out(self, request: web.Request, session: Session, language: Language) -> web.Response:
+        await self._changed(request, session)
+        await self._portal.sessions.close(session)
+        answer = _see_other(f"{_PREFIX[language]}/")
+        self._site.forget(answer, "session")
+        return answer
+
+    # --- what is read --------------------------------------------------------------------------------------------------
+
+    async def _list(self, request: web.Request, session: Session, language: Language) -> web.Response:
+        now = self._portal.clock()
+        chosen = {key: value for key in _FILTERS if (value := request.query.get(key))}
+        wanted = parse_filter(chosen, now)
+        cursor = request.query.get("cursor")
+        page = await self._portal.page(session, wanted, cursor, _ON_A_PAGE)
+        known = await self._portal.overview(session)
+        words = self._portal.words
+        shown = [show(r, words, language, first=known.is_first(r)) for r in page.records]
+        more = None if page.next is None else urlencode({**chosen, "cursor": page.next})
+        return self._html(
+            language,
+            "records",
+            request,
+            session=session,
+            known=known,
+            records=shown,
+            chosen=chosen,
+            more=more,
+            further=cursor is not None,
+            chart=chart(known.counts, now.astimezone(LOCAL).date()),
+            agencies={agency: words.name(agency) for agency in known.agencies},
+            purposes={code: words.purpose(code, language) for code in known.purposes},
+            years=sorted({count.month.year for count in known.counts}, reverse=True),
+            lookups=await self._portal.lookups.of(session.subject),
+            message=request.query.get("said", ""),
+            can_represent=self._portal.representation is not None,
+        )
+
+    async def _record(self, request: web.Request, session: Session, language: Language) -> web.Response:
+        found = await self._portal.record(session, request.match_info["id"])
+        known = await self._portal.overview(session)
+        record = show(found, self._portal.words, language, first=known.is_first(found))
+        return self._html(
+            language,
+            "record",
+            request,
+            session=session,
+            record=record,
+            origin=self._portal.log.origin(int(record.text["time"][:4])),
+            agency=member_of(found.fields[Field.CONSUMER]),
+            asked=known.agencies.get(member_of(found.fields[Field.CONSUMER]), 1),
+            inquiries=await self._portal.inquiries(session, found),
+            names=self._portal.words,
+            deadlines=self._portal.deadlines,
+            message=request.query.get("said", ""),
+        )
+
+    async def _proof(self, request: web.Request, language: Language) -> web.Response:
+        session = None
+        if self._site.cookie("session") in request.cookies:
+            try:
+                session = await self._session_of(request)
+            except BearerRejected:
+                session = None  # the page is for everybody
+        return self._html(language, "proof", request, session=session)
+
+    # --- what is asked -------------------------------------------------------------------------------------------------
+
+    async def _inquiry(self, request: web.Request, session: Session, language: Language) -> web.Response:
+        form = await self._changed(request, session)
+        found = await self._portal.record(session, request.match_info["id"])
+        await self._portal.ask(session, found, *(form.get(key, "") for key in ("kind", "reason", "words")))
+        return _see_other(f"{_PREFIX[language]}/records/{found.record_id}?said=sent#da-gui")
+
+    async def _represent(self, request: web.Request, session: Session, language: Language) -> web.Response:
+        form = await self._changed(request, session)
+        said = ""
+        try:
+            await self._portal.represent(session, form.get("number", ""))
+        except AccessDenied:
+            said = "?said=no-relation#thay-mat"
+        except ServiceUnavailable:
+            said = "?said=register-away#thay-mat"
+        return _see_other(f"{_PREFIX[language]}/records{said}")
+
+    async def _stop_representing(self, request: web.Request, session: Session, language: Language) -> web.Response:
+        await self._changed(request, session)
+        await self._portal.sessions.act(session, None)
+        return _see_other(f"{_PREFIX[language]}/records")
+
+    async def _changed(self, request: web.Request, session: Session) -> dict[str, str]:
+        """The form, if our own page sent it. AccessDenied otherwise."""
+        if request.content_type != "application/x-www-form-urlencoded":
+            raise AccessDenied("not a form of ours")
+        form = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
+        check_change(request, session, form.get("csrf", ""), self._site)
+        return form
+
+    # --- answers -------------------------------------------------------------------------------------------------------
+
+    def _html(
+        self,
+        language: Language,
+        template: str,
+        request: web.Request | None,
+        *,
+        status: int = 200,
+        session: Session | None = None,
+        **values: Any,
+    ) -> web.Response:
+        path = "/" if request is None else request.path.removeprefix("/en") or "/"
+        text = self._render(language, template, path=path, prefix=_PREFIX[language], session=session, **values)
+        return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+
+    def _trouble(self, language: Language, status: int, session: Session | None = None) -> web.Response:
+        return self._html(language, "trouble", None, status=status, session=session, kind=str(status))
+
+
+def _see_other(where: str) -> web.Response:
+    return web.Response(status=303, headers={"Location": where})

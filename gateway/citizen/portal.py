@@ -1,0 +1,100 @@
+"""What the API and the pages do alike: each function is one thing that a person can ask for. No HTTP here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from gateway.citizen.lookups import (
+    INQUIRY_KINDS,
+    MOST_WORDS,
+    REASONS,
+    Deadlines,
+    Inquiry,
+    InquiryKind,
+    Lookups,
+    new_inquiry,
+)
+from gateway.citizen.proofs import PublicLog, Receipt
+from gateway.citizen.records import Filter, Page, RecordStore, StoredRecord
+from gateway.citizen.representation import Representation
+from gateway.citizen.sessions import Acting, Session, Sessions
+from gateway.citizen.views import LOCAL, Dictionary, Overview, member_of, overview
+from gateway.core.disclosure.record import Field
+from gateway.core.errors import AccessDenied, MalformedMessage, UnknownSubject
+
+ATTEMPT = "represent"
+_WINDOW = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """`attempts`: how many representations one person may ask for in an hour; `policy`: whom to believe, as a file."""
+
+    records: RecordStore
+    lookups: Lookups
+    sessions: Sessions
+    log: PublicLog
+    words: Dictionary
+    deadlines: Deadlines
+    representation: Representation | None
+    attempts: int
+    policy: bytes
+    clock: Callable[[], datetime]
+
+    async def page(self, session: Session, wanted: Filter, cursor: str | None, limit: int) -> Page:
+        return await self.records.page(session.subject, wanted, cursor, limit)
+
+    async def overview(self, session: Session) -> Overview:
+        return overview(await self.records.counts(session.subject))
+
+    async def record(self, session: Session, text: str) -> StoredRecord:
+        """UnknownSubject, the same whether there is no such record, it is somebody else's, or `text` is no id."""
+        try:
+            record_id = UUID(text)
+        except ValueError:
+            record_id = UUID(int=0)
+        found = await self.records.find(session.subject, record_id)
+        if found is None:
+            raise UnknownSubject("no such record")
+        return found
+
+    async def receipt(self, record: StoredRecord) -> Receipt | None:
+        return await self.log.receipt(year_of(record), record.leaf)
+
+    async def inquiries(self, session: Session, record: StoredRecord) -> tuple[Inquiry, ...]:
+        return tuple(await self.lookups.inquiries(session.subject, record.record_id))
+
+    async def ask(self, session: Session, record: StoredRecord, kind: str, reason: str, words: str) -> Inquiry:
+        """MalformedMessage for a kind or reason that is none, too many words, or none where they are needed."""
+        chosen: InquiryKind | None = next((k for k in INQUIRY_KINDS if k == kind), None)
+        words = words.strip()
+        if chosen is None or reason not in REASONS or len(words) > MOST_WORDS or "\0" in words:
+            raise MalformedMessage("not an inquiry")
+        if not words and chosen != "why":
+            raise MalformedMessage("an inquiry of this kind needs words")
+        receiver = member_of(record.fields[Field.CONSUMER if chosen == "why" else Field.SERVICE])
+        made = new_inquiry(chosen, reason, words, receiver, self.clock(), self.deadlines)
+        await self.lookups.ask(session, record.record_id, made)
+        return made
+
+    async def represent(self, session: Session, number: str) -> Acting:
+        """Read a child's ledger from now on. AccessDenied without a relation, or after too many attempts."""
+        now = self.clock()
+        if self.representation is None:
+            raise AccessDenied("no such relation")
+        if await self.lookups.tried(session, ATTEMPT, now - _WINDOW) >= self.attempts:
+            raise AccessDenied("too many attempts")
+        # Noted before the register is asked, for the person who tries: who tries again and again is seen, whatever comes out.
+        await self.lookups.note(session, session.identity.person, ATTEMPT, now, None)
+        acting = await self.representation.of_child(session.identity.person, number, now.astimezone(LOCAL).date())
+        await self.lookups.note(session, acting.person, "read", now, acting.evidence)
+        await self.sessions.act(session, acting)
+        return acting
+
+
+def year_of(record: StoredRecord) -> int:
+    """Of the log that holds it."""
+    return int(record.fields[Field.TIME][:4])

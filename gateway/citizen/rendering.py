@@ -1,0 +1,42 @@
+"""Templates: everything put into them is escaped, and a name that is missing is an error rather than a blank."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from gateway.citizen.views import Language
+from gateway.citizen.words import Catalogue
+
+FOLDER = Path(__file__).parent
+STATIC = FOLDER / "static"
+
+
+class Renderer:
+    def __init__(self, catalogues: Mapping[Language, Catalogue]) -> None:
+        self._catalogues = catalogues
+        self._templates = Environment(
+            loader=FileSystemLoader(FOLDER / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._templates.globals["static"] = {path.name: static_name(path) for path in STATIC.iterdir()}
+        self._templates.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
+
+    def __call__(self, language: Language, template: str, **values: Any) -> str:
+        catalogue = self._catalogues[language]
+        return self._templates.get_template(f"{template}.html").render(t=catalogue, lang=language, **values)
+
+
+def static_name(path: Path) -> str:
+    """A file's address changes with its content, so that browsers may keep it for ever."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return f"{path.stem}.{digest}{path.suffix}"

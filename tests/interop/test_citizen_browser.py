@@ -1,0 +1,193 @@
+"""The portal in a real browser: it verifies what is true, and says what is wrong after one byte was changed anywhere.
+
+Pictures of every page are left in `build/screenshots`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from gateway.storage.database import Database
+from tests.support.chromium import SIZES, chromium, look_at, page_of, verdict
+from tests.support.logkeys import LOG, LOG_PQ, WITNESS, Key, checkpoint_of, signed
+from tests.support.portal import ANH, HOA, PortalWorld, portal_world
+
+pytestmark = [pytest.mark.slow, pytest.mark.interop]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def browser() -> AsyncIterator[Any]:
+    async with chromium() as found:
+        yield found
+
+
+@pytest_asyncio.fixture
+async def world(database: Database) -> AsyncIterator[PortalWorld]:
+    async with portal_world(database) as made:
+        for n in range(3):
+            await made.add(HOA, n)
+        yield made
+
+
+async def sign_in(world: PortalWorld, page: Any, citizen: str = ANH) -> None:
+    """The identity provider of these tests has no pages: what a person does there is done here."""
+    async with world.signed_in(citizen) as known:
+        cookies = [{"name": c.key, "value": c.value, "url": world.origin} for c in known.http.cookie_jar]
+    await page.context.add_cookies(cookies)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_every_page(browser: Any, world: PortalWorld, size: str) -> None:
+    agencies = ("G22/dvc", "G12/bhxh", "G15/hotich", "G01/dancu", "G30/x", "G31/y", "G32/z")
+    for n in range(24):
+        more = {"outcome": ("granted", "granted", "refused", "failed")[n % 4], "official": "cb7q4mk2"}
+        consumer, months = f"VN/GOV/{agencies[n % 7]}", n * n
+        await world.add(ANH, months * 24 * 60 + n, log=n == 0, consumer=consumer, **more)
+    for dark in (False, True):
+        async with page_of(browser, size, dark=dark) as page:
+            tone = "-dark" if dark else ""
+            for path, name in (
+                ("/", "login"),
+                ("/?state=refused", "refused"),
+                ("/proof", "proof"),
+                ("/en/proof", "proof-en"),
+            ):
+                await page.goto(world.origin + path)
+                await look_at(page, name + tone)
+            await sign_in(world, page)
+            await page.goto(world.origin + "/records")
+            await look_at(page, "records" + tone)
+            await page.click("a[rel=next]")
+            await page.goto(world.origin + "/records?outcome=failed&agency=VN/GOV/G22")
+            await look_at(page, "no-match" + tone)
+            await page.goto(world.origin + "/en/records")
+            await page.click(".entry h4 a >> nth=0")
+            await page.click(".technical summary")
+            for details in await page.query_selector_all(".actions summary"):
+                await details.click()
+            await look_at(page, "record-en" + tone)
+            assert (await verdict(page))[0] == "verified"
+            await look_at(page, "verified-en" + tone)
+            await page.goto(world.origin + "/records/none")
+            await look_at(page, "not-found" + tone)
+
+
+_FLIP = "UPDATE access_record SET {0} = set_byte({0}, $2::int, get_byte({0}, $2::int) # 1) WHERE record_id = $1"
+_TEXT = "UPDATE access_record SET fields = jsonb_set(fields, '{4}', '\"DVC-GIAI-QUYET-HO-SP\"') WHERE record_id = $1"
+
+RECORDS = (
+    (_TEXT, (), "content", "content", "at least one of the 16 fields"),
+    (_FLIP.format("seed"), (9,), "content", "content", "at least one of the 16 fields"),
+    (_FLIP.format("leaf"), (0,), "content", "content", "no access record"),
+    (_FLIP.format("leaf"), (7,), "content", "content", "time in the trace"),
+    (_FLIP.format("leaf"), (11,), "missing", "inclusion", "does not have this trace"),
+    (_FLIP.format("leaf"), (20,), "content", "inclusion", "does not have this trace"),
+    (_FLIP.format("leaf"), (50,), "content", "content", "not about you"),
+    (_FLIP.format("leaf"), (90,), "content", "content", "does not commit to exactly"),
+)
+
+
+async def test_a_changed_byte_of_the_record(browser: Any, world: PortalWorld) -> None:
+    async with page_of(browser, "desk") as page, world.database.owner() as owner:
+        await sign_in(world, page)
+        for statement, places, state, step, words in RECORDS:
+            record = (await world.add(ANH)).record_id
+            await owner.execute(statement, record, *places)
+            await page.goto(f"{world.origin}/en/records/{record}")
+            found, steps = await verdict(page)
+            assert (found, words in steps[step]) == (state, True), (statement, places, steps)
+
+
+def _flip(path: str, at: int) -> Callable[[PortalWorld], None]:
+    def change(world: PortalWorld) -> None:
+        data = bytearray(world.log.files[path])
+        data[at] ^= 1
+        world.log.files[path] = bytes(data)
+
+    return change
+
+
+def _signed_by(*keys: Key) -> Callable[[PortalWorld], None]:
+    def change(world: PortalWorld) -> None:
+        world.log.note = signed(world.log.note.text, *keys)
+        world.log.files["checkpoint"] = bytes(world.log.note)
+
+    return change
+
+
+def _another_history(world: PortalWorld) -> None:
+    other = checkpoint_of([bytes(32)] * len(world.log.entries))
+    world.log.files["checkpoint"] = bytes(signed(other, LOG, LOG_PQ, WITNESS))
+
+
+def _without(path: str) -> Callable[[PortalWorld], None]:
+    return lambda world: world.log.files.__delitem__(path)
+
+
+def _down(world: PortalWorld) -> None:
+    world.log.down = True
+
+
+def _waiting(world: PortalWorld) -> None:
+    world.log.waiting = True
+
+
+LOGS = (
+    (_flip("tile/entries/000.p/4", 3 * 110 + 50), "missing", "inclusion", "holds another trace"),
+    (_flip("tile/0/000.p/4", 3 * 32), "missing", "inclusion", "holds another trace"),
+    (_flip("tile/0/000.p/4", 5), "log", "inclusion", "do not lead to the root"),
+    (_without("tile/0/000.p/4"), "log", "inclusion", "lacks the file"),
+    (_flip("checkpoint", 3), "signature", "inclusion", "another log"),
+    (_flip("checkpoint", 30), "signature", "signature", "Failed"),
+    (_flip("checkpoint", 130), "signature", "signature", "Failed"),
+    (_another_history, "log", "inclusion", "do not lead to the root"),
+    (_signed_by(LOG, LOG_PQ), "witnesses", "witnesses", "too few"),
+    (_signed_by(LOG, WITNESS), "witnesses", "witnesses", "too few"),
+    (_signed_by(Key("log.example/another"), WITNESS), "signature", "signature", "not signed by the log"),
+    (_waiting, "pending", "inclusion", "No position yet"),
+    (_down, "unreachable", "inclusion", "Could not be loaded"),
+)
+
+
+async def test_a_changed_byte_of_the_log(browser: Any, world: PortalWorld) -> None:
+    record = (await world.add(ANH)).record_id
+    async with page_of(browser, "desk") as page:
+        await sign_in(world, page)
+        await page.goto(f"{world.origin}/en/records/{record}")
+        for n, (change, state, step, words) in enumerate(LOGS):
+            world.log.waiting = world.log.down = False
+            world.log.publish()
+            change(world)
+            found, steps = await verdict(page)
+            assert (found, words in steps[step]) == (state, True), (n, steps)
+
+
+async def test_a_page_that_shows_something_else_than_was_committed(browser: Any, world: PortalWorld) -> None:
+    record = (await world.add(ANH)).record_id
+    async with page_of(browser, "phone") as page:
+        await sign_in(world, page)
+        await page.goto(f"{world.origin}/en/records/{record}")
+        await page.evaluate("document.querySelector('[data-field=\"4\"]').textContent = 'ANOTHER'")
+        found, steps = await verdict(page)
+        assert found == "content"
+        assert "Purpose" in steps["content"]
+
+
+async def test_a_large_log(browser: Any, world: PortalWorld) -> None:
+    """Several tiles and levels, positions at their edges."""
+    record = (await world.add(ANH)).record_id
+    leaf = world.log.entries[-1]
+    for size, index in ((257, 256), (600, 255), (600, 599), (513, 511)):
+        world.log.entries = [n.to_bytes(108, "big") for n in range(size)]
+        world.log.entries[index] = leaf
+        world.log.publish()
+        async with page_of(browser, "desk") as page:
+            await sign_in(world, page)
+            await page.goto(f"{world.origin}/records/{record}")
+            found, steps = await verdict(page)
+            assert found == "verified", steps
+            assert f"vị trí {index} trên {size}" in steps["inclusion"]

@@ -1,0 +1,90 @@
+"""One exchange in `make run`, then the person it was about: signs in, sees it, and the browser verifies it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.chromium import SIZES, chromium, look_at, page_of, verdict
+from tests.support.country import new_network
+from tests.support.demo import Demo
+
+pytestmark = [pytest.mark.slow, pytest.mark.interop, pytest.mark.timeout(300)]
+
+CHILD = "999218000061"
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Demo]:
+    folder = Path(tempfile.mkdtemp(prefix="demo-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
+    running = Demo(folder, new_network())
+    try:
+        running.start(patience=150)
+        yield running
+    finally:
+        running.clean_up()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def portal(demo: Demo) -> str:
+    return f"http://{demo.network.rpartition('.')[0]}.0.1:8700"
+
+
+async def _sign_in(demo: Demo, page: Any, name: str) -> None:
+    await page.goto(portal(demo) + "/")
+    await page.click("text=Đăng nhập bằng VNeID")
+    await page.click(f"text={name}")
+    await page.wait_for_url("**/records*")
+
+
+async def _verdict_in_time(page: Any, seconds: float) -> tuple[str, dict[str, str]]:
+    """As a person does it: press again while the entry still waits for the public log."""
+    until = time.monotonic() + seconds
+    while (found := await verdict(page))[0] in ("pending", "missing") and time.monotonic() < until:
+        continue
+    return found
+
+
+async def test_an_exchange_is_seen_and_verified(demo: Demo) -> None:
+    async with chromium() as browser:
+        call = next(line for line in demo.readme() if line.startswith("curl"))
+        assert demo.shell(f"{call} --fail").returncode == 0
+        for size in SIZES:
+            async with page_of(browser, size) as page:
+                await _sign_in(demo, page, "Nguyễn Thị Minh Anh")
+                await page.click(".entry h4 a >> nth=0")
+                found, steps = await _verdict_in_time(page, 30)
+                assert found == "verified", steps
+                await look_at(page, "demo-verified")
+
+        async with page_of(browser, "desk") as page:
+            await _sign_in(demo, page, "Nguyễn Thị Minh Anh")
+            await page.click(".entry h4 a >> nth=0")
+            (tile,) = (demo.folder / "var/transparency").glob("*/tile/entries/000.p/*")
+            whole = tile.read_bytes()
+            tile.write_bytes(whole[:20] + bytes([whole[20] ^ 1]) + whole[21:])
+            assert (await verdict(page))[0] == "missing"
+            tile.write_bytes(whole)
+            await demo.sql("g01_ss1", "UPDATE access_record SET fields = jsonb_set(fields, '{12}', '\"X\"')")
+            assert (await verdict(page))[0] == "content"
+            await demo.sql("g01_ss1", "UPDATE access_record SET fields = jsonb_set(fields, '{12}', '\"\"')")
+            assert (await verdict(page))[0] == "verified"
+
+
+async def test_a_parent_reads_the_ledger_of_a_child(demo: Demo) -> None:
+    async with chromium() as browser, page_of(browser, "phone") as page:
+        await _sign_in(demo, page, "Trần Thị Lan")
+        await page.click("#thay-mat summary")
+        await page.fill("#so-con", CHILD)
+        await page.click("text=Mở sổ của con >> visible=true")
+        await page.wait_for_selector("form.acting")
+        await look_at(page, "demo-child")
+        assert "Nguyễn Minh Khôi" in await page.inner_text("h1")
+        assert "Xác nhận cha, mẹ" in await page.inner_text(".entry >> nth=0")

@@ -1,0 +1,129 @@
+"""What people read, in both languages; what others wrote is text there and never markup."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import pytest
+
+from gateway.citizen.chart import MONTHS, chart
+from gateway.citizen.records import Count
+from gateway.citizen.rendering import FOLDER
+from gateway.citizen.words import load_catalogues
+from tests.support.portal import ANH, NAMES, NOW, PortalWorld
+
+MADE_KEYS = (
+    *("outcome.", "login.", "trouble.", "verify.", "step.", "field.", "proof."),
+    *("inquiry.", "reason.", "record.lead.", "lookup.", "represent."),
+)
+EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'{{7*7}}"
+
+
+@pytest.mark.parametrize(("prefix", "words"), [("", "Ai đã hỏi dữ liệu của bạn"), ("/en", "Who asked for your data")])
+async def test_the_list_and_a_record(world: PortalWorld, prefix: str, words: str) -> None:
+    for n in range(12):
+        await world.add(ANH, n, log=False)
+    refused = await world.add(ANH, 2000, log=False, outcome="refused", purpose="", legal_basis="")
+    async with world.signed_in() as browser:
+        status, _, text = await browser.get(f"{prefix}/records")
+        assert (status, words in text) == (200, True)
+        assert text.count('class="entry"') == 10
+        older = re.search(r'href="([^"]*cursor=[^"]*)"', text)
+        assert older is not None
+        _, _, text = await browser.get(older[1].replace("&amp;", "&").partition("#")[0])
+        assert text.count('class="entry"') == 3
+        status, _, text = await browser.get(f"{prefix}/records/{refused.record_id}")
+        assert status == 200
+        assert "{" not in re.sub(r'data-catalogue="[^"]*"', "", text)
+        assert (await browser.get(f"{prefix}/records?outcome=failed"))[0] == 200
+        assert (await browser.get(f"{prefix}/records?cursor=nonsense"))[0] == 403
+
+
+async def test_markup_in_names_and_purposes_is_text(world: PortalWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NAMES, ANH, EVIL)
+    fields = {
+        "consumer": f"VN/GOV/{EVIL}/x",
+        "purpose": EVIL,
+        "legal_basis": EVIL,
+        "case": EVIL,
+        "categories": (EVIL,),
+        "official": EVIL,
+    }
+    entry = await world.add(ANH, log=False, **fields)
+    async with world.signed_in() as browser:
+        for path in (
+            "/records",
+            f"/records/{entry.record_id}",
+            f"/en/records/{entry.record_id}",
+            "/records?agency=" + "%22%3E%3Cscript%3E",
+            "/?state=%3Cscript%3E",
+        ):
+            status, _, text = await browser.get(path)
+            assert status in (200, 303)
+            assert "<script>alert" not in text
+            assert "<img" not in text
+            assert ">49<" not in text
+        _, headers, _ = await browser.get(f"/citizen/v1/records/{entry.record_id}")
+        assert headers["Content-Type"].startswith("application/json")
+
+
+async def test_an_inquiry_from_the_page(world: PortalWorld) -> None:
+    entry = await world.add(ANH)
+    async with world.signed_in() as browser:
+        form = {"csrf": await browser.csrf(), "kind": "complain", "reason": "purpose", "words": "<b>Không đúng</b>"}
+        status, headers, _ = await browser.send("POST", f"/records/{entry.record_id}/inquiry", data=form)
+        assert (status, headers["Location"]) == (303, f"/records/{entry.record_id}?said=sent#da-gui")
+        _, _, text = await browser.get(f"/records/{entry.record_id}")
+        assert "Hạn trả lời Thứ Năm, 24/12/2026" in text
+
+
+async def test_no_number_of_a_person_in_an_address(world: PortalWorld) -> None:
+    await world.add(ANH)
+    async with world.signed_in() as browser:
+        _, _, text = await browser.get("/records")
+        assert not re.search(r'(?:href|action)="[^"]*\d{12}', text)
+        assert ANH not in text
+
+
+def test_both_languages_have_the_same_words() -> None:
+    vi, en = (c.texts for c in load_catalogues().values())
+    assert vi.keys() == en.keys()
+    for key in vi:
+        assert sorted(re.findall(r"\{\w+\}", vi[key])) == sorted(re.findall(r"\{\w+\}", en[key])), key
+
+
+def test_every_word_is_used_and_every_used_word_is_there() -> None:
+    texts = load_catalogues()["vi"].texts
+    sources = [p.read_text("utf-8") for p in (*FOLDER.rglob("*.html"), *FOLDER.rglob("*.js"), *FOLDER.glob("*.py"))]
+    used = set(re.findall(r'\bt\("([\w.-]+)"', "".join(sources)))
+    assert {key for key in used if not key.endswith(".")} <= texts.keys()
+    assert [key for key in texts.keys() - used if not key.startswith(MADE_KEYS) and key != "at"] == []
+
+
+def test_the_words_that_are_never_said() -> None:
+    text = "".join(load_catalogues()["vi"].texts.values()).lower()
+    for never in ("mọi lượt truy cập", "tuyệt đối", "không thể sửa", "an toàn 100%"):
+        assert never not in text
+
+
+def test_chart() -> None:
+    def count(month: date, code: str, n: int) -> Count:
+        return Count(month, f"VN/GOV/{code}/x", "P", "granted", n, NOW)
+
+    counts = [count(date(2026, m, 1), f"G{a}", a) for m in (1, 11) for a in range(1, 8)] + [
+        count(date(2025, 11, 1), "G1", 99)
+    ]
+    made = chart(counts, date(2026, 11, 24))
+    assert [c.month for c in made.columns][:: MONTHS - 1] == [date(2025, 12, 1), date(2026, 11, 1)]
+    assert [(s.agency, s.others, s.total) for s in made.series] == [
+        ("VN/GOV/G7", 0, 14),
+        ("VN/GOV/G6", 0, 12),
+        ("VN/GOV/G5", 0, 10),
+        ("VN/GOV/G4", 0, 8),
+        ("", 3, 12),
+    ]
+    assert made.total == 56
+    assert sum(b.value for b in made.bars) == 56
+    assert chart([], date(2026, 1, 1)).bars == ()
+    assert min(float(b.y[:-1]) for b in made.bars) >= 9

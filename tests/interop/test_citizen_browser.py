@@ -47,7 +47,7 @@ async def test_every_page(browser: Any, world: PortalWorld, size: str) -> None:
         more = {"outcome": ("granted", "granted", "refused", "failed")[n % 4], "official": "cb7q4mk2"}
         consumer, months = f"VN/GOV/{agencies[n % 7]}", n * n
         await world.add(ANH, months * 24 * 60 + n, log=n == 0, consumer=consumer, **more)
-    for dark in (False, True):
+    for dark in (False, True) if size == "phone" else (False,):
         async with page_of(browser, size, dark=dark) as page:
             tone = "-dark" if dark else ""
             for path, name in (
@@ -175,6 +175,22 @@ async def test_a_page_that_shows_something_else_than_was_committed(browser: Any,
         found, steps = await verdict(page)
         assert found == "content"
         assert "Purpose" in steps["content"]
+
+
+async def test_forms_are_taken_from_the_page(browser: Any, world: PortalWorld) -> None:
+    """What a real browser sends along: origin, fetch metadata, token."""
+    record = (await world.add(ANH)).record_id
+    async with page_of(browser, "phone") as page:
+        await sign_in(world, page)
+        await page.goto(f"{world.origin}/en/records/{record}#khieu-nai")
+        await page.fill("#khieu-nai", "I know nothing about this.")
+        await page.click("details[open] button.primary")
+        await page.wait_for_selector("#da-gui")
+        await look_at(page, "inquiry-en")
+        await page.click("button.plain")
+        await page.wait_for_selector(".welcome")
+        await page.goto(f"{world.origin}/en/records/{record}")
+        await page.wait_for_selector(".welcome")
 
 
 async def test_a_large_log(browser: Any, world: PortalWorld) -> None:

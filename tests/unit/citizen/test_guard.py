@@ -34,7 +34,7 @@ async def test_no_frame_no_foreign_script_no_cache(world: PortalWorld, path: str
         assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
         assert headers["X-Frame-Options"] == "DENY"
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Referrer-Policy"] == "same-origin"
         assert headers["Cache-Control"] == "no-store"
         assert " style=" not in text
         assert "<script>" not in text

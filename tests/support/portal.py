@@ -47,7 +47,7 @@ from tests.support.logkeys import AUDITOR, LOG, LOG_PQ, WITNESS, checkpoint_of, 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 KIND = "vn-personal-number"
-ANH, HOA, CHILD, ADULT = "999300000017", "999070000015", "999218000061", "999204000058"
+ANH, HOA, CHILD, ADULT = "999300000017", "999070000015", "999215000061", "999204000058"
 NAMES = {ANH: "Nguyễn Thị Minh Anh", HOA: "Nguyễn Văn Hòa"}
 CLIENT = "so-minh-bach"
 SERVER = "VN/GOV/G01/ss1"
@@ -186,7 +186,7 @@ class PopulationRegister:
         async def person(request: web.Request) -> web.Response:
             number = request.match_info["id"]
             self.asked.append((number, request.headers["Purpose-Code"]))
-            born = {CHILD: date(2018, 9, 5), ADULT: date(2004, 2, 29)}.get(number)
+            born = {CHILD: date(2015, 9, 5), ADULT: date(2004, 2, 29)}.get(number)
             if self.down:
                 return web.json_response({"type": "server"}, status=500, headers={"X-Road-Error": "x"})
             if born is None:

@@ -18,7 +18,7 @@ from tests.support.demo import Demo
 
 pytestmark = [pytest.mark.slow, pytest.mark.interop, pytest.mark.timeout(300)]
 
-CHILD = "999218000061"
+CHILD = "999215000061"
 
 
 @pytest.fixture(scope="module")

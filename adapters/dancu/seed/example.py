@@ -16,7 +16,7 @@ _FATHER = personal_number(Sex.MALE, 1970, 15)
 _MOTHER = personal_number(Sex.FEMALE, 1973, 34)
 _DAUGHTER = personal_number(Sex.FEMALE, 2000, 17)  # 999300000017
 _SON = personal_number(Sex.MALE, 2004, 58)
-_CHILD = personal_number(Sex.MALE, 2018, 61)  # 999218000061
+_CHILD = personal_number(Sex.MALE, 2015, 61)  # 999215000061
 
 
 def _person(
@@ -56,7 +56,7 @@ PERSONS = (
     _person(_MOTHER, "Trần Thị Lan", date(1973, 11, 2), spouse=_FATHER, cards=("990000034",)),
     _person(_DAUGHTER, "Nguyễn Thị Minh Anh", date(2000, 8, 17), child=True, current=_LODGING),
     _person(_SON, "Nguyễn Đức Minh", date(2004, 2, 29), child=True),
-    _person(_CHILD, "Nguyễn Minh Khôi", date(2018, 9, 5), child=True),
+    _person(_CHILD, "Nguyễn Minh Khôi", date(2015, 9, 5), child=True),
 )
 
 HOUSEHOLD = Household(

@@ -17,7 +17,7 @@ from adapters.dancu.seed.names import ETHNICITIES, RELIGIONS
 
 CITIZENS = 50_000
 SEED = 999
-VERSION = "2026.1"  # changes whenever the same seed gives other people (a golden test notices)
+VERSION = "2026.2"  # changes whenever the same seed gives other people (a golden test notices)
 
 
 @dataclass(frozen=True, slots=True)

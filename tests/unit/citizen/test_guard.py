@@ -62,7 +62,7 @@ async def test_a_change_from_elsewhere(world: PortalWorld, headers: dict[str, st
     async with world.signed_in() as browser:
         csrf = await browser.csrf() if token is None else token
         for path in (f"/records/{record}/inquiry", "/represent", "/represent/end", "/sign-out"):
-            form = {"csrf": csrf, "kind": "why", "words": "", "reason": "", "number": "999218000061"}
+            form = {"csrf": csrf, "kind": "why", "words": "", "reason": "", "number": "999215000061"}
             assert (await browser.send("POST", path, data=form, headers=headers))[0] == 403
         body = {"kind": "why"}
         api = f"/citizen/v1/records/{record}/inquiry"

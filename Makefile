@@ -58,7 +58,7 @@ bench: $(VENV)/.dev ## CPU per exchange against a pair that does nothing, leaves
 certs: $(VENV)/.run ## keys and certificates of the demo instance (kept when they exist)
 	@$(BIN)/python -m certs.generate $(ARGS)
 
-config-check: $(VENV)/.run ## every YAML file, all errors at once
+config-check: certs ## every YAML file, all errors at once
 	@$(BIN)/python -m gateway check $(ARGS)
 
 lock: ## the hash-pinned locks from pyproject.toml (needs uv)

@@ -61,7 +61,7 @@ def _like(state: KeyState, wanted: Wanted, now: datetime) -> Wanted:
     member, old = f"/{state.holder}", state.key
     if not isinstance(old.token, Pkcs11Uri):
         return replace(wanted, use="sign", member=member)
-    name = f"{state.holder.replace('/', '-')}-{now:%Y%m%dT%H%M%S}"
+    name = f"{state.holder.replace('/', '-')}-{now:%Y%m%dT%H%M%S%f}"
     return replace(wanted, use="sign", member=member, token=replace(old.token, object=name, id=None), pin=old.pin)
 
 

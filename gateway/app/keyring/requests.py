@@ -62,7 +62,7 @@ def request_key(
         raise SettingsError(["--token: a PKCS#11 token keeps its key, and TLS needs it"])
     folder = folder.resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    stem = folder / _UNSAFE.sub("_", f"{named.holder.replace('/', '-')}-{wanted.use}-{now:%Y%m%dT%H%M%S}")
+    stem = folder / _UNSAFE.sub("_", f"{named.holder.replace('/', '-')}-{wanted.use}-{now:%Y%m%dT%H%M%S%f}")
     key, for_settings = _make(stem, wanted)
     request = stem.with_suffix(".csr")
     addresses = [wanted.dns] if wanted.dns is not None and wanted.use != "sign" else []

@@ -90,7 +90,7 @@ async def _sign_next(key: _Key, signer: Signer) -> None:
     except KeyTokenError as e:
         for waiting in batch:
             waiting.outcome = e
-    except BaseException:
+    except BaseException:  # cancelled, or a bug: raised again, and nobody who waits is forgotten
         key.waiting = [*batch, *key.waiting]
         raise
     else:

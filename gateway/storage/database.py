@@ -85,7 +85,7 @@ async def open_database(
     server = await attach_or_start(source.directory, settings=settings)
     try:
         return await _open(server.dsn_kwargs(source.name), server, connections, read_only)
-    except BaseException:
+    except BaseException:  # raised again: a server that we started is not left behind
         await server.stop()
         raise
 

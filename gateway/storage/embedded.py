@@ -102,7 +102,7 @@ class EmbeddedPostgres:
             raise EvidenceUnavailable(f"Another process is using the database directory {self.directory}")
         try:
             await self._bring_up(time.monotonic() + timeout)
-        except BaseException:
+        except BaseException:  # raised again, after what was begun is undone
             await self.stop()
             raise
 

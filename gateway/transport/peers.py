@@ -219,7 +219,7 @@ class PeerLinks:
             if isinstance(e, ssl.SSLError):
                 raise PeerRejected("TLS handshake with the provider's security server failed") from e
             raise PeerUnavailable(f"Could not connect to {address}:{options.port}") from e
-        except BaseException:
+        except BaseException:  # raised again: no connection is left open
             if link is not None:
                 link.close()
             raise

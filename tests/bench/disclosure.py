@@ -13,37 +13,12 @@ import tempfile
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from tests.bench.rounds import Target, exchange_target, load, measured, post, subprocess, summary
+from tests.support.contracts import write_contract
 from tests.support.country import Country, Server
 
 _SERVICE = ("127.0.0.1", 9598)
-_ENDPOINTS = ("POST /nobody/{id}", "POST /persons/{id}")
-_WORDS = {"vi": "Tra cứu", "en": "Look-up"}
-_CODES = {
-    "legal_bases": {"LAW": {**_WORDS, "document": "1/2026"}},
-    "purposes": {"ONE": {**_WORDS, "legal_bases": ["LAW"]}},
-    "categories": {"identity": _WORDS},
-}
-
-
-def _contract(folder: Path) -> str:
-    about = {
-        "categories": ["identity"],
-        "purposes": ["ONE"],
-        "subjects": [{"at": "path", "name": "id", "kind": "vn-personal-number"}],
-    }
-    endpoints: list[dict[str, Any]] = [
-        {"match": _ENDPOINTS[0], "action": _WORDS, "subjects": "none"},
-        {"match": _ENDPOINTS[1], "action": _WORDS, **about},
-    ]
-    (folder / "codes.yaml").write_text(yaml.safe_dump(_CODES, allow_unicode=True))
-    contract = {"service": "VN/GOV/G01/dancu/small", "codes": str(folder / "codes.yaml"), "endpoints": endpoints}
-    (folder / "contract.yaml").write_text(yaml.safe_dump(contract, allow_unicode=True))
-    return str(folder / "contract.yaml")
 
 
 def _servers(folder: Path) -> list[Server]:
@@ -51,7 +26,7 @@ def _servers(folder: Path) -> list[Server]:
         "code": "small",
         "url": f"http://{_SERVICE[0]}:{_SERVICE[1]}/small",
         "endpoints": ["POST /nobody/*", "POST /persons/*"],
-        "contract": _contract(folder),
+        "contract": write_contract(folder, "VN/GOV/G01/dancu/small"),
         "rights": [{"to": "GOV/G22/dvc"}],
     }
     log = {"origin": "tlog.vn.example/access", "log": f"http://{_SERVICE[0]}:{_SERVICE[1]}/log", "provider": 1}

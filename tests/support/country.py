@@ -31,13 +31,15 @@ from gateway.storage.embedded import EmbeddedPostgres, attach_or_start
 
 _NETWORKS = itertools.count(os.getpid() % 100)
 PEER_PORT, OCSP_PORT, CLIENT_PORT, TLS_PORT, ADMIN_PORT = 5500, 5577, 8080, 8443, 9100
+LOG_ORIGIN = "tlog.vn.example/access"
 
 
 @dataclass
 class Server:
     """`services`: by client and service code, settings of config/reference.yaml. `registered`: files of further authentication
     certificates in the registry. `more`: further top-level settings. `log`: the database of its message log, when servers share
-    one. `reached_at`: the address the registry tells others, when something stands in front of the server."""
+    one. `reached_at`: the address the registry tells others, when something stands in front of the server. `disclosing`: where
+    there is a public log, what stands under `transparency` beside its address."""
 
     member: str
     clients: Sequence[str]
@@ -48,6 +50,7 @@ class Server:
     more: dict[str, Any] = field(default_factory=dict)
     reached_at: str | None = None
     log: str | None = None
+    disclosing: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -61,7 +64,7 @@ def new_network() -> str:
 
 def _full(name: str) -> str:
     """`G22` is `G22-ss1`."""
-    return name if "-" in name or name in ("trust", "registry") else f"{name}-ss1"
+    return name if "-" in name or name in ("trust", "registry", "transparency", "witness") else f"{name}-ss1"
 
 
 def _database(server: Server) -> str:
@@ -69,16 +72,28 @@ def _database(server: Server) -> str:
 
 
 class Country:
-    """Start it with `async with`. `folder` must be short enough for a socket path or lie anywhere (then /tmp is used)."""
+    """Start it with `async with`. `folder` must be short enough for a socket path or lie anywhere (then /tmp is used). `public_log`:
+    with a transparency log, in the database `transparency`, and a witness."""
 
-    def __init__(self, folder: Path, servers: Sequence[Server], *, key: str = "ec-p256", fast: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        servers: Sequence[Server],
+        *,
+        key: str = "ec-p256",
+        fast: bool = True,
+        public_log: bool = False,
+    ) -> None:
         self.folder = folder
         self.servers = {s.name: s for s in servers}
         self._key = key
         self._fast = fast
+        self._public_log = public_log
         self.network = new_network()
         self.address = {name: f"{self.network}.{n + 1}" for n, name in enumerate(self.servers)}
         self.registry, self.trust = f"{self.network}.200:8600", f"{self.network}.201:8888"
+        self.log_public, self.log_submit = f"{self.network}.205:8610", f"{self.network}.205:8611"
+        self.witness = f"{self.network}.206:8620"
         self.children: dict[str, Child] = {}
         self.postgres: EmbeddedPostgres | None = None
         self._stack = AsyncExitStack()
@@ -103,6 +118,7 @@ class Country:
                 "renew_within_days": 30,
                 "members": [{"id": f"GOV/{m}", "servers": found} for m, found in members.items()],
                 "information_systems": systems,
+                **({"transparency": self._log_topology()} if self._public_log else {}),
             },
         )
         generate(self.folder / "certs", load_topology(self.folder / "topology.yaml"), datetime.now(UTC))
@@ -124,9 +140,38 @@ class Country:
                 "status": self.cert("index.json"),
             },
         )
+        if self._public_log:
+            self._write_log()
         self.write_registry()
         for s in self.servers.values():
             self.write_server(s)
+
+    def _log_topology(self) -> dict[str, Any]:
+        witness = {"code": "w", "name": "witness.example", "key": "ed25519", "url": f"http://{self.witness}"}
+        return {"origin": LOG_ORIGIN, "url": f"http://{self.log_public}", "quorum": 1, "witnesses": [witness]}
+
+    def _write_log(self) -> None:
+        self._yaml(
+            "transparency",
+            {
+                "origin": LOG_ORIGIN,
+                "keys": self.cert("log-{year}-{kind}.key"),
+                "policy": self.cert("log-policy.txt"),
+                "database": {"embedded": str(self.folder / "pg"), "name": "transparency"},
+                "folder": str(self.folder / "transparency"),
+                "listen": {"public": self.log_public, "submit": self.log_submit},
+            },
+        )
+        self._yaml(
+            "witness",
+            {
+                "name": "witness.example",
+                "keys": [{"key": f"file:{self.cert('witness-w.key')}"}],
+                "policy": self.cert("log-policy.txt"),
+                "state": str(self.folder / "state" / "witness"),
+                "listen": self.witness,
+            },
+        )
 
     def write_registry(self, **publish: Any) -> None:
         members: dict[str, set[str]] = {}
@@ -186,7 +231,7 @@ class Country:
             "server": f"VN/GOV/{s.member}/{s.code}",
             "global_configuration": {"anchor": f"http://{self.registry}/anchor.xml", "refresh": "1s"},
             "database": {"embedded": str(self.folder / "pg"), "name": _database(s)},
-            "transparency": "off",
+            "transparency": self._disclosing(s),
             "keys": {"signing": key, "authentication": auth, "internal_tls": tls},
             "state": str(self.folder / "state" / s.name),
             "listen": {
@@ -208,6 +253,12 @@ class Country:
             ],
         }
         self._yaml(s.name, {**settings, **s.more})
+
+    def _disclosing(self, s: Server) -> str | dict[str, Any]:
+        if not self._public_log or not s.services:
+            return "off"
+        number = 1 + list(self.servers).index(s.name)
+        return {"origin": LOG_ORIGIN, "log": f"http://{self.log_submit}", "provider": number, **s.disclosing}
 
     def cert(self, name: str) -> str:
         return str(self.folder / "certs" / name)
@@ -236,6 +287,8 @@ class Country:
         self._stack.push_async_callback(self.postgres.stop)
         background(group, self._stack, self.postgres.run())
         roles = [self._child("trust", "trust"), self._child("registry", "registry")]
+        if self._public_log:
+            roles += [self._child("transparency", "transparency"), self._child("witness", "witness")]
         servers = [self._child("server", name) for name in self.servers]
         await self._stack.enter_async_context(supervise([roles, servers]))
 
@@ -287,6 +340,16 @@ class Country:
         """Its message log, as who may only read and add."""
         assert self.postgres is not None
         pool = await open_pool(self.postgres.dsn_kwargs(_database(self.servers[_full(name)])), read_only=True)
+        try:
+            yield pool
+        finally:
+            await pool.close()
+
+    @asynccontextmanager
+    async def public_log(self) -> AsyncIterator[asyncpg.Pool]:
+        """The transparency log's database, to be read."""
+        assert self.postgres is not None
+        pool = await open_pool(self.postgres.dsn_kwargs("transparency"), read_only=True)
         try:
             yield pool
         finally:

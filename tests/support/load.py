@@ -15,24 +15,28 @@ MESSAGE_ID = "under-load"  # of every call: information systems may repeat it; t
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`status` 0: no answer. `error`: X-Road-Error, or what became of the connection. Times are `time.monotonic`."""
+    """`status` 0: no answer. `error`: X-Road-Error, or what became of the connection. `promise`: its Access-Record. Times are
+    `time.monotonic`."""
 
     began: float
     ended: float
     status: int
     request_id: str = ""
     error: str = ""
+    promise: str = ""
 
 
 @dataclass
 class Load:
-    """`pause`: seconds between two calls of one caller; ten times as long after one that nobody answered."""
+    """`pause`: seconds between two calls of one caller; ten times as long after one that nobody answered. Every second call
+    is a GET unless `always_post`."""
 
     url: str
     client: str
     pause: float = 0.02
     outcomes: list[Outcome] = field(default_factory=list)
     stopping: bool = False
+    always_post: bool = False
 
     @property
     def answered(self) -> list[Outcome]:
@@ -49,7 +53,7 @@ class Load:
         n = 0
         while not self.stopping:
             n += 1
-            body = f'{{"caller": {caller}, "n": {n}}}'.encode() if n % 2 else None
+            body = f'{{"caller": {caller}, "n": {n}}}'.encode() if n % 2 or self.always_post else None
             outcome = await self._call(session, body)
             self.outcomes.append(outcome)
             await asyncio.sleep(self.pause if outcome.status else 10 * self.pause)
@@ -69,15 +73,18 @@ class Load:
                     answer.status,
                     said.get("x-road-request-id", ""),
                     said.get("X-Road-Error", ""),
+                    said.get("Access-Record", ""),
                 )
         except (aiohttp.ClientError, TimeoutError) as e:
             return Outcome(began, time.monotonic(), 0, error=type(e).__name__)
 
 
 @asynccontextmanager
-async def loading(url: str, client: str, callers: int = 6, pause: float = 0.02) -> AsyncIterator[Load]:
+async def loading(
+    url: str, client: str, callers: int = 6, pause: float = 0.02, *, always_post: bool = False
+) -> AsyncIterator[Load]:
     """`callers` call until the block is left; then calls under way come to their end."""
-    load = Load(url, client, pause)
+    load = Load(url, client, pause, always_post=always_post)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60)) as session, asyncio.TaskGroup() as callers_of:
         for caller in range(callers):
             callers_of.create_task(load.call_again_and_again(session, caller))

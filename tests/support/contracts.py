@@ -1,4 +1,4 @@
-"""A small service contract with its code lists, written where a test wants it: one endpoint about nobody, one about the person in its path."""
+"""A small service contract with its code lists: one endpoint about nobody, one about the person in its path."""
 
 from __future__ import annotations
 

@@ -72,8 +72,8 @@ def _database(server: Server) -> str:
 
 
 class Country:
-    """Start it with `async with`. `folder` must be short enough for a socket path or lie anywhere (then /tmp is used). `public_log`:
-    with a transparency log, in the database `transparency`, and a witness."""
+    """Start it with `async with`. `folder` must be short enough for a socket path or lie anywhere (then /tmp is used).
+    `public_log`: with a transparency log, in the database `transparency`, and a witness."""
 
     def __init__(
         self,

@@ -15,11 +15,12 @@ Problems are RFC 9457. 401: not signed in; 404: no such record, the same for one
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
 
+from gateway.citizen.bundling import bundle_lines
 from gateway.citizen.guard import Handler, Site, check_change
 from gateway.citizen.lookups import Inquiry
 from gateway.citizen.portal import Portal, year_of
@@ -34,6 +35,7 @@ from gateway.core.errors import (
     ServiceUnavailable,
     UnknownSubject,
 )
+from gateway.storage.failures import DATABASE_ERRORS
 
 PREFIX = "/citizen/v1"
 PROOF_TYPE = "application/octet-stream"
@@ -125,23 +127,15 @@ def add_api(app: web.Application, portal: Portal, site: Site, session_of: Callab
             }
         )
         await answer.prepare(request)
-        async for line in _bundle(session):
-            await answer.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        try:
+            async for line in bundle_lines(portal, session.subject):
+                await answer.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        except (GatewayError, *DATABASE_ERRORS):  # too late for a status: the file ends, and the connection with it
+            if request.transport is not None:
+                request.transport.abort()
+            return answer
         await answer.write_eof()
         return answer
-
-    async def _bundle(session: Session) -> AsyncIterator[Mapping[str, object]]:
-        yield {"kind": "policy", "policy": portal.policy.decode()}
-        cursor: str | None = None
-        while True:
-            page = await portal.records.page(session.subject, parse_filter({}, portal.clock()), cursor, MOST_ON_A_PAGE)
-            for found in page.records:
-                made = await portal.receipt(found)
-                proof = None if made is None or made.file is None else made.file.decode()
-                yield {"kind": "record", **_opening(found, session), "receipt": proof}
-            if (cursor := page.next) is None:
-                break
-        yield {"kind": "end"}
 
     def _opening(found: StoredRecord, session: Session) -> dict[str, object]:
         return opening_json(found, session.subject, portal.log.origin(year_of(found)))

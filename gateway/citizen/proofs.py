@@ -16,7 +16,7 @@ from gateway.core.merkle.hashing import leaf_hash
 from gateway.core.merkle.note import MAX_NOTE
 from gateway.core.merkle.policy import Policy
 from gateway.core.merkle.receipt import MAX_RECEIPT
-from gateway.core.merkle.tiles import MAX_TILE_FILE, parse_tile_path
+from gateway.core.merkle.tiles import MAX_TILE_FILE, TILE_WIDTH, Tile, cut, parse_tile_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,15 @@ class PublicLog:
     async def tile(self, year: int, path: str) -> Fetched:
         """MalformedMessage for what is no path of a tile."""
         return await self._get(year, parse_tile_path(path).path, MAX_TILE_FILE)
+
+    async def hashes(self, year: int, wanted: Tile) -> bytes:
+        """The bytes of a hash tile, cut from the full one when the partial one is gone. ServiceUnavailable without it."""
+        found = await self.tile(year, wanted.path)
+        if found.status == 404 and wanted.width < TILE_WIDTH:
+            return cut((await self.tile(year, Tile(wanted.level, wanted.number).path)).body, wanted)
+        if found.status != 200:
+            raise ServiceUnavailable("a file of the public log is missing")
+        return found.body
 
     async def _get(self, year: int, path: str, most: int) -> Fetched:
         origin = self.origin(year)

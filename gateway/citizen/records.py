@@ -95,6 +95,11 @@ class RecordStore:
         self._pools = pools
         self._offset = offset
 
+    @property
+    def servers(self) -> Sequence[str]:
+        """The security servers whose records are asked for."""
+        return tuple(self._pools)
+
     async def page(self, person: Person, wanted: Filter, cursor: str | None, limit: int) -> Page:
         """MalformedMessage for a cursor that is none of ours."""
         before = (_FOR_EVER, _LAST_ID) if cursor is None else parse_cursor(cursor)

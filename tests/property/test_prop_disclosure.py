@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.disclosure.bundlecheck import verify_bundle
 from gateway.core.disclosure.leaf import check_opening, make_entry, open_field
 from gateway.core.disclosure.promise import Promise, parse_promise, print_promise
 from gateway.core.disclosure.record import Access
@@ -17,6 +18,7 @@ from gateway.core.subjects import LOCATORS
 from gateway.core.subjects.extract import SubjectRule, persons_in
 from gateway.core.subjects.kinds import Person
 from gateway.core.subjects.view import MessageView
+from tests.support.bundles import bundle_file
 
 RULES = [
     SubjectRule(LOCATORS[name](*args), "vn-personal-number")
@@ -63,6 +65,49 @@ def test_any_promise(text: str) -> None:
 def test_every_promise(leaves: list[bytes]) -> None:
     promise = Promise("tlog.vn.example/access/2026", tuple(leaves))
     assert parse_promise(print_promise(promise)) == promise
+
+
+BUNDLE = [json.dumps(line).encode() for line in bundle_file(records=2)]
+
+
+@settings(max_examples=60)
+@given(st.binary(max_size=80) | BODIES, st.integers(0, len(BUNDLE) - 1))
+def test_any_bundle(line: bytes, at: int) -> None:
+    """Whatever stands in a line, and whatever kind it says it is: a report, in which something failed."""
+    said = line
+    if line.startswith(b"{"):
+        kind = {"kind": json.loads(BUNDLE[at])["kind"]}
+        said = json.dumps(json.loads(BUNDLE[at]) | json.loads(line) | kind).encode()
+    for file in ([line], [*BUNDLE[:at], said, *BUNDLE[at + 1 :]]):
+        assert file == BUNDLE or not all(step.ok for step in verify_bundle(file, None).steps)
+
+
+@settings(max_examples=80)
+@given(st.integers(0, len(BUNDLE) - 1), st.data())
+def test_any_value_in_a_bundle(at: int, data: st.DataObject) -> None:
+    value = json.loads(BUNDLE[at])
+    key = data.draw(st.sampled_from(sorted(value.keys() - {"kind"})))
+    value[key] = data.draw(LEAVES)
+    assert verify_bundle([*BUNDLE[:at], json.dumps(value).encode(), *BUNDLE[at + 1 :]], None).steps
+
+
+@settings(max_examples=80)
+@given(st.integers(0, len(BUNDLE) - 1), st.data())
+def test_no_byte_of_a_bundle_is_idle(at: int, data: st.DataObject) -> None:
+    """One changed byte of any line but the first, which nothing commits to, and nothing holds any more."""
+    line = bytearray(BUNDLE[max(1, at)])
+    place = data.draw(st.integers(0, len(line) - 1))
+    line[place] ^= data.draw(st.integers(1, 255))
+    file = [*BUNDLE[: max(1, at)], bytes(line), *BUNDLE[max(1, at) + 1 :]]
+    same = _json(bytes(line)) == _json(BUNDLE[max(1, at)])
+    assert same or not all(step.ok for step in verify_bundle(file, None).steps)
+
+
+def _json(line: bytes) -> object:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
 
 
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20)

@@ -106,6 +106,20 @@ def receipt(
 
 
 @verify.command()
+def bundle(
+    file: Annotated[Path, typer.Argument(help="what the citizens' portal gives as 'Download the ledger'")],
+    policy: Annotated[
+        Path | None, typer.Option(help="whom to believe (C2SP tlog-policy); without it, the policy in the bundle")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Check a citizen's bundle offline: every record with its leaf, receipt, log, witnesses, and one history."""
+    from gateway.app.verify.bundles import verify_bundle_file
+
+    sys.exit(report(verify_bundle_file(file, policy), as_json=json))
+
+
+@verify.command()
 def log(
     source: Annotated[str, typer.Argument(help="folder with checkpoint and tile/, or its URL")],
     policy: Believed,

@@ -26,7 +26,7 @@ from gateway.core.merkle.policy import Cosignature, Policy, verify_log_signature
 from gateway.core.merkle.proofs import verify_inclusion
 from gateway.core.merkle.receipt import parse_receipt
 from gateway.core.merkle.text import parse_base64
-from gateway.core.merkle.tiles import TILE_WIDTH, Tile, parse_entries, parse_hashes, print_entries, print_hashes
+from gateway.core.merkle.tiles import TILE_WIDTH, Tile, cut, parse_entries, parse_hashes
 from gateway.core.messagelog.steps import Steps
 from gateway.settings.log import read_policy
 
@@ -210,13 +210,10 @@ async def _file(source: Source, tile: Tile) -> bytes:
     found = await source.read(tile.path)
     if found is not None:
         return found
-    full = Tile(tile.level, tile.number)
-    whole = await source.read(full.path) if tile.width < TILE_WIDTH else None
+    whole = await source.read(Tile(tile.level, tile.number).path) if tile.width < TILE_WIDTH else None
     if whole is None:
         raise ProofRejected(f"{tile.path} is missing")
-    if tile.level is not None:
-        return print_hashes(parse_hashes(whole, full)[: tile.width])
-    return print_entries(parse_entries(whole, full)[: tile.width])
+    return cut(whole, tile)
 
 
 def _facts(tree: Checkpoint | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Literal, TypeAlias
 
+from gateway.core.errors import MalformedMessage
 from gateway.core.identifiers import ClientId
 
 Outcome: TypeAlias = Literal["granted", "refused", "failed"]
@@ -89,6 +90,17 @@ class Access:
 def print_time(time: datetime) -> str:
     """RFC 3339 in UTC with milliseconds."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_time(text: str) -> datetime:
+    """With its time zone. MalformedMessage for anything else."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as e:
+        raise MalformedMessage("not a time") from e
+    if time.tzinfo is None:
+        raise MalformedMessage("a time without time zone")
+    return time
 
 
 def official_pseudonym(key: bytes, consumer: ClientId, user: str | None) -> str:

@@ -95,6 +95,37 @@ def parse_entries(data: bytes, tile: Tile) -> tuple[bytes, ...]:
     return tuple(entries)
 
 
+def cut(whole: bytes, tile: Tile) -> bytes:
+    """The bytes of a partial tile or bundle, out of those of the full one, which stays when the partial one is gone.
+    MalformedMessage when these are not a full one's."""
+    full = Tile(tile.level, tile.number)
+    if tile.level is None:
+        return print_entries(parse_entries(whole, full)[: tile.width])
+    return print_hashes(parse_hashes(whole, full)[: tile.width])
+
+
+class TileWanted(Exception):
+    """Raised by the nodes of `KnownTiles`: `tile` has to be known first."""
+
+    def __init__(self, tile: Tile) -> None:
+        self.tile = tile
+        super().__init__(tile.path)
+
+
+class KnownTiles:
+    """For whoever gets tiles one by one, over a network: compute with `nodes`, put the tile that is wanted into `known`, and
+    compute again, until nothing is wanted any more."""
+
+    def __init__(self, size: int) -> None:
+        self.known: dict[Tile, bytes] = {}
+        self.nodes = TileNodes(size, self._read)
+
+    def _read(self, tile: Tile) -> bytes:
+        if tile not in self.known:
+            raise TileWanted(tile)
+        return self.known[tile]
+
+
 class TileNodes:
     """The subtree roots of the tree of `size` entries (a `Nodes`), from its tiles. `read(tile)` gives a tile's bytes and may raise
     what it likes; each tile is read once. MalformedMessage for a tile of another length."""

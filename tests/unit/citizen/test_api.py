@@ -8,14 +8,16 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from aiohttp import ClientError
 
+from gateway.core.disclosure.bundlecheck import verify_bundle
 from gateway.core.disclosure.leaf import LeafKeys, check_leaf
 from gateway.core.errors import MalformedMessage
 from gateway.core.merkle.hashing import leaf_hash
 from gateway.core.merkle.policy import parse_policy
 from gateway.core.merkle.receipt import parse_receipt, verify_receipt
 from gateway.core.subjects.kinds import Person
-from tests.support.portal import ANH, HOA, PortalWorld
+from tests.support.portal import ANH, HOA, SERVER, PortalWorld
 
 # Filed on Friday 27 November 2026.
 INQUIRIES = (("why", "", "2026-12-01"), ("complain", "Không", "2026-12-27"), ("correct", "Tên", "2026-12-07"))
@@ -198,14 +200,39 @@ async def test_the_bundle_verifies_without_us(world: PortalWorld) -> None:
     async with world.signed_in() as browser:
         _, headers, text = await browser.get("/citizen/v1/bundle")
         assert headers["Cache-Control"] == "no-store"
-        policy, *records, end = [json.loads(line) for line in text.splitlines()]
-        assert (policy["kind"], end) == ("policy", {"kind": "end"})
-        proved = [
-            check_opening_json(r, r["receipt"].encode(), policy["policy"].encode()) for r in records if r["receipt"]
+        report = verify_bundle([line.encode() for line in text.splitlines()], parse_policy(world.portal.policy))
+        assert [step.what for step in report.steps if not step.ok] == [
+            "the record in line 6: waits for the log, there is no receipt yet: take the bundle again later"
         ]
-        assert proved == [0, 2, 4]
-        assert len(records) == 4
+        assert report.bundle is not None
+        assert (len(report.bundle.records), report.bundle.providers) == (4, (SERVER,))
         assert HOA not in text
+
+
+async def test_a_bundle_holds_the_history_from_older_receipts(world: PortalWorld) -> None:
+    await world.add(ANH, 1)
+    entry = await world.add(ANH, 2)
+    held = world.log.receipt(leaf_hash(entry.leaf))
+    world.log.kept[leaf_hash(entry.leaf)] = held or b""
+    for n in range(300):
+        world.log.entries.append(bytes([n % 256]) * 108)
+    world.log.publish()
+    async with world.signed_in() as browser:
+        for _ in range(2):
+            lines = (await browser.get("/citizen/v1/bundle"))[2].splitlines()
+            assert [json.loads(line)["kind"] for line in lines][-3:] == ["checkpoint", "consistency", "end"]
+            report = verify_bundle([line.encode() for line in lines], None)
+            assert all(step.ok for step in report.steps), report.steps
+            partial = world.log.files.pop("tile/0/001.p/46", b"")  # it goes when the full one is there
+            world.log.files["tile/0/001"] = partial.ljust(8192, b"x")
+
+
+async def test_a_bundle_that_breaks_off_is_no_bundle(world: PortalWorld) -> None:
+    await world.add(ANH, 1)
+    world.log.down = True
+    async with world.signed_in() as browser:
+        with pytest.raises(ClientError):
+            await browser.get("/citizen/v1/bundle")
 
 
 async def test_the_log_is_passed_on_as_it_is(world: PortalWorld) -> None:

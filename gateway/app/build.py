@@ -111,7 +111,7 @@ async def _start(
     stack.push_async_callback(writer.drain)
     archiver = None
     if settings.evidence.archive is not None:
-        archiver = build_archiver(database, settings.evidence.archive, key_source)
+        archiver = build_archiver(database, settings.evidence.archive, settings.server.instance, key_source)
         background(group, stack, archiver.run())
     outbox = await _outbox(settings, database.pool, group, stack)
 

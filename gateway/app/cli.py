@@ -156,12 +156,13 @@ def export(
 def archive(
     server: Server,
     preview: Annotated[bool, typer.Option("--preview", help="only say what would be archived and removed")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="only say what was archived before, with digests")] = False,
     configs: Configs = Path("config/servers"),
 ) -> None:
     """Archive time-stamped records, and remove from the database those whose time is up (evidence.archive in its settings)."""
     from gateway.app.evidence import archive_log
 
-    sys.exit(process.run(archive_log(configs, server, preview=preview)))
+    sys.exit(process.run(archive_log(configs, server, preview=preview, listing=listing)))
 
 
 @sealing.command("list")

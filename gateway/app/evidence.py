@@ -11,23 +11,32 @@ from gateway.app.listeners import clock
 from gateway.app.sources import database_source, log_keys, settings_of
 from gateway.core.errors import SettingsError
 from gateway.core.messagelog.record import RecordKind
+from gateway.messagelog.archivecipher import ArchiveRecipients
 from gateway.messagelog.archivefolder import ArchiveFolder
 from gateway.messagelog.archiver import Archived, ArchivePolicy, Archiver, Outlook
 from gateway.messagelog.archivetables import ArchiveRow
 from gateway.messagelog.exporting import ContainerExport
 from gateway.messagelog.keysource import KeySource
-from gateway.settings.server import ArchiveSettings
+from gateway.settings.evidence import ArchiveEncryption, ArchiveSettings
 from gateway.storage.database import Database, open_database
 
 
-def build_archiver(database: Database, settings: ArchiveSettings, keys: KeySource | None) -> Archiver:
+def build_archiver(database: Database, settings: ArchiveSettings, instance: str, keys: KeySource | None) -> Archiver:
     policy = ArchivePolicy(
         group_by=settings.group_by,
         max_size=settings.max_size,
         keep=settings.keep_records,
         needs_file=settings.removal_needs_archive,
+        recipients=_recipients(settings.encryption, instance),
     )
     return Archiver(database, clock, ArchiveFolder(settings.directory), policy, every=settings.every, keys=keys)
+
+
+def _recipients(settings: ArchiveEncryption | None, instance: str) -> ArchiveRecipients | None:
+    if settings is None:
+        return None
+    groups = {str(group.resolve(instance)): recipients for group, recipients in settings.groups.items()}
+    return ArchiveRecipients(settings.recipients, groups)
 
 
 async def export_messages(configs: Path, server: str, message_id: str, kind: RecordKind | None, folder: Path) -> int:
@@ -52,14 +61,18 @@ async def export_messages(configs: Path, server: str, message_id: str, kind: Rec
     return 0 if found else 1
 
 
-async def archive_log(configs: Path, server: str, *, preview: bool) -> int:
-    """One round of the archiver, or what it would do; the exit status."""
+async def archive_log(configs: Path, server: str, *, preview: bool, listing: bool) -> int:
+    """One round of the archiver, or what it would do, or what was archived before; the exit status."""
     settings = settings_of(configs, server)
     if settings.evidence.archive is None:
         raise SettingsError([f"{server}: evidence.archive is not configured: records stay in the database"])
     database = await open_database(database_source(settings), connections=2)
     try:
-        archiver = build_archiver(database, settings.evidence.archive, await log_keys(settings, database))
+        keys = await log_keys(settings, database)
+        archiver = build_archiver(database, settings.evidence.archive, settings.server.instance, keys)
+        if listing:
+            _print_made(await archiver.listed())
+            return 0
         if preview:
             _print_outlook(await archiver.preview())
             return 0
@@ -84,7 +97,17 @@ def _print_rows(title: str, archives: Sequence[ArchiveRow]) -> None:
     print(title)
     for a in archives:
         span = f"{a.first.isoformat(timespec='seconds')} to {a.last.isoformat(timespec='seconds')}"
-        print(f"  {a.chain or 'all records'}: {a.records} record(s), {span}{f', in {a.file}' if a.file else ''}")
+        print(
+            f"  {a.chain or 'all records'}: {a.records} record(s), {span}{f', in {a.stored_as}' if a.stored_as else ''}"
+        )
+
+
+def _print_made(archives: Sequence[ArchiveRow]) -> None:
+    for a in archives:
+        digest = "" if a.sealed is None else f", SHA-512 of the file {a.sealed.hex()}"
+        there = "records removed from the database" if a.state == "removed" else "records in the database too"
+        print(f"{a.stored_as}: {a.records} record(s), {there}, last chain digest {a.digest}{digest}")
+    print(f"{len(archives)} archive(s)")
 
 
 def _print_done(done: Archived) -> int:

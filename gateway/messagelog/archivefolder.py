@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TypeVar
 
+from gateway.core.digest import Digest, DigestAlgorithm
 from gateway.core.errors import EvidenceUnavailable, MalformedMessage
 from gateway.core.messagelog.archive import read_links
 from gateway.core.messagelog.linking import LinkingInfo
@@ -40,6 +42,10 @@ class ArchiveFolder:
         None when it is not there or not whole."""
         return await _done(lambda: self._confirm(final))
 
+    async def digest(self, final: str) -> Digest | None:
+        """SHA-512 of a published file, which is durable then; None when it is not there."""
+        return await _done(lambda: self._digest(final))
+
     async def discard(self, name: str) -> None:
         """Forget a file under its working name; harmless when it is not there."""
         await _done(lambda: (self.directory / name).unlink(missing_ok=True))
@@ -70,6 +76,16 @@ class ArchiveFolder:
             return None
         self._sync_names()
         return info
+
+    def _digest(self, final: str) -> Digest | None:
+        try:
+            with (self.directory / final).open("rb") as file:
+                running = hashlib.file_digest(file, "sha512")
+                os.fsync(file.fileno())
+        except FileNotFoundError:
+            return None
+        self._sync_names()
+        return Digest(DigestAlgorithm.SHA512, running.digest())
 
 
 def _sync(file: IO[bytes]) -> None:

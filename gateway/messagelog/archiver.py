@@ -3,13 +3,14 @@
 One archive, with what is true if we crash behind each line:
 
 1. Its records are chosen and written down (`planned`).                  The next round makes this very archive.
-2. The file is written under a working name and synced.                  The next round writes it again, the same bytes.
+2. The file is written under a working name and synced.                  The next round writes it again.
 3. Its name and last chain digest are written down (`named`).            The next round looks for that file.
 4. The file gets its name; the folder is synced.                         The next round finds it whole, and goes on with 5.
 5. The archive is written down as `durable`.                             Only now may anything be removed.
 
 Archives of a chain are made in order: while one cannot be made, none behind it is. Records go only with a whole archive that is
 durable, and by default only while its file is still in the folder and whole. A record without a time-stamp is in no archive.
+An archive in clear is the same bytes whenever it is written; one encrypted to recipients is not, so `named` holds its SHA-512.
 Runs as the owner of the tables; the role that serves can do none of this.
 """
 
@@ -32,6 +33,7 @@ from gateway.core.messagelog.container import container_name
 from gateway.core.messagelog.linking import LINKING_INFO, ArchiveEnd, archive_name, link, print_linking_info, safe_group
 from gateway.core.messagelog.record import UnreadableRecord
 from gateway.exchange.ports import Clock
+from gateway.messagelog.archivecipher import SUFFIX, ArchiveRecipients, encrypt
 from gateway.messagelog.archivefolder import ArchiveFolder
 from gateway.messagelog.archivetables import ArchiveRow, ArchiveTables, Grouping, RecordKey, StampedRecord, batches_of
 from gateway.messagelog.containers import write_container, zip_entry
@@ -42,6 +44,7 @@ from gateway.storage.database import Database
 from gateway.storage.failures import DATABASE_ERRORS
 
 _IN_MEMORY = 4 << 20
+_ARCHIVE_IN_MEMORY = 32 << 20  # packed: more than most have
 _COPY = 1 << 20
 
 _log = logging.getLogger(__name__)
@@ -50,12 +53,14 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class ArchivePolicy:
     """`max_size`: bytes of evidence after which an archive is ended. `keep`: how long records stay in the database. `needs_file`:
-    they stay longer when their archive is not in the folder any more, or not whole."""
+    they stay longer when their archive is not in the folder any more, or not whole. `recipients`: who can open archives; None: they
+    are in clear."""
 
     group_by: Grouping = "none"
     max_size: int = 32 << 20
     keep: timedelta = timedelta(days=30)
     needs_file: bool = True
+    recipients: ArchiveRecipients | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,11 @@ class Archiver:
                 tuple(await tables.removable(self._clock() - self._policy.keep)),
             )
 
+    async def listed(self) -> list[ArchiveRow]:
+        """Every archive that was made, chain by chain in order."""
+        async with self._tables() as tables:
+            return await tables.made()
+
     async def once(self) -> Archived:
         """One round. EvidenceUnavailable or DATABASE_ERRORS when the database does not answer."""
         async with self._tables() as tables:
@@ -148,17 +158,18 @@ class Archiver:
 
     async def _make(self, tables: ArchiveTables, archive: ArchiveRow) -> str:
         previous = await tables.end_before(archive)
-        if archive.file is not None and await self._is_whole(archive, previous):
+        if archive.stored_as is not None and await self._is_whole(archive, previous):
             await tables.finish(archive)
-            return archive.file
+            return archive.stored_as
         working = f".archive-{archive.number}.tmp"
         async with self._new_file(working) as file:
-            end = await self._write(tables, archive, previous, file)
+            end, sealed = await self._write_file(tables, archive, previous, file)
             await self._folder.sync(file)
-        await tables.name(archive, end)
-        await self._folder.publish(working, end.file)
+        await tables.name(archive, end, sealed)
+        final = end.file if sealed is None else end.file + SUFFIX
+        await self._folder.publish(working, final)
         await tables.finish(archive)
-        return end.file
+        return final
 
     @asynccontextmanager
     async def _new_file(self, working: str) -> AsyncIterator[IO[bytes]]:
@@ -175,9 +186,25 @@ class Archiver:
 
     async def _is_whole(self, archive: ArchiveRow, previous: ArchiveEnd) -> bool:
         """Whether the file is there under its name, every byte as it was meant, and durable."""
-        assert archive.file is not None
-        info = await self._folder.confirm(archive.file)
+        stored = archive.stored_as
+        assert stored is not None
+        if archive.sealed is not None:
+            found = await self._folder.digest(stored)
+            return found is not None and found.value == archive.sealed
+        info = await self._folder.confirm(stored)
         return info is not None and (info.previous, info.last) == (previous, archive.digest)
+
+    async def _write_file(
+        self, tables: ArchiveTables, archive: ArchiveRow, previous: ArchiveEnd, file: IO[bytes]
+    ) -> tuple[ArchiveEnd, bytes | None]:
+        """The file, encrypted or not; where the chain then stands, and the SHA-512 of an encrypted one."""
+        if self._policy.recipients is None:
+            return await self._write(tables, archive, previous, file), None
+        with tempfile.SpooledTemporaryFile(max_size=_ARCHIVE_IN_MEMORY) as clear:
+            end = await self._write(tables, archive, previous, clear)
+            clear.seek(0)
+            sealed = await asyncio.to_thread(encrypt, clear, file, self._policy.recipients.of(archive.chain))
+        return end, sealed.value
 
     async def _write(
         self, tables: ArchiveTables, archive: ArchiveRow, previous: ArchiveEnd, file: IO[bytes]
@@ -218,7 +245,9 @@ class Archiver:
         for archive in await tables.removable(before):
             previous = await tables.end_before(archive)
             if self._policy.needs_file and not await self._is_whole(archive, previous):
-                problems.append(f"{archive.file} is not in the folder, or not whole: its records stay in the database")
+                problems.append(
+                    f"{archive.stored_as} is not in the folder, or not whole: its records stay in the database"
+                )
                 continue
             await tables.remove_records(archive)
             removed += archive.records

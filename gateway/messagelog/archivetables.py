@@ -18,6 +18,7 @@ import asyncpg
 
 from gateway.core.messagelog.linking import ArchiveEnd
 from gateway.messagelog import stamps
+from gateway.messagelog.archivecipher import SUFFIX
 
 Grouping = Literal["none", "member", "subsystem"]
 ArchiveState = Literal["planned", "named", "durable", "removed"]
@@ -40,7 +41,8 @@ class StampedRecord:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveRow:
-    """`first`, `last`: times of its first and last record. `file` and `digest` from `named` on."""
+    """`first`, `last`: times of its first and last record. `file`, `digest` from `named` on, and for an encrypted archive `sealed`,
+    the SHA-512 of its file."""
 
     number: int
     chain: str
@@ -51,6 +53,12 @@ class ArchiveRow:
     last: datetime
     file: str | None
     digest: str | None
+    sealed: bytes | None
+
+    @property
+    def stored_as(self) -> str | None:
+        """The name of its file in the folder."""
+        return self.file if self.file is None or self.sealed is None else self.file + SUFFIX
 
 
 class ArchiveTables:
@@ -79,6 +87,11 @@ class ArchiveTables:
                 uids = [record.key[1] for record in batch]
                 await self._owner.execute(_ASSIGN, [r.number for r in batch], times, uids, number)
 
+    async def made(self) -> list[ArchiveRow]:
+        """Every archive that is durable or was, chain by chain."""
+        rows = await self._owner.fetch(f"{_SELECT} WHERE state IN ('durable', 'removed') ORDER BY chain, position")
+        return [_row(r) for r in rows]
+
     async def unfinished(self) -> list[ArchiveRow]:
         """In the order in which they must be finished."""
         rows = await self._owner.fetch(f"{_SELECT} WHERE state IN ('planned', 'named') ORDER BY chain, position")
@@ -101,13 +114,14 @@ class ArchiveTables:
         )
         return [(r["record_number"], (r["time"], r["uid"])) for r in rows]
 
-    async def name(self, archive: ArchiveRow, end: ArchiveEnd) -> None:
+    async def name(self, archive: ArchiveRow, end: ArchiveEnd, sealed: bytes | None) -> None:
         await self._owner.execute(
-            "UPDATE archive SET state = 'named', file = $2, digest = $3, changed = clock_timestamp() "
+            "UPDATE archive SET state = 'named', file = $2, digest = $3, sealed = $4, changed = clock_timestamp() "
             "WHERE number = $1 AND state IN ('planned', 'named')",
             archive.number,
             end.file,
             end.digest,
+            sealed,
         )
 
     async def finish(self, archive: ArchiveRow) -> None:
@@ -182,10 +196,11 @@ def _row(r: asyncpg.Record) -> ArchiveRow:
         r["last_time"],
         r["file"],
         r["digest"],
+        r["sealed"],
     )
 
 
-_SELECT = "SELECT number, chain, position, state, records, first_time, last_time, file, digest FROM archive"
+_SELECT = "SELECT number, chain, position, state, records, first_time, last_time, file, digest, sealed FROM archive"
 _WAITING = f"""
 SELECT r.number, r.time, r.uid, r.side, r.client, r.service,
        length(r.part) + length(r.signature) + coalesce(r.body_size, 0) + 4096 AS size

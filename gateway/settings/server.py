@@ -20,7 +20,6 @@ from gateway.settings.common import (
     DurationOrZero,
     FilePath,
     FileReference,
-    HttpUrl,
     Listen,
     Port,
     Secret,
@@ -32,6 +31,7 @@ from gateway.settings.common import (
     secret_reference,
     text,
 )
+from gateway.settings.evidence import EvidenceSettings, evidence_findings
 from gateway.settings.loader import Finding, load
 from gateway.settings.names import FullServerName, Piece
 from gateway.settings.pkcs11uri import Pkcs11Uri, parse_pkcs11_uri
@@ -216,33 +216,6 @@ class LimitSettings(Strict):
     stall: Duration = timedelta(seconds=30)
 
 
-class TimestampSettings(Strict):
-    mode: Literal["batch", "immediate"] = "batch"
-    interval: Duration | None = None
-    authorities: tuple[HttpUrl, ...] = ()
-    timeout: Duration = timedelta(seconds=20)
-    batch: Annotated[int, Field(ge=1, le=10_000)] = 10_000
-    when_unavailable: Literal["degrade", "alert", "stop"] = "stop"
-    after: Duration = timedelta(hours=4)
-
-
-class ArchiveSettings(Strict):
-    directory: FilePath
-    every: Duration = timedelta(hours=6)
-    group_by: Literal["none", "member", "subsystem"] = "none"
-    max_size: Size = ByteCount(32 << 20)
-    keep_records: Duration = timedelta(days=30)
-    removal_needs_archive: bool = True
-
-
-class EvidenceSettings(Strict):
-    store_body_inline_below: Size = ByteCount(64 << 10)
-    partitions: Literal["day", "month"] = "day"
-    seal_with: Secret | None = None
-    timestamps: TimestampSettings = TimestampSettings()
-    archive: ArchiveSettings | None = None
-
-
 class ServerSettings(Strict):
     server: FullServerName
     global_configuration: GlobalConfigurationSource
@@ -284,6 +257,7 @@ def server_findings(settings: ServerSettings, *, files: bool = True) -> Iterator
     yield from duplicates(ids, "client")
     for i, client in enumerate(settings.clients):
         yield from client_findings(client, instance, ("clients", i), files=files)
+    yield from evidence_findings(settings.evidence, [client.id for client in settings.clients], instance)
     yield from _transparency_findings(settings)
 
 

@@ -298,7 +298,9 @@ async def _archives_verify(running: Country, conf: Path, records: int) -> None:
     """The consumer's archiver has put all its records into a chain by now, or will in a moment."""
     archives = running.folder / "archives"
     while True:
-        verdicts = verify_archives([archives], conf, from_any=False) if await asyncio.to_thread(archives.is_dir) else []
+        verdicts = (
+            verify_archives([archives], conf, None, from_any=False) if await asyncio.to_thread(archives.is_dir) else []
+        )
         if sum(verdict.facts["containers"] for verdict in verdicts) == records:
             break
         await asyncio.sleep(0.2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import suppress
 from uuid import UUID
 
@@ -14,10 +15,13 @@ from gateway.core.errors import MalformedMessage
 from gateway.core.sealing.envelope import seal, unseal
 from gateway.core.sealing.keys import KeyRing, parse_keyring
 from gateway.core.sealing.records import seal_piece, unseal_piece
+from gateway.messagelog.archivecipher import Identities
+from tests.support.age import recipient
 from tests.support.sealing import data_key
 
 CIPHER = AESGCM(bytes(range(32)))
 KEY = data_key()
+OPENER = Identities(recipient().identity)
 NONCES = st.binary(min_size=12, max_size=12)
 
 
@@ -64,3 +68,20 @@ def test_pieces_out_of_order_or_cut_off_are_refused(pieces: list[bytes], order: 
         return
     with pytest.raises(MalformedMessage):
         _ = [unseal_piece(e, KEY, body, n, last=n == end) for n, e in enumerate(shuffled)]
+
+
+@given(
+    st.binary(max_size=300)
+    | st.builds(lambda tail: b"age-encryption.org/v1\n-> X25519 " + tail, st.binary(max_size=200))
+)
+@settings(max_examples=60)
+def test_any_bytes_are_no_encrypted_archive(data: bytes) -> None:
+    with pytest.raises(MalformedMessage):
+        OPENER.decrypt(io.BytesIO(data), io.BytesIO())
+
+
+@given(st.text(max_size=200) | st.from_regex(r"\A(AGE-SECRET-KEY-1[A-Z0-9]{20,60}\n){1,3}\Z"))
+@settings(max_examples=60)
+def test_any_text_is_identities_or_is_refused(text: str) -> None:
+    with suppress(MalformedMessage):
+        assert Identities(text)

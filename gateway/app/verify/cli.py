@@ -37,13 +37,16 @@ def container(
 def verify_archive(
     paths: Annotated[list[Path], typer.Argument(help="archives, or folders of archives")],
     conf: Conf,
+    identity: Annotated[
+        Path | None, typer.Option(help="age identity file that opens archives encrypted to its owner (.zip.age)")
+    ] = None,
     from_any: Annotated[bool, typer.Option(help="the oldest archive given need not be the first of its group")] = False,
     json: AsJson = False,
 ) -> None:
     """Check a chain of archives of the message log, and every container in them: nothing altered, removed or added."""
     from gateway.app.verify.containers import verify_archives
 
-    sys.exit(report(verify_archives(paths, conf, from_any=from_any), as_json=json))
+    sys.exit(report(verify_archives(paths, conf, identity, from_any=from_any), as_json=json))
 
 
 @verify.command()

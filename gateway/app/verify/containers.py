@@ -4,8 +4,10 @@ server gives, as the ZIP file or unpacked. Who takes it from the very server who
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -13,7 +15,13 @@ from gateway.app.verify.verdicts import Verdict
 from gateway.core.errors import MalformedMessage, SettingsError
 from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.globalconf.saved import load_saved
-from gateway.core.messagelog.archivecheck import OpenArchive, inspect_archive, report_chains
+from gateway.core.messagelog.archivecheck import (
+    LinkedArchive,
+    OpenArchive,
+    inspect_archive,
+    report_chains,
+    unreadable_archive,
+)
 from gateway.core.messagelog.containercheck import verify_container
 from gateway.core.messagelog.steps import Steps
 from gateway.core.messagelog.strictzip import StrictZip
@@ -21,11 +29,16 @@ from gateway.core.signing.timestamp import VerifiedTimestamp, verify_timestamp
 from gateway.core.signing.trust import ApprovedTsa
 from gateway.core.signing.verify import SignerVerdicts
 from gateway.core.signing.xades import parse_signature
+from gateway.messagelog.archivecipher import SUFFIX, Identities
 
 _FOLDER = "verificationconf/"
 _MAX_CONFIGURATION = 64 << 20
 _MOST_FILES = 1000
 _IN_MEMORY = 8 << 20
+_SEALED = (
+    "it is encrypted, and no identity was given: its content and its place in the chain cannot be checked. The SHA-512 of "
+    "this file is {}; what it should be, the server that wrote it says (archive --list)"
+)
 
 
 def verify_containers(files: Iterable[Path], conf: Path) -> list[Verdict]:
@@ -45,14 +58,45 @@ def verify_containers(files: Iterable[Path], conf: Path) -> list[Verdict]:
     return found
 
 
-def verify_archives(paths: Iterable[Path], conf: Path, *, from_any: bool) -> list[Verdict]:
-    """`paths`: archives, or folders of archives."""
-    trust, verdicts, linked = load_verification_conf(conf), SignerVerdicts(), []
-    for path in _archives_in(paths):
-        with _opened(path) as file:
-            linked.append(inspect_archive(OpenArchive(path.name, file, _new_file), trust, verdicts))
+def verify_archives(paths: Iterable[Path], conf: Path, identity: Path | None, *, from_any: bool) -> list[Verdict]:
+    """`paths`: archives, encrypted or not, or folders of archives. `identity`: what opens the encrypted ones; without it each of
+    them fails step 1 with what can be known."""
+    found = list(_archives_in(paths))
+    trust, verdicts = load_verification_conf(conf), SignerVerdicts()
+    identities = None if identity is None else _identities(identity)
+    linked = [_inspected(path, identities, trust, verdicts) for path in found]
     reports = report_chains(linked, from_any=from_any)
-    return [Verdict(r.file, r.steps, {"containers": r.containers}) for r in reports]
+    encrypted = [path.suffix == SUFFIX for path in found]
+    return [
+        Verdict(r.file, r.steps, {"containers": r.containers, "encrypted": e})
+        for r, e in zip(reports, encrypted, strict=True)
+    ]
+
+
+def _inspected(
+    path: Path, identities: Identities | None, trust: GlobalConfiguration, verdicts: SignerVerdicts
+) -> LinkedArchive:
+    with _opened(path) as file:
+        if path.suffix != SUFFIX:
+            return inspect_archive(OpenArchive(path.name, file, _new_file), trust, verdicts)
+        if identities is None:
+            digest = hashlib.file_digest(file, "sha512").hexdigest()
+            return unreadable_archive(path.stem, _SEALED.format(digest))
+        with _new_file() as clear:
+            try:
+                identities.decrypt(file, clear)
+            except MalformedMessage as e:
+                return unreadable_archive(path.stem, e.safe_detail, e.code)
+            except OSError as e:
+                raise SettingsError([f"no room to decrypt {path}: {e.strerror}"]) from e
+            return inspect_archive(OpenArchive(path.stem, clear, _new_file), trust, verdicts)
+
+
+def _identities(path: Path) -> Identities:
+    try:
+        return Identities(_read(path).decode("utf-8"))
+    except (MalformedMessage, UnicodeDecodeError) as e:
+        raise SettingsError([f"{path}: not an age identity file: lines AGE-SECRET-KEY-1…"]) from e
 
 
 def verify_timestamp_file(token: Path, stamped: Path, conf: Path) -> list[Verdict]:
@@ -99,12 +143,12 @@ def load_verification_conf(path: Path) -> GlobalConfiguration:
 def _archives_in(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(path.glob("mlog-*.zip"))
+            yield from sorted((*path.glob("mlog-*.zip"), *path.glob(f"mlog-*.zip{SUFFIX}")))
         else:
             yield path
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path) -> BufferedReader:
     try:
         return path.open("rb")
     except OSError as e:

@@ -81,6 +81,11 @@ def inspect_archive(archive: OpenArchive, conf: GlobalConfiguration, verdicts: S
     return LinkedArchive(archive.name, len(opened.containers), opened.info, tuple(ordered))
 
 
+def unreadable_archive(name: str, why: str, code: str | None = None) -> LinkedArchive:
+    """One that nobody here can look into."""
+    return LinkedArchive(name, 0, None, (Step(1, why, False, code),))
+
+
 def report_chains(archives: Sequence[LinkedArchive], *, from_any: bool = False) -> tuple[ArchiveReport, ...]:
     """Step 4, of all archives together; the reports are in the order given."""
     chains = _Chains(archives, from_any=from_any)

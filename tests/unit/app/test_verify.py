@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -15,6 +16,8 @@ from gateway.core.errors import MalformedMessage, SettingsError
 from gateway.core.globalconf.sharedparams import print_shared_parameters
 from gateway.core.messagelog.linking import ArchiveEnd, archive_name, link, print_linking_info
 from gateway.core.signing.xades import parse_signature
+from gateway.messagelog.archivecipher import encrypt
+from tests.support.age import recipient
 from tests.support.containers import ContainerWorld, pack
 
 
@@ -102,6 +105,37 @@ def test_archive(world: ContainerWorld, conf: Path, container: Path, tmp_path: P
     (archives / names[0]).unlink()
     assert verify("archive", archives, "--conf", conf)[0] == 1
     assert verify("archive", archives / names[1], "--conf", conf, "--from-any")[0] == 0
+
+
+def test_an_encrypted_archive(world: ContainerWorld, conf: Path, container: Path, tmp_path: Path) -> None:
+    """With an identity as if it were in clear; without one it says what can be known, and does not hold."""
+    auditor, key = recipient(), tmp_path / "auditor.key"
+    key.write_text(auditor.identity)
+    data = container.read_bytes()
+    info = link(ArchiveEnd(), [("a.asice", sha512(data))])
+    clear = pack({"a.asice": data, "linkinginfo": print_linking_info(info)})
+    path = tmp_path / "archives" / f"{archive_name('', world.pki.now, world.pki.now, info.last)}.age"
+    path.parent.mkdir()
+    with path.open("wb") as file:
+        digest = encrypt(io.BytesIO(clear), file, [auditor.public])
+    assert verify("archive", path.parent, "--conf", conf, "--identity", key)[0] == 0
+    code, text = verify("archive", path, "--conf", conf)
+    assert code == 1
+    assert "no identity was given" in text
+    assert digest.value.hex() in text
+    code, text = verify("archive", path, "--conf", conf, "--identity", key, "--json")
+    assert json.loads(text)["verified"][0] | {"steps": []} == {
+        "what": path.stem, "ok": True, "containers": 1, "encrypted": True, "steps": [],
+    }  # fmt: skip
+    whole = path.read_bytes()
+    for spoilt in (whole[:-1], whole[:300] + bytes([whole[300] ^ 1]) + whole[301:]):
+        path.write_bytes(spoilt)
+        code, text = verify("archive", path, "--conf", conf, "--identity", key)
+        assert (code, "1. FAILED" in text, "cannot be decrypted" in text) == (1, True, True)
+    key.write_text("AGE-SECRET-KEY-1NONE")
+    with pytest.raises(SettingsError, match="not an age identity file") as e:
+        verify("archive", path, "--conf", conf, "--identity", key)
+    assert "1NONE" not in str(e.value)
 
 
 def test_timestamp(world: ContainerWorld, conf: Path, tmp_path: Path) -> None:

@@ -229,3 +229,38 @@ def test_files_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "server.yaml:6:25: keys.authentication.key: cannot read the file 'auth.key': No such file or directory",
         "server.yaml:6:55: keys.authentication.certificate: cannot read the file 'auth.pem': No such file or directory",
     ]
+
+
+KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+
+
+class TestArchiveEncryption:
+    def text(self, encryption: str, group_by: str = "member") -> str:
+        archive = f"{{directory: a, group_by: {group_by}, encryption: {encryption}}}"
+        return f"{SERVER}evidence:\n  archive: {archive}\n"
+
+    def test_values(self, tmp_path: Path) -> None:
+        text = self.text(f"{{recipients: [{KEY}], groups: {{GOV/G01: [{KEY}]}}}}")
+        archive = server_from(tmp_path, text).evidence.archive
+        assert archive is not None and archive.encryption is not None
+        assert archive.encryption.recipients == (KEY,)
+        assert [str(group) for group in archive.encryption.groups] == ["GOV/G01"]
+
+    @pytest.mark.parametrize(
+        ("encryption", "group_by", "text"),
+        [
+            ("{}", "none", "is required"),
+            ("{recipients: []}", "none", "must not be empty"),
+            ("{recipients: [age1abc]}", "none", "is not a recipient"),
+            ("{recipients: [AGE-SECRET-KEY-1ABC]}", "none", "is an identity"),
+            (f"{{recipients: [{KEY}], groups: {{GOV/G01: [{KEY}]}}}}", "none", "archives are not grouped"),
+            (f"{{recipients: [{KEY}], groups: {{GOV/G02: [{KEY}]}}}}", "member", "no archive is of it"),
+            (f"{{recipients: [{KEY}], groups: {{GOV/G01/dancu: [{KEY}]}}}}", "member", "no archive is of it"),
+            (f"{{recipients: [{KEY}], groups: {{GOV/G01: []}}}}", "subsystem", "must not be empty"),
+        ],
+    )
+    def test_refused(self, tmp_path: Path, encryption: str, group_by: str, text: str) -> None:
+        (problem,) = problems_of(tmp_path, self.text(encryption, group_by))
+        assert problem.startswith("server.yaml:22:")
+        assert text in problem
+        assert "1ABC" not in problem

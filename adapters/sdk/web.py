@@ -43,12 +43,16 @@ _CORRELATION = web.RequestKey("correlation", str)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call, already checked. Values are those of the document's formats: an identifier arrives parsed."""
+    """One call, already checked. Values are those of the document's formats: an identifier arrives parsed.
+
+    `raw`: the body as it came; `idempotency_key`: the header, unchecked, None when there is none."""
 
     road: RoadHeaders
     path: Mapping[str, Any]
     query: Mapping[str, Any]
     body: Mapping[str, Any]
+    raw: bytes = field(repr=False, default=b"")
+    idempotency_key: str | None = None
 
 
 Handler: TypeAlias = Callable[[Call], Awaitable[JsonObject]]
@@ -111,6 +115,8 @@ def _route(
             path=operation.path.check(dict(request.match_info), strict=False),
             query=operation.query.check(_single(request.query), strict=False),
             body=await _body(request, operation, adapter.body_seconds),
+            raw=await request.read(),
+            idempotency_key=request.headers.get("Idempotency-Key"),
         )
         return _json(await endpoint.handler(call))
 

@@ -144,3 +144,10 @@ def test_every_error_code_we_raise_has_a_name_in_the_metrics() -> None:
     own = [*_codes(), *((k.__name__, k.default_code) for k in _family(GatewayError))]
     assert len(own) > 20
     assert [f"{where}: {code}" for where, code in own if OTHER in bounded_code(code).split(".")] == []
+
+
+def test_only_one_place_makes_trees_of_xml() -> None:
+    """`core/xmlparser.py` has the safe options; whoever parses by himself would have to remember them."""
+    makers = {"etree.XMLParser", "etree.fromstring", "etree.XML", "etree.parse", "etree.iterparse", "etree.HTMLParser"}
+    found = {m.where for m in modules() for called, _ in calls(m) if called in makers}
+    assert found == {"gateway/core/xmlparser.py"}

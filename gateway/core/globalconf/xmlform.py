@@ -19,6 +19,7 @@ from lxml import etree
 
 from gateway.core.errors import MalformedMessage
 from gateway.core.identifiers import ClientId, MemberId, SubsystemId, check_piece
+from gateway.core.xmlparser import NotXml, parse_tree
 
 XROAD = "http://x-road.eu/xsd/xroad.xsd"
 IDENTIFIERS = "http://x-road.eu/xsd/identifiers"
@@ -41,18 +42,9 @@ def parse_root(xml: bytes, local_name: str) -> etree._Element:
         raise malformed("a configuration document is too large")
     if b"<!DOCTYPE" in xml:
         raise malformed("a configuration document must not have a DOCTYPE")
-    parser = etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        root = etree.fromstring(xml, parser)
-    except (etree.XMLSyntaxError, ValueError) as e:
+        root = parse_tree(xml, keep_comments=False)
+    except NotXml as e:
         raise malformed("a configuration document is not well-formed XML") from e
     if root.tag != f"{{{XROAD}}}{local_name}":
         raise malformed(f"the root element is not {local_name}")

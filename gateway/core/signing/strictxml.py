@@ -14,6 +14,7 @@ from collections.abc import Collection
 from lxml import etree
 
 from gateway.core.digest import Digest, DigestAlgorithm
+from gateway.core.xmlparser import NotXml, parse_tree
 
 DS = "http://www.w3.org/2000/09/xmldsig#"
 MAX_DOCUMENT = 256 * 1024
@@ -39,17 +40,9 @@ def parse_xml(xml: bytes) -> etree._Element:
     """The root element of a document that obeys the module's rule. InvalidXml otherwise."""
     if len(xml) > MAX_DOCUMENT or not _PROLOGUE.match(xml) or b"<!DOCTYPE" in xml:
         raise NotWellFormed("oversized, not XML 1.0 in UTF-8, or with a DOCTYPE")
-    parser = etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=False,
-    )
     try:
-        root = etree.fromstring(xml, parser)
-    except (etree.XMLSyntaxError, ValueError) as e:
+        root = parse_tree(xml)
+    except NotXml as e:
         raise NotWellFormed("not well-formed") from e
     if root.getprevious() is not None or root.getnext() is not None:
         raise InvalidXml("something stands beside the root element")

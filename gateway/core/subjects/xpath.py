@@ -14,6 +14,7 @@ from lxml import etree
 
 from gateway.core.errors import MalformedMessage
 from gateway.core.subjects.view import Found, MessageView
+from gateway.core.xmlparser import NotXml, parse_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +55,9 @@ def _compile(expression: str, namespaces: tuple[tuple[str, str], ...]) -> etree.
 def _parse(body: bytes | None) -> etree._Element:
     if body is None or b"<!DOCTYPE" in body:
         raise MalformedMessage("there is no body, or one with a DOCTYPE")
-    parser = etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=False,
-    )
     try:
-        return etree.fromstring(body, parser)
-    except (etree.XMLSyntaxError, ValueError) as e:
+        return parse_tree(body)
+    except NotXml as e:
         raise MalformedMessage("the body is not XML in UTF-8") from e
 
 

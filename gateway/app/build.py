@@ -23,6 +23,7 @@ from gateway.app.evidence import build_archiver
 from gateway.app.keys import KeyReload, ServerKeys
 from gateway.app.listeners import background, clock, listen, listen_app
 from gateway.app.observe import Watched, incidents
+from gateway.app.ownservices import own_services
 from gateway.app.sources import database_source, log_keys
 from gateway.clientproxy.proxy import ClientProxy
 from gateway.confclient.client import ConfigurationClient
@@ -48,6 +49,7 @@ from gateway.monitoring.line import ExchangeLine
 from gateway.monitoring.logs import build_log, route_library_logs
 from gateway.monitoring.metrics import PrometheusObserver
 from gateway.monitoring.readings import ReadingsCollector
+from gateway.ownservices.port import OwnServices
 from gateway.serverproxy.metaservices import MetaServices
 from gateway.serverproxy.ocsp import OcspLookup
 from gateway.serverproxy.proxy import ServerProxy
@@ -148,6 +150,8 @@ async def _start(
     stack.push_async_callback(links.close)
     services = ServiceCaller(conf, new_body, keys.internal)
     stack.push_async_callback(services.close)
+    disclosure = outbox or NoPublicLog()
+    own = OwnServices(own_services(settings, database.pool, disclosure.official_key), new_body, services)
     client_side = ClientSide(clock, globalconf, conf, keys.signer, writer, links, observer, verdicts, batches, _new_id)
     server_side = ServerSide(
         clock,
@@ -155,8 +159,8 @@ async def _start(
         conf,
         keys.signer,
         writer,
-        outbox or NoPublicLog(),
-        MetaServices(conf, new_body, _read_description, services),
+        disclosure,
+        MetaServices(conf, new_body, _read_description, own),
         observer,
         verdicts,
         peer_verdicts,

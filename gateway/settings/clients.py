@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
@@ -14,11 +15,12 @@ from gateway.core.serverconf.metaservices import METASERVICES
 from gateway.core.serverconf.model import BASE_ENDPOINT, Endpoint
 from gateway.core.serverconf.paths import check_glob, glob_matches
 from gateway.settings.codes import Code
-from gateway.settings.common import CertificateFile, Duration, ExistingFile, HttpUrl, Strict, text
+from gateway.settings.common import CertificateFile, Duration, ExistingFile, Strict, text
 from gateway.settings.contracts import ContractSettings, load_contract
 from gateway.settings.loader import Finding, nearest
 from gateway.settings.names import ClientName, ClientRef, GranteeName, LocalGroupRef, Piece
 from gateway.settings.openapi import openapi_endpoints
+from gateway.settings.ownservices import DOCUMENTS, ServiceUrl
 from gateway.settings.references import duplicates, misread_instance
 from gateway.settings.yaml12 import Place
 
@@ -62,10 +64,10 @@ class RightSettings(Strict):
 
 
 class ServiceSettings(Strict):
-    """REST, or OPENAPI3 when `openapi` names the description."""
+    """REST, or OPENAPI3 when `openapi` names the description. `url`: `gateway:<name>` for one that the server answers itself."""
 
     code: ServiceCode
-    url: HttpUrl
+    url: ServiceUrl
     openapi: ExistingFile | None = None
     contract: ExistingFile | None = None
     endpoints: tuple[EndpointName, ...] = ()
@@ -78,7 +80,19 @@ class ServiceSettings(Strict):
     def _one_list_of_endpoints(self) -> Self:
         if self.openapi is not None and self.endpoints:
             raise ValueError("'endpoints' come from 'openapi': give only one of them")
+        if self.own and (self.openapi is not None or self.endpoints):
+            raise ValueError(f"{self.url!r} describes itself: give neither 'openapi' nor 'endpoints'")
         return self
+
+    @property
+    def own(self) -> bool:
+        """The server answers it itself."""
+        return self.url in DOCUMENTS
+
+    @property
+    def description(self) -> Path | None:
+        """Its OpenAPI document."""
+        return DOCUMENTS.get(self.url, self.openapi)
 
 
 class ClientSettings(Strict):
@@ -91,8 +105,8 @@ class ClientSettings(Strict):
 
 def service_endpoints(settings: ServiceSettings) -> tuple[Endpoint, ...]:
     """Of the OpenAPI document, else as listed, else those that rights name."""
-    if settings.openapi is not None:
-        return openapi_endpoints(settings.openapi)
+    if settings.description is not None:
+        return openapi_endpoints(settings.description)
     named = (e for right in settings.rights for e in right_endpoints(right) if not e.is_base)
     return settings.endpoints or tuple(dict.fromkeys(named))
 

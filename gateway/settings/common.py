@@ -148,7 +148,7 @@ def _host(value: str) -> str:
     return value
 
 
-def _url(value: str) -> str:
+def http_url(value: str) -> str:
     if not re.fullmatch(r"[!-~]+", value):
         raise ValueError("a URL has no blanks and no letters outside ASCII")
     try:
@@ -166,12 +166,12 @@ def _url(value: str) -> str:
 
 
 def _anchor(value: str) -> str:
-    return value if re.fullmatch(r"file:[^\x00]+", value) else _url(value)
+    return value if re.fullmatch(r"file:[^\x00]+", value) else http_url(value)
 
 
 Listen = Annotated[ListenAddress, text(_listen), WithJsonSchema({"type": "string", "examples": ["127.0.0.1:8080"]})]
 Host = Annotated[str, text(_host), WithJsonSchema({"type": "string"})]
-HttpUrl = Annotated[str, text(_url), WithJsonSchema({"type": "string", "pattern": "^https?://"})]
+HttpUrl = Annotated[str, text(http_url), WithJsonSchema({"type": "string", "pattern": "^https?://"})]
 UrlOrFile = Annotated[str, text(_anchor), WithJsonSchema({"type": "string", "pattern": "^(https?://|file:)"})]
 
 # --- files ---------------------------------------------------------------------------------------------------------

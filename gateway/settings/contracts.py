@@ -115,7 +115,7 @@ class EndpointSettings(Strict):
 
 
 class ContractSettings(Strict):
-    service: str
+    service: str  # a service in full, or a service code alone: of whichever client offers one under it
     codes: ExistingFile
     endpoints: Annotated[tuple[EndpointSettings, ...], Field(min_length=1)]
 
@@ -158,7 +158,7 @@ def load_contract(path: Path, service: str, endpoints: Iterable[Endpoint]) -> Co
 
 
 def _against_service(settings: ContractSettings, service: str, endpoints: tuple[Endpoint, ...]) -> Iterator[Finding]:
-    if settings.service != service:
+    if settings.service not in (service, service.rpartition("/")[2]):
         yield Finding(("service",), f"this is the contract of {settings.service!r}, used for {service!r}")
     offered = {f"{e.method} {e.path}" for e in endpoints}
     declared = {f"{e.match[0]} {e.match[1].glob}" for e in settings.endpoints}

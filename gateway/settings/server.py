@@ -275,6 +275,10 @@ def _transparency_findings(settings: ServerSettings) -> Iterator[Finding]:
         for path, service in services:
             if service.contract is None:
                 yield Finding(path, "needs a 'contract': whom is each endpoint about?")
+    else:
+        for path, service in services:
+            if service.own:
+                yield Finding((*path, "url"), "is for servers that tell citizens of accesses: 'transparency'")
 
 
 def load_server(path: Path, *, files: bool = True) -> ServerSettings:

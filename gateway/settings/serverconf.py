@@ -78,10 +78,10 @@ def _contract(settings: ServiceSettings, name: str) -> ServiceContract:
 def _service(settings: ServiceSettings, contract: ServiceContract | None) -> Service:
     return Service(
         code=settings.code,
-        kind=ServiceKind.REST if settings.openapi is None else ServiceKind.OPENAPI3,
+        kind=ServiceKind.REST if settings.description is None else ServiceKind.OPENAPI3,
         url=settings.url,
         timeout=settings.timeout.total_seconds(),
-        description_url=None if settings.openapi is None else f"file:{settings.openapi}",
+        description_url=None if settings.description is None else f"file:{settings.description}",
         endpoints=service_endpoints(settings),
         disabled_notice=settings.disabled,
         verify_tls=settings.verify_tls,

@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "gateway.messagelog": _STORED,
     "gateway.transparency": _STORED,
     "gateway.witness": _STORED,
+    "gateway.ownservices": _STORED,
     "gateway.citizen": _STORED,
     "gateway.app": _ANY,
     "gateway.__main__": _ANY,

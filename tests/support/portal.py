@@ -31,26 +31,23 @@ from gateway.citizen.representation import Register, Representation
 from gateway.citizen.service import build_citizen_app
 from gateway.citizen.sessions import Sessions
 from gateway.citizen.views import Dictionary
-from gateway.core.disclosure.leaf import AccessEntry, make_entry
-from gateway.core.disclosure.record import Access
+from gateway.core.disclosure.leaf import AccessEntry
 from gateway.core.merkle.hashing import leaf_hash, root_of
 from gateway.core.merkle.policy import parse_policy
 from gateway.core.merkle.proofs import inclusion_proof
 from gateway.core.merkle.receipt import Receipt
 from gateway.core.merkle.tiles import TILE_WIDTH, print_entries, print_hashes, tiles_of
-from gateway.core.subjects.kinds import Person
 from gateway.settings.codes import load_codes
 from gateway.settings.registry import load_registry
 from gateway.storage.database import Database
+from tests.support.access import KIND, SERVER, add_access
 from tests.support.logkeys import AUDITOR, LOG, LOG_PQ, WITNESS, checkpoint_of, signed
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
-KIND = "vn-personal-number"
 ANH, HOA, CHILD, ADULT = "999300000017", "999070000015", "999215000061", "999204000058"
 NAMES = {ANH: "Nguyễn Thị Minh Anh", HOA: "Nguyễn Văn Hòa"}
 CLIENT = "so-minh-bach"
-SERVER = "VN/GOV/G01/ss1"
 
 Claims = dict[str, Any]
 
@@ -228,28 +225,7 @@ class PortalWorld:
 
     async def add(self, person: str, n: int = 1, *, log: bool = True, **more: Any) -> AccessEntry:
         """One record, made `n` minutes ago."""
-        values = {
-            "consumer": "VN/GOV/G22/dvc",
-            "service": "VN/GOV/G01/dancu/person",
-            "purpose": "DVC-GIAI-QUYET-HO-SO",
-            "legal_basis": "ND-63-2024",
-            "official": "",
-            "request_hash": "ab" * 64,
-            "categories": ("identity", "residence"),
-            "outcome": "granted",
-            "case": "",
-            "signature_hash": "cd" * 64,
-            **more,
-        }
-        access = Access(time=self.now - timedelta(minutes=n), **values)
-        number = (await self.database.pool.fetchval("SELECT count(*) FROM access_record")) + 1
-        entry = make_entry(access, Person(KIND, person), 1, hashlib.sha256(f"{number}".encode()).digest())
-        texts = json.dumps(entry.fields, ensure_ascii=False)
-        await self.database.pool.execute(
-            "INSERT INTO access_record (server, number, record_id, time, message_number, person_kind, person, fields, seed, leaf)"
-            " VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9)",
-            *(SERVER, number, entry.record_id, entry.time, KIND, person, texts, entry.seed, entry.leaf),
-        )
+        entry = await add_access(self.database.pool, person, self.now - timedelta(minutes=n), **more)
         if log:
             self.log.entries.append(entry.leaf)
             self.log.publish()

@@ -1,0 +1,34 @@
+"""The services that one security server answers itself, from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import asyncpg
+
+from gateway.ownservices.port import OwnService
+from gateway.ownservices.usage import USAGE, FindUsage, Words
+from gateway.settings.clients import ServiceSettings
+from gateway.settings.codes import load_codes
+from gateway.settings.contracts import ContractSettings
+from gateway.settings.loader import load
+from gateway.settings.server import ServerSettings
+
+
+def own_services(settings: ServerSettings, pool: asyncpg.Pool, official_key: bytes) -> dict[str, OwnService]:
+    """By URL. SettingsError when a contract's code list cannot be read."""
+    services = [service for client in settings.clients for service in client.services]
+    if not any(service.own for service in services):
+        return {}
+    return {USAGE: FindUsage(pool, str(settings.server), _purposes(services), official_key)}
+
+
+def _purposes(services: Iterable[ServiceSettings]) -> Words:
+    """Of all code lists that contracts of this server use."""
+    contracts = {service.contract for service in services if service.contract is not None}
+    lists = {load(path, ContractSettings).codes for path in sorted(contracts)}
+    return {
+        code: {"vi": purpose.vi, "en": purpose.en}
+        for path in sorted(lists)
+        for code, purpose in load_codes(path).purposes.items()
+    }

@@ -1,0 +1,104 @@
+"""The data tracker of a provider: a whole exchange in memory, the provider's access records in a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from gateway.clientproxy.proxy import ClientProxy
+from gateway.core.errors import UnknownSubject
+from gateway.core.serverconf.model import BASE_ENDPOINT, AccessRight, Service, ServiceKind
+from gateway.ownservices.port import OwnServices
+from gateway.ownservices.usage import USAGE, FindUsage
+from gateway.serverproxy.metaservices import MetaServices
+from gateway.settings.codes import load_codes
+from gateway.settings.contracts import build_contract, load_contract
+from gateway.settings.openapi import openapi_endpoints
+from gateway.settings.ownservices import DOCUMENTS
+from gateway.storage.database import Database
+from gateway.transport.spool import Spool
+from tests.support.access import SERVER
+from tests.support.simulator import DVC, InstanceSimulator
+
+ROOT = Path(__file__).resolve().parents[2]
+WORDS = {"DVC-GIAI-QUYET-HO-SO": {"vi": "Giải quyết hồ sơ", "en": "Handling an application"}}
+TRACKER = "/r1/VN/GOV/G01/dancu/findUsage"
+
+
+def new_body() -> Spool:
+    return Spool(above=64 * 1024, limit=1 << 26)
+
+
+@dataclass
+class TrackerWorld:
+    sim: InstanceSimulator
+    database: Database
+
+    async def call(self, path: str, *headers: tuple[str, str]) -> tuple[int, Any]:
+        """Status and JSON of a call that both servers took."""
+        status, content = await self.content(TRACKER + path, *headers)
+        return status, json.loads(content)
+
+    async def content(self, target: str, *headers: tuple[str, str]) -> tuple[int, bytes]:
+        answer = (await self.sim.call(target=target, headers=headers)).authentic
+        assert answer.parts.body is not None
+        return answer.response.status, b"".join([piece async for piece in answer.parts.body.chunks()])
+
+    async def find(self, number: str, user: str = "thanh.tra", more: str = "", language: str = "vi") -> Any:
+        headers = (("X-Road-UserId", user), ("Accept-Language", language))
+        status, found = await self.call(f"/v2/findUsage?userCode={number}{more}", *headers)
+        assert status == 200, found
+        return found
+
+    @asynccontextmanager
+    async def over_http(self) -> AsyncIterator[str]:
+        """The address at which an information system finds the service, at the consumer's server."""
+        proxy = ClientProxy(self.sim.client_side, new_body, 64 * 1024, 5.0, lambda *_: None, _NoContainers())
+        runner = web.ServerRunner(web.Server(proxy.handle, access_log=None), shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            host, port = runner.addresses[0][:2]
+            yield f"http://{host}:{port}{TRACKER}"
+        finally:
+            await runner.cleanup()
+
+
+class _NoContainers:
+    async def find(self, *_: object, **__: object) -> Sequence[Any]:
+        raise UnknownSubject("no evidence is kept here")
+
+
+def tracker_world(database: Database, words: Any = WORDS) -> TrackerWorld:
+    sim = InstanceSimulator()
+    document = DOCUMENTS[USAGE]
+    endpoints = openapi_endpoints(document)
+    contract = load_contract(ROOT / "config/contracts/find-usage.yaml", "VN/GOV/G01/dancu/findUsage", endpoints)
+    sim.offer_service(
+        Service(
+            "findUsage",
+            ServiceKind.OPENAPI3,
+            USAGE,
+            description_url=f"file:{document}",
+            endpoints=endpoints,
+            contract=build_contract(contract, load_codes(contract.codes)),
+        )
+    )
+    sim.allow(AccessRight(DVC, "findUsage", BASE_ENDPOINT))
+    find = FindUsage(database.pool, SERVER, words, sim.disclosure.official_key)
+    own = OwnServices({USAGE: find}, new_body, sim.service)
+    conf = sim.server_side.serverconf
+
+    async def read(url: str) -> bytes:
+        return await asyncio.to_thread(Path(url.removeprefix("file:")).read_bytes)
+
+    sim.server_side = replace(sim.server_side, service=MetaServices(conf, new_body, read, own))
+    return TrackerWorld(sim, database)

@@ -60,3 +60,28 @@ create table dancu.population (
     households int not null,
     loaded_at  timestamptz not null default now()
 );
+
+--- 2: numbers issued to newborns, changes of residence, deaths
+
+create table dancu.issued_number (
+    birth_registration text primary key,                     -- one birth, one number
+    person_id          text not null unique references dancu.person,
+    issued_at          timestamptz not null default now()
+);
+
+create table dancu.residence_change (
+    number              bigint generated always as identity primary key,
+    person_id           text not null references dancu.person,
+    household_code      text not null references dancu.household,
+    change              text not null check (change in ('registered', 'deceased', 'moved', 'other')),
+    householder_consent text check ((householder_consent is not null) = (change = 'registered')),
+    effective_on        date not null,
+    recorded_at         timestamptz not null default now()
+);
+create index residence_change_person on dancu.residence_change (person_id);
+
+create table dancu.death (
+    person_id          text primary key references dancu.person,   -- nobody dies twice
+    death_registration text not null unique,
+    recorded_at        timestamptz not null default now()
+);

@@ -1,4 +1,4 @@
-"""The three endpoints of the population register, and the adapter that holds them together."""
+"""The endpoints of the population register, and the adapter that holds them together."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
-from adapters.dancu.identifiers import parse_household_code, parse_personal_number
-from adapters.dancu.model import Address, Person
-from adapters.dancu.seed.generator import CITIZENS
-from adapters.dancu.seed.load import load_population
+from adapters.dancu.changes import record_death, register_residence, remove_residence
+from adapters.dancu.load import load_population
+from adapters.dancu.newborns import issue_number
 from adapters.dancu.source import PopulationSource
 from adapters.dancu.verification import Claim, check_claim
-from adapters.sdk import Adapter, Call, Endpoint, JsonObject, NotFound, Pool
+from adapters.people.generator import CITIZENS
+from adapters.people.identifiers import parse_household_code, parse_person_name, parse_personal_number
+from adapters.people.model import Address, Person
+from adapters.sdk import Adapter, Call, Effect, Endpoint, JsonObject, NotFound, Pool
 
 
 class PopulationService:
@@ -75,12 +77,16 @@ def _address(address: Address) -> JsonObject:
     }
 
 
-def _endpoints(pool: Pool) -> tuple[Endpoint, ...]:
+def _endpoints(pool: Pool) -> tuple[Endpoint | Effect, ...]:
     service = PopulationService(PopulationSource(pool))
     return (
         Endpoint("GET", "/v1/persons/{id}", service.person),
         Endpoint("POST", "/v1/verify", service.verify),
         Endpoint("GET", "/v1/households/{code}", service.household),
+        Effect("POST", "/v1/newborns", issue_number),
+        Effect("POST", "/v1/residence-registrations", register_residence),
+        Effect("POST", "/v1/residence-removals", remove_residence),
+        Effect("POST", "/v1/deaths", record_death),
     )
 
 
@@ -94,6 +100,10 @@ def build_adapter(citizens: int = CITIZENS) -> Adapter:
         name="dancu",
         folder=Path(__file__).parent,
         endpoints=_endpoints,
-        formats={"vn-personal-number": parse_personal_number, "dancu-household": parse_household_code},
+        formats={
+            "vn-personal-number": parse_personal_number,
+            "dancu-household": parse_household_code,
+            "person-name": parse_person_name,
+        },
         prepare=prepare,
     )

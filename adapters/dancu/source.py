@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.dancu.identifiers import HouseholdCode, PersonalNumber, parse_personal_number
-from adapters.dancu.model import Address, Household, Member, Person
+from adapters.people.identifiers import HouseholdCode, PersonalNumber, parse_personal_number
+from adapters.people.model import Address, Household, Member, Person
 from adapters.sdk import Pool
 
 _PERSON = """

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 
-from adapters.dancu.model import Person
+from adapters.people.model import Person
 
 _SPACES = re.compile(r"\s+")
 _COMMAS = re.compile(r" ?, ?")

@@ -3,25 +3,32 @@
 problems.py    the one error family of adapters, printed as RFC 9457 problem+json
 road.py        typed X-Road headers of a call (all optional: `curl` needs none)
 schema.py      JSON schema of the OpenAPI document -> validator; the document is the only description there is
-document.py    openapi.yaml and manifest.yaml -> operations
-web.py         Adapter, Endpoint, Call; build_app: the aiohttp application
+document.py    openapi.yaml -> operations
+manifest.py    manifest.yaml: whom each endpoint is about, for which purposes; held against the document
+contract.py    manifest -> the gateway's service contract (`python -m adapters.sdk.contract`)
+effects.py     what changes something happens once for each idempotency key
+web.py         Adapter, Endpoint, Effect, Call; build_app: the aiohttp application
 access.py      one structured log line a call, without anything about a person
 postgres.py    pool, numbered SQL, where the connection parameters come from
+seeding.py     invented records into an empty database, once
 server.py      serve (until cancelled), run (command line)
 """
 
 from adapters.sdk.postgres import Connection, Pool, bootstrap, open_pool
-from adapters.sdk.problems import InvalidIdentifier, MalformedCall, NotFound, Problem
+from adapters.sdk.problems import Conflict, InvalidIdentifier, MalformedCall, NotFound, Problem, Refused
 from adapters.sdk.road import RepresentedParty, RoadHeaders
 from adapters.sdk.schema import DefinitionError
+from adapters.sdk.seeding import Rows, copy_rows, seed_once
 from adapters.sdk.server import run, serve
-from adapters.sdk.web import Adapter, Call, Endpoint, JsonObject, build_app
+from adapters.sdk.web import Adapter, Call, Effect, Endpoint, JsonObject, build_app
 
 __all__ = [
     "Adapter",
     "Call",
+    "Conflict",
     "Connection",
     "DefinitionError",
+    "Effect",
     "Endpoint",
     "InvalidIdentifier",
     "JsonObject",
@@ -29,11 +36,15 @@ __all__ = [
     "NotFound",
     "Pool",
     "Problem",
+    "Refused",
     "RepresentedParty",
     "RoadHeaders",
+    "Rows",
     "bootstrap",
     "build_app",
+    "copy_rows",
     "open_pool",
     "run",
+    "seed_once",
     "serve",
 ]

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -21,6 +21,7 @@ Pool: TypeAlias = Any  # asyncpg has no types of its own
 Connection: TypeAlias = Any
 
 _STEP = re.compile(r"^--- ([0-9]+): .+$", re.MULTILINE)
+_OWN_SCHEMA = Path(__file__).parent / "schema.sql"
 _COMMAND_SECONDS = 10.0
 _UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
@@ -30,6 +31,8 @@ _UNAVAILABLE = (
     asyncpg.CrashShutdownError,
     asyncpg.QueryCanceledError,
     asyncpg.InterfaceError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
     OSError,
     TimeoutError,
 )
@@ -95,9 +98,9 @@ async def bootstrap(pool: Pool, name: str, sql: str) -> None:
     """Bring the schema to its newest step. Steps are `--- <number>: <title>` sections, each applied once.
 
     An applied step that was edited since, or a database newer than this code, stops the adapter with DefinitionError.
-    All in one transaction: if we crash here, the schema is as before.
+    The framework's own tables (`adapters/sdk/schema.sql`) come first, in the same way. All in one transaction: if we crash here,
+    the schema is as before.
     """
-    steps = numbered_steps(sql)
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(
             "select pg_advisory_xact_lock(hashtext('adapter_schema'))"
@@ -106,12 +109,17 @@ async def bootstrap(pool: Pool, name: str, sql: str) -> None:
             "create table if not exists adapter_schema (adapter text, step int, sha256 text not null,"
             " applied_at timestamptz not null default now(), primary key (adapter, step))"
         )
-        rows = await connection.fetch("select step, sha256 from adapter_schema where adapter = $1", name)
-        applied = {row["step"]: row["sha256"] for row in rows}
-        if applied and max(applied) > len(steps):
-            raise DefinitionError(f"the database of {name} is at step {max(applied)}, this code knows {len(steps)}")
-        for number, text in enumerate(steps, start=1):
-            await _apply(connection, name, number, text, applied.get(number))
+        await _bring_up(connection, "sdk", numbered_steps(_OWN_SCHEMA.read_text("utf-8")))
+        await _bring_up(connection, name, numbered_steps(sql))
+
+
+async def _bring_up(connection: Connection, name: str, steps: Sequence[str]) -> None:
+    rows = await connection.fetch("select step, sha256 from adapter_schema where adapter = $1", name)
+    applied = {row["step"]: row["sha256"] for row in rows}
+    if applied and max(applied) > len(steps):
+        raise DefinitionError(f"the database of {name} is at step {max(applied)}, this code knows {len(steps)}")
+    for number, text in enumerate(steps, start=1):
+        await _apply(connection, name, number, text, applied.get(number))
 
 
 async def _apply(connection: Connection, name: str, number: int, text: str, applied: str | None) -> None:

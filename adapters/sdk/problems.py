@@ -3,7 +3,9 @@
 Problem
 ├── MalformedCall          400  the call is not what the document describes
 ├── NotFound               404  no such record
+├── Conflict               409  what is to be done was done already, or contradicts what is recorded
 ├── InvalidIdentifier      422  a well-formed call about an identifier that cannot exist
+├── Refused                422  a well-formed call that a rule of the agency forbids
 └── SourceUnavailable      503  the database does not answer; worth trying again
 
 Texts never repeat what the caller sent: a refused value can be somebody's identifier, and texts get copied into logs.
@@ -74,9 +76,19 @@ class NotFound(Problem):
     default_code = "not_found"
 
 
+class Conflict(Problem):
+    default_status = 409
+    default_code = "conflict"
+
+
 class InvalidIdentifier(Problem):
     default_status = 422
     default_code = "invalid_identifier"
+
+
+class Refused(Problem):
+    default_status = 422
+    default_code = "refused"
 
 
 class SourceUnavailable(Problem):

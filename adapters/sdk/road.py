@@ -15,6 +15,7 @@ from gateway.core.errors import MalformedMessage
 from gateway.core.identifiers import ClientId, ServiceId, decode_piece, parse_client_id, parse_service_id
 
 _T = TypeVar("_T")
+_OURS = ("x-road-", "purpose-code", "legal-basis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,11 @@ class RepresentedParty:
 
 @dataclass(frozen=True, slots=True)
 class RoadHeaders:
-    """`user_id` and `issue` are free text of the caller's information system: evidence, not something to decide by."""
+    """`user_id` and `issue` are free text of the caller's information system: evidence, not something to decide by.
+
+    `purpose`, `legal_basis`: the codes of `Purpose-Code` and `Legal-Basis`, which the provider's security server has held against
+    the service contract; None when the client's right has one purpose only and the client left it out.
+    """
 
     client: ClientId | None = None
     service: ServiceId | None = None
@@ -36,6 +41,8 @@ class RoadHeaders:
     user_id: str | None = None
     issue: str | None = None
     represented_party: RepresentedParty | None = None
+    purpose: str | None = None
+    legal_basis: str | None = None
 
 
 def parse_road_headers(headers: Iterable[tuple[str, str]]) -> RoadHeaders:
@@ -43,7 +50,7 @@ def parse_road_headers(headers: Iterable[tuple[str, str]]) -> RoadHeaders:
 
     MalformedCall (`invalid_xroad_header`) when an identifier is not one.
     """
-    values = {name.lower(): _text(value) for name, value in headers if name.lower().startswith("x-road-")}
+    values = {name.lower(): _text(value) for name, value in headers if name.lower().startswith(_OURS)}
 
     def identifier(name: str, parse: Callable[[str], _T]) -> _T | None:
         value = values.get(name)
@@ -64,6 +71,8 @@ def parse_road_headers(headers: Iterable[tuple[str, str]]) -> RoadHeaders:
         user_id=values.get("x-road-userid") or None,
         issue=values.get("x-road-issue") or None,
         represented_party=identifier("x-road-represented-party", _represented_party),
+        purpose=values.get("purpose-code") or None,
+        legal_basis=values.get("legal-basis") or None,
     )
 
 

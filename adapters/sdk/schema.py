@@ -21,7 +21,7 @@ from adapters.sdk.problems import FieldProblem, MalformedCall
 
 Formats = Mapping[str, Callable[[str], object]]
 
-_ABOUT = {"description", "example", "title"}
+_ABOUT = {"description", "example", "title", "default"}
 _KEYWORDS = {
     "string": {"format", "pattern", "minLength", "maxLength", "enum"},
     "integer": {"minimum", "maximum"},
@@ -30,6 +30,7 @@ _KEYWORDS = {
     "object": {"properties", "required", "additionalProperties"},
 }
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOST_ERRORS = 10
 
 
@@ -44,12 +45,19 @@ def parse_date(text: str) -> date:
     return date.fromisoformat(text)
 
 
+def parse_uuid(text: str) -> str:
+    """In its one lower-case spelling; ValueError otherwise."""
+    if not _UUID.fullmatch(text):
+        raise ValueError("a UUID is written in lower case, with hyphens")
+    return text
+
+
 class Schema:
     """One compiled schema. `check` returns plain dicts and lists, with parsed values where a format has a parser."""
 
     def __init__(self, definition: Mapping[str, Any], root: Mapping[str, Any], formats: Formats) -> None:
         self._root = root
-        self._formats = {"date": parse_date, **formats}
+        self._formats = {"date": parse_date, "uuid": parse_uuid, **formats}
         self._validator = SchemaValidator(self._compile(definition), CoreConfig(hide_input_in_errors=True))
 
     def check(self, value: object, *, strict: bool = True) -> Any:
@@ -99,13 +107,17 @@ class Schema:
     def _object(self, node: Mapping[str, Any]) -> core_schema.CoreSchema:
         required = set(node.get("required", ()))
         properties = {
-            name: core_schema.typed_dict_field(self._compile(child), required=name in required)
+            name: core_schema.typed_dict_field(self._with_default(child), required=name in required)
             for name, child in node.get("properties", {}).items()
         }
         if required - set(properties):
             raise DefinitionError(f"required but not described: {sorted(required - set(properties))}")
         closed = node.get("additionalProperties", True) is False
         return core_schema.typed_dict_schema(properties, extra_behavior="forbid" if closed else "allow")
+
+    def _with_default(self, node: Mapping[str, Any]) -> core_schema.CoreSchema:
+        compiled = self._compile(node)
+        return core_schema.with_default_schema(compiled, default=node["default"]) if "default" in node else compiled
 
 
 def resolve(root: Mapping[str, Any], reference: str) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ import uvloop
 from aiohttp import web
 
 from adapters.sdk.access import adapter_log, http_log
+from adapters.sdk.effects import forget_old_effects
 from adapters.sdk.postgres import bootstrap, database_parameters, open_pool
 from adapters.sdk.web import Adapter, build_app
 
@@ -34,6 +35,7 @@ async def serve(
     log = adapter_log(adapter.name)
     async with open_pool(dsn_kwargs, adapter.name) as pool:
         await bootstrap(pool, adapter.name, (adapter.folder / "schema.sql").read_text("utf-8"))
+        await forget_old_effects(pool)
         if adapter.prepare is not None:
             await adapter.prepare(pool, log)
         runner = web.AppRunner(

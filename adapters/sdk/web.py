@@ -2,19 +2,21 @@
 
 Order of a call:
   1. X-Road headers, when there are any
-  2. path, query and body against the OpenAPI document
-  3. the handler, with parsed values
+  2. path, query, body and idempotency key against the OpenAPI document
+  3. the handler, with parsed values; one that changes something once a key, inside a transaction (`effects.py`)
   4. the answer, or the one form of problem; one log line either way
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,8 +27,10 @@ from multidict import MultiMapping
 from structlog.typing import FilteringBoundLogger
 
 from adapters.sdk.access import adapter_log, correlation_id, where
-from adapters.sdk.document import Operation, load_manifest, load_operations
-from adapters.sdk.postgres import Pool, source_errors
+from adapters.sdk.document import IDEMPOTENCY_KEY, Operation, load_operations
+from adapters.sdk.effects import EffectKey, once, request_digest
+from adapters.sdk.manifest import load_manifest
+from adapters.sdk.postgres import Connection, Pool, source_errors
 from adapters.sdk.problems import CONTENT_TYPE, MalformedCall, Problem
 from adapters.sdk.road import RoadHeaders, parse_road_headers
 from adapters.sdk.schema import DefinitionError, Formats, parse_json
@@ -45,7 +49,7 @@ _CORRELATION = web.RequestKey("correlation", str)
 class Call:
     """One call, already checked. Values are those of the document's formats: an identifier arrives parsed.
 
-    `raw`: the body as it came; `idempotency_key`: the header, unchecked, None when there is none."""
+    `raw`: the body as it came; `idempotency_key`: checked where the document describes the header, as it came otherwise."""
 
     road: RoadHeaders
     path: Mapping[str, Any]
@@ -56,15 +60,32 @@ class Call:
 
 
 Handler: TypeAlias = Callable[[Call], Awaitable[JsonObject]]
+Doer: TypeAlias = Callable[[Call, Connection], Awaitable[JsonObject]]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`path`: the template as it stands in `openapi.yaml`; `handler` returns the 200 answer or raises a Problem."""
+    """`path`: the template as it stands in `openapi.yaml`; `handler` returns the successful answer or raises a Problem."""
 
     method: str
     path: str
     handler: Handler
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """An endpoint that changes something: the call has an Idempotency-Key, and its effect is made once for each key.
+
+    `handler` writes through the connection it is given, inside the transaction that also keeps its answer, and through nothing
+    else."""
+
+    method: str
+    path: str
+    handler: Doer
 
     @property
     def name(self) -> str:
@@ -77,7 +98,7 @@ class Adapter:
 
     name: str
     folder: Path
-    endpoints: Callable[[Pool], Sequence[Endpoint]]
+    endpoints: Callable[[Pool], Sequence[Endpoint | Effect]]
     formats: Formats = field(default_factory=dict)
     prepare: Callable[[Pool, FilteringBoundLogger], Awaitable[None]] | None = None
     max_body: int = 64 * 1024
@@ -95,32 +116,52 @@ def build_app(adapter: Adapter, pool: Pool, log: FilteringBoundLogger | None = N
     }
     if len({tuple(names) for names in promised.values()}) > 1:
         raise DefinitionError(f"endpoints differ: {promised}")
+    if unkeyed := [e.name for e in endpoints if isinstance(e, Effect) and operations[e.name].key is None]:
+        raise DefinitionError(f"effects take the header parameter {IDEMPOTENCY_KEY}: {unkeyed}")
     app = web.Application(
         client_max_size=adapter.max_body, middlewares=[_edge(adapter.name, log or adapter_log(adapter.name))]
     )
     for endpoint in endpoints:
-        app.router.add_route(endpoint.method, endpoint.path, _route(adapter, endpoint, operations[endpoint.name]))
+        route = _route(adapter, endpoint, operations[endpoint.name], pool)
+        app.router.add_route(endpoint.method, endpoint.path, route)
     app.router.add_route("GET", "/health", _health(adapter.name, pool))
     return app
 
 
 def _route(
-    adapter: Adapter, endpoint: Endpoint, operation: Operation
+    adapter: Adapter, endpoint: Endpoint | Effect, operation: Operation, pool: Pool
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(request: web.Request) -> web.Response:
         if _NEEDLESS_ESCAPE.search(request.rel_url.raw_path):
             raise MalformedCall("Đường dẫn có ký tự mã hóa thừa (the path escapes characters that need no escape)")
-        call = Call(
-            road=request[_ROAD],
-            path=operation.path.check(dict(request.match_info), strict=False),
-            query=operation.query.check(_single(request.query), strict=False),
-            body=await _body(request, operation, adapter.body_seconds),
-            raw=await request.read(),
-            idempotency_key=request.headers.get("Idempotency-Key"),
-        )
-        return _json(await endpoint.handler(call))
+        path, query = dict(request.match_info), _single(request.query)
+        checked = operation.path.check(path, strict=False), operation.query.check(query, strict=False)
+        raw = await _body(request, operation, adapter.body_seconds)
+        body = {} if operation.body is None else operation.body.check(parse_json(raw))
+        call = Call(request[_ROAD], *checked, body, raw, _key(request, operation))
+        if isinstance(endpoint, Endpoint):
+            return _json(_encoded(await endpoint.handler(call)), operation.status)
+        key = EffectKey(str(call.road.client or ""), endpoint.name, call.idempotency_key or "")
+        digest = request_digest(path, query, raw)
+        return _json(await once(pool, key, digest, partial(_done, endpoint.handler, call)), operation.status)
 
     return answer
+
+
+async def _done(handler: Doer, call: Call, connection: Connection) -> bytes:
+    """The answer, which is also the receipt of a delivered message (`delivery/messages.py`)."""
+    receipt = {"message_id": call.idempotency_key, "sha512": hashlib.sha512(call.raw).hexdigest()}
+    return _encoded({**await handler(call, connection), **receipt})
+
+
+def _key(request: web.Request, operation: Operation) -> str | None:
+    given = request.headers.getall(IDEMPOTENCY_KEY, [])
+    if len(given) > 1:
+        raise MalformedCall(f"Tiêu đề {IDEMPOTENCY_KEY} bị lặp lại (the header {IDEMPOTENCY_KEY} is repeated)")
+    if operation.key is None:
+        return given[0] if given else None
+    key: str = operation.key.check({IDEMPOTENCY_KEY: given[0]} if given else {})[IDEMPOTENCY_KEY]
+    return key
 
 
 def _single(query: MultiMapping[str]) -> dict[str, str]:
@@ -129,11 +170,11 @@ def _single(query: MultiMapping[str]) -> dict[str, str]:
     return dict(query)
 
 
-async def _body(request: web.Request, operation: Operation, seconds: float) -> Mapping[str, Any]:
+async def _body(request: web.Request, operation: Operation, seconds: float) -> bytes:
     if operation.body is None:
         if request.body_exists:
             raise MalformedCall("Dịch vụ này không nhận nội dung (this endpoint takes no body)")
-        return {}
+        return b""
     if request.content_type != "application/json" or "Content-Encoding" in request.headers:
         raise Problem(
             "Nội dung phải là application/json không nén (the body must be plain application/json)",
@@ -142,24 +183,25 @@ async def _body(request: web.Request, operation: Operation, seconds: float) -> M
         )
     try:
         async with asyncio.timeout(seconds):
-            raw = await request.read()
+            return await request.read()
     except TimeoutError as e:
         raise Problem("Nội dung đến quá chậm (the body came too slowly)", status=408, code="request_timeout") from e
-    checked: Mapping[str, Any] = operation.body.check(parse_json(raw))
-    return checked
 
 
 def _health(name: str, pool: Pool) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_: web.Request) -> web.Response:
         await pool.fetchval("select 1")
-        return _json({"status": "ok", "adapter": name})
+        return _json(_encoded({"status": "ok", "adapter": name}))
 
     return answer
 
 
-def _json(value: JsonObject) -> web.Response:
-    body = json.dumps(value, ensure_ascii=False).encode()
-    return web.Response(body=body, content_type="application/json", charset="utf-8", headers=_HEADERS)
+def _encoded(value: JsonObject) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def _json(body: bytes, status: int = 200) -> web.Response:
+    return web.Response(body=body, status=status, content_type="application/json", charset="utf-8", headers=_HEADERS)
 
 
 def _edge(name: str, log: FilteringBoundLogger) -> Any:

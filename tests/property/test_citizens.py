@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from adapters.dancu import build_adapter
-from adapters.dancu.identifiers import PersonalNumber, Sex, parse_household_code, parse_personal_number
-from adapters.dancu.seed.example import PERSONS
 from adapters.dancu.verification import Claim, Verdict, check_claim, comparable
+from adapters.people.example import PERSONS
+from adapters.people.identifiers import PersonalNumber, Sex, parse_household_code, parse_personal_number
 from adapters.sdk import InvalidIdentifier, Problem, build_app
 from adapters.sdk.access import adapter_log
 from adapters.sdk.document import load_operations

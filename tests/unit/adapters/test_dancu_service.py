@@ -17,9 +17,9 @@ import yaml
 from aiohttp.test_utils import TestClient, TestServer
 
 from adapters.dancu import build_adapter
-from adapters.dancu.seed.example import PERSONS
-from adapters.dancu.seed.generator import CITIZENS, VERSION, generate
-from adapters.dancu.seed.load import load_population
+from adapters.dancu.load import load_population
+from adapters.people.example import PERSONS
+from adapters.people.generator import CITIZENS, VERSION, generate
 from adapters.sdk import Adapter, bootstrap, build_app
 from adapters.sdk.access import adapter_log
 from adapters.sdk.document import response_schema

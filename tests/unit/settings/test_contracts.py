@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters.sdk.contract import contract_text
+from adapters.sdk.manifest import load_manifest
 from gateway.core.errors import SettingsError
 from gateway.core.identifiers import ServiceId, SubsystemId
 from gateway.core.serverconf.access import decide_access
@@ -202,10 +204,16 @@ def test_purposes_of_a_right_reach_the_decision(tmp_path: Path) -> None:
     assert decision[1].purposes == {"TWO"}
 
 
-def test_the_contracts_of_the_demonstration(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("manifest", sorted(ROOT.glob("adapters/*/manifest.yaml")), ids=lambda path: path.parent.name)
+def test_the_contracts_of_the_demonstration(monkeypatch: pytest.MonkeyPatch, manifest: Path) -> None:
+    """Each is what its adapter's manifest says, and is accepted for the adapter's document."""
     monkeypatch.chdir(ROOT)
-    endpoints = openapi_endpoints(Path("adapters/dancu/openapi.yaml"))
-    settings = load_contract(Path("config/contracts/dancu-person.yaml"), "VN/GOV/G01/dancu/person", endpoints)
+    said = load_manifest(manifest.parent)
+    _, _, _, subsystem, code = said.service.split("/")
+    path = Path(f"config/contracts/{subsystem}-{code}.yaml")
+    assert path.read_text("utf-8") == contract_text(said), f"python -m adapters.sdk.contract {manifest.parent}"
+    endpoints = openapi_endpoints(manifest.parent / "openapi.yaml")
+    settings = load_contract(path, said.service, endpoints)
     contract = build_contract(settings, load_codes(settings.codes))
-    assert len(contract.endpoints) == 3
+    assert len(contract.endpoints) == len(said.endpoints)
     assert all(e.subjects for e in contract.endpoints)

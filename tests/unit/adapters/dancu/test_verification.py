@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from adapters.dancu.seed.example import PERSONS
 from adapters.dancu.verification import Claim, Verdict, check_claim
+from adapters.people.example import PERSONS
 
 WOMAN = PERSONS[2]
 HOME = "Số 12, đường Hoa Sữa, Phường Tân Lập, Thành phố Vân Hải"

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from adapters.sdk import DefinitionError, build_app
-from adapters.sdk.document import load_manifest, load_operations
+from adapters.sdk.document import load_operations
+from adapters.sdk.manifest import load_manifest
 from tests.unit.adapters.sdk.toy import MANIFEST, OPENAPI, HealthyPool, toy
 
 
@@ -20,7 +21,7 @@ def test_manifest(tmp_path: Path) -> None:
 
 
 DISAGREEMENTS = {
-    "endpoint only in the manifest": {"manifest": MANIFEST.replace('/v1/things": write', '/v1/other": write')},
+    "endpoint only in the manifest": {"manifest": MANIFEST.replace("POST /v1/things:", "POST /v1/other:")},
     "endpoint only in the document": {"openapi": OPENAPI.replace("/v1/things:", "/v1/others:")},
     "other method": {"openapi": OPENAPI.replace("post:", "put:")},
     "other version": {"openapi": OPENAPI.replace("3.0.3", "3.1.0")},

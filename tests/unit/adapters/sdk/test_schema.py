@@ -108,7 +108,7 @@ def test_no_more_than_ten_faults_and_none_repeats_the_value() -> None:
     [
         {"type": "null"},
         {"description": "no type"},
-        {"type": "string", "format": "uuid"},
+        {"type": "string", "format": "email"},
         {"type": "string", "maxlength": 3},
         {"type": "integer", "multipleOf": 2},
         {"type": "array", "items": {"type": "string"}, "uniqueItems": True},

@@ -35,8 +35,11 @@ MANIFEST = """
     name: toy
     title: Toy
     owner: GOV/T01
+    service: VN/GOV/T01/toy/things
     synthetic: true
-    endpoints: {"GET /v1/things/{name}": read, "POST /v1/things": write}
+    endpoints:
+      GET /v1/things/{name}: {action: {vi: đọc, en: read}, subjects: none}
+      POST /v1/things: {action: {vi: ghi, en: write}, subjects: none}
 """
 SCHEMA = "--- 1: things\ncreate table thing (name text);\n"
 

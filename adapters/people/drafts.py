@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from adapters.dancu.identifiers import PersonalNumber, Sex, personal_number
-from adapters.dancu.model import ALIVE, DECEASED, SINGLE, Address, Person
-from adapters.dancu.seed.dice import Dice
-from adapters.dancu.seed.names import GIVEN, MIDDLE, SURNAMES
-from adapters.dancu.seed.places import COMMUNES, PROVINCES, STREETS
+from adapters.people.dice import Dice
+from adapters.people.identifiers import PersonalNumber, Sex, personal_number
+from adapters.people.model import ALIVE, DECEASED, SINGLE, Address, Person
+from adapters.people.names import GIVEN, MIDDLE, SURNAMES
+from adapters.people.places import COMMUNES, PROVINCES, STREETS
 
 TODAY = date(2026, 10, 1)  # of the generated world: nobody is born and nothing confirmed later
 _CONFIRMED_SINCE = date(2025, 7, 1)  # the provinces of two levels

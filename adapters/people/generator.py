@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from adapters.dancu.model import Household, Member, Person
-from adapters.dancu.seed import example
-from adapters.dancu.seed.dice import Dice
-from adapters.dancu.seed.drafts import Registrar, address
-from adapters.dancu.seed.families import SHAPES, Family
-from adapters.dancu.seed.names import ETHNICITIES, RELIGIONS
+from adapters.people import example
+from adapters.people.dice import Dice
+from adapters.people.drafts import Registrar, address
+from adapters.people.families import SHAPES, Family
+from adapters.people.model import Household, Member, Person
+from adapters.people.names import ETHNICITIES, RELIGIONS
 
 CITIZENS = 50_000
 SEED = 999

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from adapters.dancu.identifiers import Sex, parse_personal_number
-from adapters.dancu.model import ALIVE, DECEASED, HEAD, MARRIED, WIDOWED, Person
-from adapters.dancu.seed.drafts import TODAY
-from adapters.dancu.seed.generator import VERSION, Population, generate
+from adapters.people.drafts import TODAY
+from adapters.people.generator import VERSION, Population, generate
+from adapters.people.identifiers import Sex, parse_personal_number
+from adapters.people.model import ALIVE, DECEASED, HEAD, MARRIED, WIDOWED, Person
 
 # Made by this project. Another value means other people: then VERSION changes too.
 GOLDEN = ("2026.2", "1ec956ae41ffb427a1e77b642a7f86a098cdc36428b8adafd121530c089c4265")

@@ -1,4 +1,4 @@
-"""Identifiers of the population register: personal numbers and household codes.
+"""How persons and households are written: personal numbers, household codes, names.
 
 A personal number (số định danh cá nhân; decree 137/2015, article 13) has 12 digits:
 
@@ -12,6 +12,7 @@ A personal number (số định danh cá nhân; decree 137/2015, article 13) has
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -21,6 +22,7 @@ from adapters.sdk import InvalidIdentifier
 SYNTHETIC_PROVINCE = "999"
 
 _PERSON = re.compile(r"([0-9]{3})([0-9])([0-9]{2})([0-9]{6})")
+_NAME = re.compile(r"[^\W\d_]+(?:[ '\-][^\W\d_]+)*")
 _HOUSEHOLD = re.compile(r"H999[0-9]{8}")
 
 
@@ -84,6 +86,16 @@ class HouseholdCode:
 
     def __str__(self) -> str:
         return self.text
+
+
+def parse_person_name(text: str) -> str:
+    """A name in its one spelling; ValueError otherwise: registers that spell one name in two ways cannot be compared.
+
+    Unicode NFC, letters with single blanks, hyphens or apostrophes between them, at most 200 characters.
+    """
+    if len(text) > 200 or unicodedata.normalize("NFC", text) != text or not _NAME.fullmatch(text):
+        raise ValueError("a name is letters in Unicode NFC with single blanks between words")
+    return text
 
 
 def parse_household_code(text: str) -> HouseholdCode:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
-from adapters.dancu.identifiers import PersonalNumber, Sex, personal_number
-from adapters.dancu.model import ALIVE, HEAD, MARRIED, SINGLE, Address, Household, Member, Person
+from adapters.people.identifiers import PersonalNumber, Sex, personal_number
+from adapters.people.model import ALIVE, HEAD, MARRIED, SINGLE, Address, Household, Member, Person
 
 _HOME = Address("Số 12, đường Hoa Sữa", "Phường Tân Lập", "Thành phố Vân Hải")
 _LODGING = Address("Số 7, phố Cây Đa", "Phường An Khánh Tây", "Thành phố Long Thạnh")

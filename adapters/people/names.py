@@ -1,6 +1,6 @@
 """Vietnamese names by frequency: (word, weight). Nobody is meant by a combination."""
 
-from adapters.dancu.identifiers import Sex
+from adapters.people.identifiers import Sex
 
 SURNAMES = (
     ("Nguyễn", 38), ("Trần", 11), ("Lê", 10), ("Phạm", 7), ("Hoàng", 4), ("Huỳnh", 3), ("Phan", 4), ("Vũ", 3), ("Võ", 3),

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
-from adapters.dancu.identifiers import Sex
-from adapters.dancu.model import DIVORCED, HEAD, MARRIED, SINGLE, WIDOWED
-from adapters.dancu.seed.drafts import TODAY, Draft, Registrar
-from adapters.dancu.seed.names import SURNAMES
+from adapters.people.drafts import TODAY, Draft, Registrar
+from adapters.people.identifiers import Sex
+from adapters.people.model import DIVORCED, HEAD, MARRIED, SINGLE, WIDOWED
+from adapters.people.names import SURNAMES
 
 _OLDEST_ALIVE = 1934  # born earlier: no longer alive
 

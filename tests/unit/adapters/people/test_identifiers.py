@@ -3,7 +3,7 @@ from datetime import date
 
 import pytest
 
-from adapters.dancu.identifiers import (
+from adapters.people.identifiers import (
     PersonalNumber,
     Sex,
     parse_household_code,

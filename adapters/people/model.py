@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from adapters.dancu.identifiers import PersonalNumber, Sex
+from adapters.people.identifiers import PersonalNumber, Sex
 
 ALIVE, DECEASED = "Còn sống", "Đã mất"
 SINGLE, MARRIED, DIVORCED, WIDOWED = "Chưa kết hôn", "Đã kết hôn", "Ly hôn", "Góa"

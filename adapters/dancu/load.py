@@ -7,23 +7,21 @@ when the generator has changed since; the log says which version it is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable
 
 from structlog.typing import FilteringBoundLogger
 
-from adapters.dancu.model import Household, Person
-from adapters.dancu.seed.generator import VERSION, generate
-from adapters.sdk import Connection, Pool
-
-_PIECE = 10_000  # records between two lines of progress
-_LOAD_SECONDS = 120.0
+from adapters.people.generator import VERSION, generate
+from adapters.people.model import Household, Person
+from adapters.sdk import Pool, Rows, copy_rows
 
 _PERSON = (
     "id", "full_name", "sex", "birth_date", "birth_place", "nationality", "ethnicity", "religion", "marital_status",
     "permanent_line", "permanent_commune", "permanent_province", "current_line", "current_commune", "current_province",
     "father_id", "mother_id", "spouse_id", "status", "death_date", "previous_ids", "as_of",
 )  # fmt: skip
+_HOUSEHOLD = ("code", "line", "commune", "province", "as_of")
+_MEMBER = ("household_code", "position", "person_id", "relation")
 
 
 async def load_population(pool: Pool, citizens: int, log: FilteringBoundLogger) -> None:
@@ -35,14 +33,9 @@ async def load_population(pool: Pool, citizens: int, log: FilteringBoundLogger) 
             return
         log.info("population_generating", citizens=citizens)
         people = await asyncio.to_thread(generate, citizens)
-        await _copy(connection, "person", _PERSON, [_row(p) for p in people.persons], log)
-        await _copy(
-            connection, "household", ("code", "line", "commune", "province", "as_of"), _homes(people.households), log
-        )
-        members = _members(people.households)
-        await _copy(
-            connection, "household_member", ("household_code", "position", "person_id", "relation"), members, log
-        )
+        await copy_rows(connection, Rows("dancu.person", _PERSON, [_row(p) for p in people.persons]), log)
+        await copy_rows(connection, Rows("dancu.household", _HOUSEHOLD, _homes(people.households)), log)
+        await copy_rows(connection, Rows("dancu.household_member", _MEMBER, _members(people.households)), log)
         await connection.execute(
             "insert into dancu.population (version, persons, households) values ($1, $2, $3)",
             people.version,
@@ -52,22 +45,6 @@ async def load_population(pool: Pool, citizens: int, log: FilteringBoundLogger) 
     log.info(
         "population_loaded", version=people.version, persons=len(people.persons), households=len(people.households)
     )
-
-
-async def _copy(
-    connection: Connection,
-    table: str,
-    columns: Sequence[str],
-    rows: Sequence[tuple[object, ...]],
-    log: FilteringBoundLogger,
-) -> None:
-    remaining, done = iter(rows), 0
-    while piece := list(islice(remaining, _PIECE)):
-        await connection.copy_records_to_table(
-            table, schema_name="dancu", columns=list(columns), records=piece, timeout=_LOAD_SECONDS
-        )
-        done += len(piece)
-        log.info("population_loading", table=table, done=done, of=len(rows))
 
 
 def _row(p: Person) -> tuple[object, ...]:

@@ -19,10 +19,17 @@ cli.add_typer(verify, name="verify")
 cli.add_typer(keys, name="keys")
 sealing = typer.Typer(no_args_is_help=True, help="Keys under which a message log is sealed: rotate and destroy them.")
 cli.add_typer(sealing, name="sealing")
+documents = typer.Typer(no_args_is_help=True, help="Signed business documents that came through a security server.")
+cli.add_typer(documents, name="documents")
+returns = typer.Typer(no_args_is_help=True, help="Dossiers that were sent back through a security server, and why.")
+cli.add_typer(returns, name="returns")
 
 Config = Annotated[Path, typer.Option("--config", help="YAML file of this role")]
 Configs = Annotated[Path, typer.Option(help="folder with the security servers' YAML files")]
 Server = Annotated[str, typer.Option(help="security server whose log is meant, e.g. VN/GOV/G22/ss1")]
+Month = Annotated[datetime, typer.Option(formats=["%Y-%m"], help="month in Vietnam's time, e.g. 2026-11")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="as comma-separated values")]
+AsJson = Annotated[bool, typer.Option("--json", help="as JSON")]
 Supervised = Annotated[bool, typer.Option(help="also stop when standard input ends")]
 
 
@@ -199,6 +206,32 @@ def destroy(
     days = (None if first is None else first.date(), None if last is None else last.date())
     selection = Selection(member, *days, wrapped_by)
     sys.exit(process.run(destroy_keys(configs, server, selection, reason, sure=yes)))
+
+
+@documents.command("report")
+def report_documents(
+    server: Server, month: Month, csv: AsCsv = False, json: AsJson = False, configs: Configs = Path("config/servers")
+) -> None:
+    """Facilities by how they signed in a month: how many do not sign, or sign wrongly, and why."""
+    from gateway.app.contentreports import documents_report
+
+    typer.echo(process.run(documents_report(configs, server, month, _form(csv, json))), nl=False)
+
+
+@returns.command("report")
+def report_returns(
+    server: Server, month: Month, csv: AsCsv = False, json: AsJson = False, configs: Configs = Path("config/servers")
+) -> None:
+    """Returns by agency in a month: refused for their reason, and papers demanded against the law (Decree 63/2024)."""
+    from gateway.app.contentreports import returns_report
+
+    typer.echo(process.run(returns_report(configs, server, month, _form(csv, json))), nl=False)
+
+
+def _form(as_csv: bool, as_json: bool) -> Literal["table", "csv", "json"]:
+    if as_csv and as_json:
+        raise typer.BadParameter("--csv and --json exclude each other")
+    return "csv" if as_csv else "json" if as_json else "table"
 
 
 def main() -> None:

@@ -24,11 +24,11 @@ from gateway.exchange.ports import DisclosureLog
 from gateway.exchange.states import (
     AnsweredRequest,
     AuthenticRequest,
-    AuthorizedRequest,
     Body,
     DisclosedRefusal,
     DisclosedRequest,
     DispatchableRequest,
+    ExaminedRequest,
     FailedRequest,
     RefusedRequest,
     ServiceReply,
@@ -46,14 +46,14 @@ class Discloser:
     log: DisclosureLog
     new_seed: NewSeed
 
-    def request(self, decided: AuthorizedRequest) -> DisclosedRequest:
+    def request(self, examined: ExaminedRequest) -> DisclosedRequest:
         """EvidenceUnavailable when the public log is too far behind to go on with such a call."""
-        concern = decided.concern
+        concern = examined.authorized.concern
         if concern is None or not concern.about.endpoint.subjects:
-            return DisclosedRequest(decided, ())
-        access = _access(decided.authentic, concern, "granted", self.log.official_key)
+            return DisclosedRequest(examined, ())
+        access = _access(examined.authorized.authentic, concern, "granted", self.log.official_key)
         self.log.ensure_room(concern.about.endpoint.sensitivity)
-        return DisclosedRequest(decided, self._entries(access, concern.about.persons))
+        return DisclosedRequest(examined, self._entries(access, concern.about.persons))
 
     def refusal(self, refused: RefusedRequest) -> DisclosedRefusal:
         """Attempts are shown as well, to whom they name. EvidenceUnavailable as `request`."""

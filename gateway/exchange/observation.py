@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from types import TracebackType
 
+from gateway.core.content.finding import Finding
 from gateway.core.errors import GatewayError
 from gateway.core.messages.rest import RestRequest
 from gateway.exchange.ports import ExchangeSummary, Observer, Side
@@ -29,7 +30,7 @@ class _Stage:
 class Watch:
     """Observes one exchange. What is known of the message is told to it as it becomes known."""
 
-    __slots__ = ("_started", "observer", "request", "request_bytes", "response_bytes", "side", "status")
+    __slots__ = ("_started", "findings", "observer", "request", "request_bytes", "response_bytes", "side", "status")
 
     def __init__(self, observer: Observer, side: Side) -> None:
         self.observer = observer
@@ -38,6 +39,7 @@ class Watch:
         self.request_bytes = 0
         self.response_bytes = 0
         self.status: int | None = None
+        self.findings: tuple[Finding, ...] = ()
         self._started = time.perf_counter()
 
     def stage(self, name: str) -> _Stage:
@@ -59,5 +61,6 @@ class Watch:
                 request_bytes=self.request_bytes,
                 response_bytes=self.response_bytes,
                 seconds=time.perf_counter() - self._started,
+                findings=self.findings,
             )
         )

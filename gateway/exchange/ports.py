@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from gateway.core.content.finding import Finding
 from gateway.core.disclosure.contract import Sensitivity
 from gateway.core.framing.transport import TransportMessage
 from gateway.core.globalconf.model import GlobalConfiguration
@@ -86,8 +87,9 @@ class ServerMessageLog(Protocol):
     transaction of what they belong to, or not at all."""
 
     async def append_authorized(self, request: DisclosedRequest) -> DispatchableRequest:
-        """Return once the record, its access entries *and* the claim of (peer server, request id) are durable, in one transaction.
-        ReplayedRequest when that pair was claimed before (then nothing is written); EvidenceUnavailable otherwise.
+        """Return once the record, its access entries, what was found in its content *and* the claim of (peer server, request id)
+        are durable, in one transaction. ReplayedRequest when that pair was claimed before (then nothing is written);
+        EvidenceUnavailable otherwise.
         The claim survives restarts and is shared by servers that share the store."""
 
     async def append_refused(self, request: DisclosedRefusal) -> RecordedRefusal:
@@ -145,7 +147,8 @@ class ServicePort(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ExchangeSummary:
-    """One finished exchange. Identifiers of organisations and messages only: nothing about a person."""
+    """One finished exchange. Identifiers of organisations and messages only: nothing about a person. `findings`: on the content of
+    a request, on the provider's side."""
 
     side: Side
     outcome: str  # "ok" or the full error code
@@ -157,6 +160,7 @@ class ExchangeSummary:
     request_bytes: int
     response_bytes: int
     seconds: float
+    findings: tuple[Finding, ...] = ()
 
 
 class Observer(Protocol):

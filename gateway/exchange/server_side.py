@@ -6,19 +6,22 @@
  4  verify: the client's member signed, and every part is covered    -- before authorising, so that a refusal is evidence
  5  whom is it about? by the service's contract; what cannot be told is refused
  6  decide: may this client call this, for this purpose? grant or refusal
- 7  disclose: an access entry for each person named                   -- refusals too: attempts matter
- 8  record and entries, durable in one transaction with the claim of (server, request id)   -- refusals too; a replay ends here
- 9  call the service; who stands in its answer?     -- only what is granted, disclosed and recorded gets here
-10  entries for the persons found in the answer, or for a failure, durable; the promise of all leaves
-11  the answer becomes a response part, bound to the request by its hash, with the promise
-12  sign
-13  record, durable          -- no signature has left before this line
+ 7  examine: does the content hold what its contract demands, a signed document, the reason of a return? go on or refusal
+ 8  disclose: an access entry for each person named                   -- refusals too: attempts matter
+ 9  record, entries and findings, durable in one transaction with the claim of (server, request id)
+                                                                       -- refusals too; a replay ends here
+10  call the service; who stands in its answer?     -- only what is granted, examined, disclosed and recorded gets here
+11  entries for the persons found in the answer, or for a failure, durable; the promise of all leaves
+12  the answer becomes a response part, bound to the request by its hash, with the promise and warnings of step 7
+13  sign
+14  record, durable          -- no signature has left before this line
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.core.content.notice import with_notice
 from gateway.core.digest import sha512
 from gateway.core.disclosure.about import About, Concern
 from gateway.core.disclosure.promise import with_promise
@@ -40,6 +43,7 @@ from gateway.core.signing.verify import MessageDigests, SignerVerdicts, verify_m
 from gateway.exchange.batching import SigningBatches
 from gateway.exchange.blame import within
 from gateway.exchange.disclosure import Discloser, NewSeed, whom_it_is_about
+from gateway.exchange.examination import examine
 from gateway.exchange.observation import Watch
 from gateway.exchange.peers import PeerVerdicts, as_peer_failure
 from gateway.exchange.ports import (
@@ -60,6 +64,7 @@ from gateway.exchange.states import (
     Body,
     DisclosedReply,
     DispatchableRequest,
+    ExaminedRequest,
     IncomingRequest,
     LoggedReply,
     Moment,
@@ -122,21 +127,23 @@ async def _exchange(delivery: Delivery, ports: ServerSide, watch: Watch) -> Logg
     with watch.stage("decide"):
         about = await whom_it_is_about(authentic, conf)  # 5
         decided = _decide(authentic, conf, about)  # 6
+        examined = await _examine(decided)  # 7
+        watch.findings = examined.findings
     with watch.stage("log"):
-        if isinstance(decided, RefusedRequest):
-            await ports.log.append_refused(discloser.refusal(decided))  # 7, 8
-            raise AccessDenied(decided.reason, code=decided.code)
-        dispatchable = await ports.log.append_authorized(discloser.request(decided))  # 7, 8
+        if isinstance(examined, RefusedRequest):
+            await ports.log.append_refused(discloser.refusal(examined))  # 8, 9
+            raise AccessDenied(examined.reason, code=examined.code)
+        dispatchable = await ports.log.append_authorized(discloser.request(examined))  # 8, 9
     with watch.stage("service"):
-        answered = await _serve(dispatchable, discloser, ports)  # 9
+        answered = await _serve(dispatchable, discloser, ports)  # 10
     with watch.stage("disclose"):
-        recorded = await ports.log.append_found(answered)  # 10
-        disclosed = await ports.disclosure.release(recorded)  # 10
+        recorded = await ports.log.append_found(answered)  # 11
+        disclosed = await ports.disclosure.release(recorded)  # 11
     with watch.stage("sign"):
-        signed = await _respond(disclosed, _moment(ports), ports)  # 11, 12
+        signed = await _respond(disclosed, _moment(ports), ports)  # 12, 13
         watch.status, watch.response_bytes = signed.response.status, _size(signed.parts)
     with watch.stage("log_response"):
-        return await ports.log.append_reply(signed)  # 13
+        return await ports.log.append_reply(signed)  # 14
 
 
 def _moment(ports: ServerSide) -> Moment:
@@ -222,6 +229,17 @@ def _decide(
     return AuthorizedRequest(authentic, service, grant, Concern(about, purpose))
 
 
+async def _examine(decided: AuthorizedRequest | RefusedRequest) -> ExaminedRequest | RefusedRequest:
+    """A refusal is the provider's decision on what the consumer sent, as one of step 6 is."""
+    if isinstance(decided, RefusedRequest):
+        return decided
+    examined = await examine(decided)
+    if isinstance(examined, ExaminedRequest):
+        return examined
+    about = None if decided.concern is None else decided.concern.about
+    return RefusedRequest(decided.authentic, examined.code, examined.reason, about, examined.findings)
+
+
 async def _serve(request: DispatchableRequest, discloser: Discloser, ports: ServerSide) -> AnsweredRequest:
     try:
         return await discloser.answer(request, await ports.service.call(request))
@@ -232,13 +250,14 @@ async def _serve(request: DispatchableRequest, discloser: Discloser, ports: Serv
 
 async def _respond(disclosed: DisclosedReply, moment: Moment, ports: ServerSide) -> SignedResponse:
     incoming, reply = disclosed.request.incoming, disclosed.reply
+    findings = disclosed.request.disclosed.examined.findings
     body = incoming.parts.body
     try:
         response = build_response(
             incoming.request,
             status=reply.status,
             reason=reply.reason,
-            headers=with_promise(reply.headers, disclosed.promise),
+            headers=with_notice(with_promise(reply.headers, disclosed.promise), findings),
             request_hash=request_hash(incoming.parts.part, None if body is None else body.digest),
         )
     except MalformedMessage as e:  # a status line or header that no message can carry: the service's doing

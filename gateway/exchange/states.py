@@ -13,6 +13,7 @@ provider's side
   IncomingRequest      parsed, raw bytes kept, TLS chain of the peer   exchange/server_side.py
   AuthenticRequest     peer server named, signature by the client's member, every part covered   "
   AuthorizedRequest | RefusedRequest            decision taken: right, whom it is about, purpose   "
+  ExaminedRequest      content is what the contract demands: signed document, reason of a return   exchange/examination.py
   DisclosedRequest | DisclosedRefusal           each person named has an access entry   exchange/disclosure.py
   DispatchableRequest | RecordedRefusal         both durable, no replay   messagelog/writer.py   <- only the first is served
   FailedRequest        the service gave nothing: entries that say so    exchange/disclosure.py
@@ -31,6 +32,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from gateway.core.content.finding import Finding
 from gateway.core.digest import Digest
 from gateway.core.disclosure.about import About, Concern
 from gateway.core.disclosure.leaf import AccessEntry
@@ -180,20 +182,34 @@ class AuthorizedRequest:
 
 @dataclass(frozen=True, slots=True)
 class RefusedRequest:
-    """`code`, `reason`: what the consumer is told; `about`: whom it named, as far as that can be told."""
+    """`code`, `reason`: what the consumer is told; `about`: whom it named, as far as that can be told. `findings`: on its content,
+    when it came to that."""
 
     authentic: AuthenticRequest
     code: str
     reason: str
     about: About | None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExaminedRequest:
+    """`findings`: on its content, good and tolerated ones."""
+
+    authorized: AuthorizedRequest
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DisclosedRequest:
-    """`entries`: written in the transaction of the message record, or neither is."""
+    """`entries` and the findings: written in the transaction of the message record, or none is."""
 
-    authorized: AuthorizedRequest
+    examined: ExaminedRequest
     entries: tuple[AccessEntry, ...]
+
+    @property
+    def authorized(self) -> AuthorizedRequest:
+        return self.examined.authorized
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ What finds its claim taken writes no record.
 Access entries belong to a record of the batch and are written exactly when it is, or to one that is durable already; then they are
 known by their record id. Only what is written takes a number, so the series has no gap: numbers come from a function, which sees
 the series as it is now and holds its row until the commit, and the statement writes every number it took or nothing at all.
+
+Findings on a request's content are written exactly when its record is.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ import asyncpg
 
 from gateway.core.digest import sha512
 from gateway.core.messagelog.record import MessageRecord
-from gateway.messagelog import access
+from gateway.messagelog import access, findings
 from gateway.messagelog.access import Attached
+from gateway.messagelog.findings import Found
 from gateway.messagelog.rows import ARRAYS, DIGESTS, NAMES, arrays_of
 
 # Only constants of ours are put together here; values are parameters.
@@ -62,6 +65,11 @@ _ENTRIES = f""", due AS MATERIALIZED (
     SELECT ${DIGESTS + 1}, taken.before + nth, record_id, time, to_number, person_kind, person, fields::jsonb, seed, leaf
     FROM due, taken
 )"""  # noqa: S608
+_FINDINGS = """, found AS (
+    INSERT INTO content_finding (message_number, time, client, service, rule, policy, cause, subject, refused)
+    SELECT r.number, i.time, i.client, i.service, f.rule, f.policy, f.cause, f.subject, f.refused
+    FROM unnest({arrays}) AS f ({names}) JOIN record AS r ON r.uid = f.message_uid JOIN input AS i ON i.uid = r.uid
+)"""
 _NUMBERS = " SELECT uid, number FROM record"
 _FIND = "SELECT uid, number FROM message_record WHERE time = ANY ($1::timestamptz[]) AND uid = ANY ($2::uuid[])"
 KEEP_CONFIGURATION = (
@@ -71,11 +79,12 @@ KEEP_CONFIGURATION = (
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`server`: whose series the entries are numbered in."""
+    """`server`: whose series the entries are numbered in. `found`: on the content of records of this batch."""
 
     records: Sequence[MessageRecord]
     attached: Sequence[Attached]
     server: str
+    found: Sequence[Found] = ()
 
 
 async def write_batch(
@@ -96,9 +105,14 @@ async def write_batch(
 def _statement(batch: Batch) -> tuple[str, list[object]]:
     columns = arrays_of(batch.records) if batch.records else [[]] * (DIGESTS - 1)
     arrays: list[object] = [*columns, [sha512(r.signature).value for r in batch.records]]
-    if not any(a.entries for a in batch.attached):
-        return _RECORDS + _NUMBERS, arrays
-    return _RECORDS + _ENTRIES + _NUMBERS, [*arrays, batch.server, *access.arrays_of(batch.attached)]
+    statement = _RECORDS
+    if any(a.entries for a in batch.attached):
+        statement += _ENTRIES
+        arrays += [batch.server, *access.arrays_of(batch.attached)]
+    if batch.found:
+        statement += _FINDINGS.format(arrays=findings.arrays_after(len(arrays)), names=findings.NAMES)
+        arrays += findings.arrays_of(batch.found)
+    return statement + _NUMBERS, arrays
 
 
 async def written_before(connection: asyncpg.Connection, records: Sequence[MessageRecord]) -> dict[UUID, int]:

@@ -21,6 +21,7 @@ from uuid import UUID
 
 import asyncpg
 
+from gateway.core.content.finding import Finding
 from gateway.core.disclosure.leaf import AccessEntry
 from gateway.core.errors import EvidenceUnavailable, ReplayedRequest
 from gateway.core.globalconf.model import GlobalConfiguration
@@ -75,6 +76,7 @@ class _Entry:
     conf: GlobalConfiguration | None
     attached: Attached
     done: asyncio.Future[int]
+    findings: tuple[Finding, ...] = ()
     since: float = field(default_factory=time.monotonic)
 
     @property
@@ -107,10 +109,14 @@ class GroupCommit:
         self._last_commit: datetime | None = None
 
     async def append(
-        self, record: MessageRecord, conf: GlobalConfiguration, entries: tuple[AccessEntry, ...] = ()
+        self,
+        record: MessageRecord,
+        conf: GlobalConfiguration,
+        entries: tuple[AccessEntry, ...] = (),
+        findings: tuple[Finding, ...] = (),
     ) -> int:
-        """The record's number once it and its access entries are durable. ReplayedRequest, EvidenceUnavailable."""
-        return await self._outcome(self._enqueue(record, conf, Attached(record.uid, None, entries)))
+        """The record's number once it, its access entries and findings are durable. ReplayedRequest, EvidenceUnavailable."""
+        return await self._outcome(self._enqueue(record, conf, Attached(record.uid, None, entries), findings))
 
     async def append_entries(self, number: int, entries: tuple[AccessEntry, ...]) -> None:
         """Return once the access entries that belong to the durable record `number` are durable. EvidenceUnavailable."""
@@ -167,13 +173,19 @@ class GroupCommit:
 
     # --- the queue -----------------------------------------------------------------------------------------------------
 
-    def _enqueue(self, record: MessageRecord | None, conf: GlobalConfiguration | None, attached: Attached) -> _Entry:
+    def _enqueue(
+        self,
+        record: MessageRecord | None,
+        conf: GlobalConfiguration | None,
+        attached: Attached,
+        findings: tuple[Finding, ...] = (),
+    ) -> _Entry:
         limits = self._limits
         if self._closed:
             raise EvidenceUnavailable("The message log is shut down")
         if len(self._queue) >= limits.queue_records or self._queued_bytes >= limits.queue_bytes:
             raise EvidenceUnavailable("The message log is too far behind")
-        entry = _Entry(record, conf, attached, asyncio.get_running_loop().create_future())
+        entry = _Entry(record, conf, attached, asyncio.get_running_loop().create_future(), findings)
         self._queue.append(entry)
         self._queued_bytes += entry.size
         self._wake.set()
@@ -241,7 +253,8 @@ class GroupCommit:
         records = [e.record for e in batch if e.record is not None]
         confs = [e.conf for e in batch if e.conf is not None]
         new = {conf.fingerprint: conf.files for conf in confs if conf.fingerprint not in self._kept}
-        written = Batch(records, [e.attached for e in batch], self._server)
+        found = [(e.record.uid, finding) for e in batch if e.record is not None for finding in e.findings]
+        written = Batch(records, [e.attached for e in batch], self._server, found)
         numbers = await write_batch(self._connection, written, new)
         if again:
             missing = [r for r in records if r.uid not in numbers]

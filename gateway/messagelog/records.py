@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 from uuid import UUID
 
+from gateway.core.content.finding import Finding
 from gateway.core.disclosure.leaf import AccessEntry
 from gateway.core.identifiers import ClientId, MemberId, SecurityServerId
 from gateway.core.messagelog.record import GRANTED, MessageRecord, RecordedBody, RecordSide, refused
@@ -46,6 +47,17 @@ def moment_of(state: Recordable) -> Moment:
 def entries_of(state: Recordable) -> tuple[AccessEntry, ...]:
     """What is written of persons in the transaction of this record."""
     return state.entries if isinstance(state, DisclosedRequest | DisclosedRefusal) else ()
+
+
+def findings_of(state: Recordable) -> tuple[Finding, ...]:
+    """What is written of a request's content in the transaction of its record."""
+    match state:
+        case DisclosedRequest():
+            return state.examined.findings
+        case DisclosedRefusal():
+            return state.refused.findings
+        case _:
+            return ()
 
 
 def parts_of(state: Recordable) -> SignedParts:

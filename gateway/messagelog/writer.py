@@ -1,7 +1,8 @@
 """The durable message log, as the exchange sees it. The only maker of the states that stand for "recorded".
 
 A record is durable on return from each method: its exact bytes, the global configuration it was judged by, and for server
-requests the claim of (peer server, request id) and the access entries of the persons it names, all in one transaction. There is
+requests the claim of (peer server, request id), the access entries of the persons it names and what was found in its content, all
+in one transaction. There is
 no way to switch it off.
 With a `Seal` the message part and the body are encrypted before they reach the database.
 Records get their time-stamps afterwards (`stamper.py`), which is where an outage of the authorities may refuse new requests.
@@ -41,7 +42,7 @@ from gateway.exchange.states import (
 )
 from gateway.messagelog.bodies import store_body
 from gateway.messagelog.groupcommit import GroupCommit, LogLimits, LogStats
-from gateway.messagelog.records import Recordable, entries_of, moment_of, own_member, parts_of, record_of
+from gateway.messagelog.records import Recordable, entries_of, findings_of, moment_of, own_member, parts_of, record_of
 from gateway.messagelog.sealing import Seal
 
 _DEFAULT_LIMITS = LogLimits()
@@ -123,7 +124,7 @@ class MessageLogWriter:
         record = record_of(state, uuid4(), stored)
         if key is not None:
             record = seal_record(record, key, os.urandom(RECORD_NONCES))
-        number = await self._commits.append(record, moment.trust, entries_of(state))
+        number = await self._commits.append(record, moment.trust, entries_of(state), findings_of(state))
         if self._stamping is not None:
             await self._stamping.recorded(number)
         return number

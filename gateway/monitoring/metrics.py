@@ -1,7 +1,7 @@
 """The Observer port as Prometheus metrics and log lines.
 
-Few labels, each from a closed set: side, stage, outcome. Everything belongs to one CollectorRegistry that `app/` makes, so
-that two servers in one process do not share counters.
+Few labels, each from a closed set: side, stage, outcome; rule, policy and cause of what was found in a message. Everything
+belongs to one CollectorRegistry that `app/` makes, so that two servers in one process do not share counters.
 """
 
 from __future__ import annotations
@@ -33,6 +33,12 @@ class PrometheusObserver:
         self._lost_lines = Counter(
             "gateway_log_lines_lost", "Exchange lines that standard error did not take.", registry=registry
         )
+        self._findings = Counter(
+            "gateway_content_findings",
+            "Signed documents and reasons of returns in requests, by what was found.",
+            ("rule", "policy", "cause"),
+            registry=registry,
+        )
         self._outcomes: dict[tuple[str, str], Counter] = {}
         self._directions = {
             (side, direction): self._bytes.labels(side, direction)
@@ -50,6 +56,8 @@ class PrometheusObserver:
         if child is None:
             child = self._outcomes[key] = self._exchanges.labels(*key)
         child.inc()
+        for found in summary.findings:
+            self._findings.labels(found.rule, found.policy.value, found.cause).inc()
         self._directions[summary.side, "request"].inc(summary.request_bytes)
         self._directions[summary.side, "response"].inc(summary.response_bytes)
         try:

@@ -27,6 +27,8 @@ _CODES = """
     invalid_protocol_version invalid_client_identifier service_type client_proxy_version_not_supported replayed_request
     unknown_member malformed_server_conf malformed_key_conf malformed_global_conf malformed_optional_parts_conf
     invalid_proof
+    invalid_document unsigned altered wrapped untrusted expired signing_time weak form malformed too_large
+    invalid_return_reason empty unknown legal_reference unreadable
     global_conf_outdated outdated_global_conf service_missing_url service_malformed_url hsm_non_operational maintenance_mode
     malformed_anchor anchor_file_not_found conf_download_failed
     global_conf_download_url_connection_failure global_conf_get_version_failed global_conf_header_field_missing

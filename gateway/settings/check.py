@@ -16,6 +16,7 @@ from gateway.settings.contracts import ContractSettings, contract_findings
 from gateway.settings.loader import Finding, Source, load_with_source, nearest, read_text
 from gateway.settings.log import load_log, load_witness
 from gateway.settings.names import ClientRef, GlobalGroupRef
+from gateway.settings.reasons import load_reasons
 from gateway.settings.registry import (
     RegistrySettings,
     SecurityServerSettings,
@@ -80,6 +81,8 @@ class _Found:
                 load_with_source(path, ContractSettings, contract_findings)
             case "codes":
                 load_codes(path)
+            case "reasons":
+                load_reasons(path)
             case kind:
                 load_with_source(path, KINDS[kind], files=self.files)
 

@@ -16,6 +16,8 @@ from gateway.core.serverconf.model import BASE_ENDPOINT, Endpoint
 from gateway.core.serverconf.paths import check_glob, glob_matches
 from gateway.settings.codes import Code
 from gateway.settings.common import CertificateFile, Duration, ExistingFile, Strict, text
+from gateway.settings.content import DocumentsSettings
+from gateway.settings.contentrules import document_findings
 from gateway.settings.contracts import ContractSettings, load_contract
 from gateway.settings.loader import Finding, nearest
 from gateway.settings.names import ClientName, ClientRef, GranteeName, LocalGroupRef, Piece
@@ -70,6 +72,7 @@ class ServiceSettings(Strict):
     url: ServiceUrl
     openapi: ExistingFile | None = None
     contract: ExistingFile | None = None
+    documents: DocumentsSettings | None = None
     endpoints: tuple[EndpointName, ...] = ()
     timeout: Duration = timedelta(seconds=60)
     verify_tls: bool = True
@@ -144,6 +147,8 @@ def _service_findings(
             yield from (Finding((*path, "openapi"), problem) for problem in e.problems)
     if service.contract is None:
         yield from _purposes_without_contract(service, path)
+        if service.documents is not None:
+            yield Finding((*path, "documents"), "belong to services with a 'contract'")
     elif files and endpoints is not None:
         yield from _contract_findings(service, service_name(client, service, instance), endpoints, path)
     for k, right in enumerate(service.rights):
@@ -174,6 +179,7 @@ def _contract_findings(
     except SettingsError as e:
         yield from (Finding((*path, "contract"), problem) for problem in e.problems)
         return
+    yield from document_findings(contract, service.documents, path)
     for k, right in enumerate(service.rights):
         allowed = _purposes_met(contract, right)
         for m, code in enumerate(right.purposes or ()):

@@ -25,11 +25,14 @@ from gateway.core.subjects.kinds import KINDS
 from gateway.core.subjects.view import Locator
 from gateway.settings.codes import Bilingual, CategoryCode, Code, CodesSettings, load_codes
 from gateway.settings.common import ExistingFile, Strict, text
+from gateway.settings.content import DocumentSettings, ReturnSettings
 from gateway.settings.loader import Finding, load_with_source, nearest
 from gateway.settings.names import Piece
+from gateway.settings.reasons import load_reasons
 from gateway.settings.yaml12 import Place
 
 _PLACES = ("path", "query", "header")
+_WITH_BODY = ("POST", "PUT", "PATCH")
 
 
 def _match(value: str) -> tuple[str, PathTemplate]:
@@ -100,6 +103,8 @@ class EndpointSettings(Strict):
         BeforeValidator(_nobody, json_schema_input_type=Literal["none"] | tuple[SubjectSettings, ...]),
     ]
     disclosure: Literal["promised", "before_release"] = "promised"
+    document: DocumentSettings | None = None
+    return_reason: ReturnSettings | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -107,6 +112,8 @@ class EndpointSettings(Strict):
             raise ValueError("an endpoint about persons needs 'categories' and 'purposes'")
         if not self.subjects and (self.categories or self.purposes):
             raise ValueError("'categories' and 'purposes' belong to endpoints about persons")
+        if (self.document or self.return_reason) and self.match[0] not in _WITH_BODY:
+            raise ValueError("'document' and 'return_reason' stand in a body: POST, PUT or PATCH")
         return self
 
     @property
@@ -137,8 +144,17 @@ def contract_findings(settings: ContractSettings) -> Iterator[Finding]:
         yield from (Finding(("codes",), problem) for problem in e.problems)
         return
     for i, endpoint in enumerate(settings.endpoints):
+        yield from _reasons_findings(endpoint, ("endpoints", i, "return_reason", "codes"))
         yield from _unknown(endpoint.purposes, codes.purposes, "purpose", ("endpoints", i, "purposes"))
         yield from _unknown(endpoint.categories, codes.categories, "category", ("endpoints", i, "categories"))
+
+
+def _reasons_findings(endpoint: EndpointSettings, place: Place) -> Iterator[Finding]:
+    if endpoint.return_reason is not None:
+        try:
+            load_reasons(endpoint.return_reason.codes)
+        except SettingsError as e:
+            yield from (Finding(place, problem) for problem in e.problems)
 
 
 def _unknown(used: Iterable[str], known: Iterable[str], what: str, place: Place) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from gateway.settings.contracts import ContractSettings
 from gateway.settings.demo import DemoSettings
 from gateway.settings.loader import Source, field_of, read_text, validate
 from gateway.settings.log import LogSettings, WitnessSettings
+from gateway.settings.reasons import ReasonsSettings
 from gateway.settings.registry import RegistrySettings
 from gateway.settings.server import ServerSettings
 from gateway.settings.trust import TrustSettings
@@ -39,6 +40,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "demo": DemoSettings,
     "contract": ContractSettings,
     "codes": CodesSettings,
+    "reasons": ReasonsSettings,
 }
 FIRST_LINE = re.compile(r"^# yaml-language-server: \$schema=(?:\S*/)?([a-z]+)\.json[ \t]*$", re.MULTILINE)
 

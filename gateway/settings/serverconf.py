@@ -6,7 +6,6 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
-from gateway.core.disclosure.contract import ServiceContract
 from gateway.core.errors import SettingsError
 from gateway.core.identifiers import LocalGroupId
 from gateway.core.serverconf.model import (
@@ -27,7 +26,8 @@ from gateway.settings.clients import (
 )
 from gateway.settings.codes import load_codes
 from gateway.settings.common import load_certificates
-from gateway.settings.contracts import build_contract, load_contract
+from gateway.settings.contentrules import build_content_rules
+from gateway.settings.contracts import ContractSettings, build_contract, load_contract
 from gateway.settings.server import KeySettings, ServerSettings
 from gateway.settings.transparency import TransparencySettings
 
@@ -53,8 +53,7 @@ def _client(settings: ClientSettings, instance: str, *, told: bool) -> Client:
         connection=_CONNECTIONS[systems.authentication],
         certificates=tuple(der for path in systems.certificates for der in _der(path)),
         services={
-            s.code: _service(s, _contract(s, service_name(settings, s, instance)) if told else None)
-            for s in settings.services
+            s.code: _service(s, _contract(s, service_name(settings, s, instance)), told=told) for s in settings.services
         },
         local_groups={
             LocalGroupId(code): frozenset(m.resolve(instance) for m in members)
@@ -69,13 +68,14 @@ def _client(settings: ClientSettings, instance: str, *, told: bool) -> Client:
     )
 
 
-def _contract(settings: ServiceSettings, name: str) -> ServiceContract:
-    assert settings.contract is not None  # server_findings saw to it
-    contract = load_contract(settings.contract, name, service_endpoints(settings))
-    return build_contract(contract, load_codes(contract.codes))
+def _contract(settings: ServiceSettings, name: str) -> ContractSettings | None:
+    """None only on a server that tells citizens nothing: `server_findings` saw to it."""
+    return None if settings.contract is None else load_contract(settings.contract, name, service_endpoints(settings))
 
 
-def _service(settings: ServiceSettings, contract: ServiceContract | None) -> Service:
+def _service(settings: ServiceSettings, contract: ContractSettings | None, *, told: bool) -> Service:
+    """What a contract says of the content is in force whether citizens are told or not."""
+    assert contract is not None or not told
     return Service(
         code=settings.code,
         kind=ServiceKind.REST if settings.description is None else ServiceKind.OPENAPI3,
@@ -85,7 +85,8 @@ def _service(settings: ServiceSettings, contract: ServiceContract | None) -> Ser
         endpoints=service_endpoints(settings),
         disabled_notice=settings.disabled,
         verify_tls=settings.verify_tls,
-        contract=contract,
+        contract=build_contract(contract, load_codes(contract.codes)) if contract is not None and told else None,
+        content=None if contract is None else build_content_rules(contract, settings.documents),
     )
 
 

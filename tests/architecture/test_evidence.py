@@ -127,19 +127,20 @@ _STEPS = [
     ("client_side.py", "authentic = _authenticate(logged, reply, _moment(ports), ports.verdicts)", "authentic = reply"),
     (
         "server_side.py",
-        "dispatchable = await ports.log.append_authorized(discloser.request(decided))  # 7, 8",
-        "dispatchable = discloser.request(decided)",
+        "dispatchable = await ports.log.append_authorized(discloser.request(examined))  # 8, 9",
+        "dispatchable = discloser.request(examined)",
     ),
     (
         "server_side.py",
-        "dispatchable = await ports.log.append_authorized(discloser.request(decided))  # 7, 8",
-        "dispatchable = await ports.log.append_authorized(decided)",
+        "dispatchable = await ports.log.append_authorized(discloser.request(examined))  # 8, 9",
+        "dispatchable = await ports.log.append_authorized(examined)",
     ),
-    ("server_side.py", "recorded = await ports.log.append_found(answered)  # 10", "recorded = answered"),
-    ("server_side.py", "disclosed = await ports.disclosure.release(recorded)  # 10", "disclosed = recorded"),
+    ("server_side.py", "recorded = await ports.log.append_found(answered)  # 11", "recorded = answered"),
+    ("server_side.py", "disclosed = await ports.disclosure.release(recorded)  # 11", "disclosed = recorded"),
     ("server_side.py", "return await ports.log.append_reply(signed)", "return signed"),
     ("server_side.py", "authentic = _authenticate(incoming, delivery.message.ocsp, ports)", "authentic = incoming"),
-    ("server_side.py", "decided = _decide(authentic, conf)", "decided = authentic"),
+    ("server_side.py", "decided = _decide(authentic, conf, about)  # 6", "decided = authentic"),
+    ("server_side.py", "examined = await _examine(decided)  # 7", "examined = decided"),
 ]
 
 

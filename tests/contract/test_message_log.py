@@ -11,6 +11,7 @@ from typing import Protocol
 import pytest
 import pytest_asyncio
 
+from gateway.core.content.finding import Finding, Policy
 from gateway.core.digest import sha512
 from gateway.core.errors import ReplayedRequest
 from gateway.core.messagelog.record import StoredRecord
@@ -47,6 +48,10 @@ from tests.support.log_states import (
 from tests.support.memory_log import MemoryMessageLog
 from tests.support.sealing import key_source
 
+PERSON = "VN/GOV/G01/dancu/person"
+DOCUMENT = Finding("document", Policy.BLOCK, "unsigned", "99901", refuse=True)
+RETURN = Finding("return", Policy.BLOCK, "good", "MISMATCH", refuse=False)
+
 
 class BothLogs(ClientMessageLog, ServerMessageLog, Protocol):
     pass
@@ -61,6 +66,7 @@ class Subject:
     body: Callable[[StoredRecord], Awaitable[bytes]]
     configuration: Callable[[str], Awaitable[object]]
     entries: Callable[[], Awaitable[Sequence[StoredEntry]]]
+    findings: Callable[[], Awaitable[Sequence[tuple[int, Finding]]]]
 
 
 @pytest_asyncio.fixture(params=["memory", "postgresql", "sealed"])
@@ -92,7 +98,10 @@ def _in_memory(log: MemoryMessageLog) -> Subject:
     async def entries() -> Sequence[StoredEntry]:
         return log.entries
 
-    return Subject(log, recorded, body, configuration, entries)
+    async def findings() -> Sequence[tuple[int, Finding]]:
+        return log.findings
+
+    return Subject(log, recorded, body, configuration, entries, findings)
 
 
 def _on_postgresql(writer: MessageLogWriter, reader: MessageLogReader, database: Database) -> Subject:
@@ -108,7 +117,15 @@ def _on_postgresql(writer: MessageLogWriter, reader: MessageLogReader, database:
         rows = await database.pool.fetch("SELECT * FROM access_record ORDER BY number")
         return [stored_entry(row) for row in rows]
 
-    return Subject(writer, recorded, body, reader.configuration, entries)
+    async def findings() -> Sequence[tuple[int, Finding]]:
+        rows = await database.pool.fetch("SELECT * FROM content_finding ORDER BY message_number, rule")
+        assert all((r["time"], r["client"], r["service"]) == (NOW, "VN/GOV/G22/dvc", PERSON) for r in rows)
+        return [
+            (r["message_number"], Finding(r["rule"], Policy(r["policy"]), r["cause"], r["subject"], r["refused"]))
+            for r in rows
+        ]
+
+    return Subject(writer, recorded, body, reader.configuration, entries, findings)
 
 
 async def test_the_four_points_of_an_exchange(subject: Subject) -> None:
@@ -280,3 +297,31 @@ async def test_many_at_once_have_every_number_once(subject: Subject) -> None:
 
     await asyncio.gather(*(exchange(n) for n in range(60)))
     assert [s.number for s in await subject.entries()] == list(range(1, 121))
+
+
+async def test_findings_are_written_with_their_record(subject: Subject) -> None:
+    granted = await subject.log.append_authorized(
+        authorized_request(findings=(DOCUMENT, RETURN), entries=access_entries("999300000017"))
+    )
+    refused = await subject.log.append_refused(refused_request(findings=(DOCUMENT,)))
+    await subject.log.append_refused(refused_request())
+    numbers = granted.record_number, refused.record_number
+    assert await subject.findings() == [(numbers[0], DOCUMENT), (numbers[0], RETURN), (numbers[1], DOCUMENT)]
+
+
+async def test_a_replay_leaves_no_findings(subject: Subject) -> None:
+    id = str(uuid.uuid4())
+    await subject.log.append_authorized(authorized_request(id))
+    with pytest.raises(ReplayedRequest):
+        await subject.log.append_refused(refused_request(id, findings=(DOCUMENT,)))
+    assert await subject.findings() == []
+
+
+async def test_findings_of_many_at_once(subject: Subject) -> None:
+    async def exchange(n: int) -> None:
+        found = (DOCUMENT,) if n % 2 else ()
+        entries = access_entries("999300000017") if n % 3 else ()
+        await subject.log.append_authorized(authorized_request(findings=found, entries=entries))
+
+    await asyncio.gather(*(exchange(n) for n in range(40)))
+    assert len({number for number, _ in await subject.findings()}) == 20

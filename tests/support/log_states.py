@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
+from gateway.core.content.finding import Finding
 from gateway.core.digest import Digest, DigestAlgorithm, sha512
 from gateway.core.disclosure.leaf import AccessEntry, make_entry
 from gateway.core.disclosure.record import Access, Outcome
@@ -30,6 +31,7 @@ from gateway.exchange.states import (
     DisclosedReply,
     DisclosedRequest,
     DispatchableRequest,
+    ExaminedRequest,
     FailedRequest,
     IncomingRequest,
     LoggedRequest,
@@ -126,15 +128,21 @@ def authorized_request(
     message_id: str = "message",
     body: Body | None = None,
     entries: tuple[AccessEntry, ...] = (),
+    findings: tuple[Finding, ...] = (),
 ) -> DisclosedRequest:
     authentic = authentic_request(request_id, peer=peer, message_id=message_id, body=body)
-    return DisclosedRequest(AuthorizedRequest(authentic, None, Grant("metaservice"), None), entries)
+    authorized = AuthorizedRequest(authentic, None, Grant("metaservice"), None)
+    return DisclosedRequest(ExaminedRequest(authorized, findings), entries)
 
 
 def refused_request(
-    request_id: str | None = None, *, peer: SecurityServerId = PEER, entries: tuple[AccessEntry, ...] = ()
+    request_id: str | None = None,
+    *,
+    peer: SecurityServerId = PEER,
+    entries: tuple[AccessEntry, ...] = (),
+    findings: tuple[Finding, ...] = (),
 ) -> DisclosedRefusal:
-    refused = RefusedRequest(authentic_request(request_id, peer=peer), "access_denied", "no right", None)
+    refused = RefusedRequest(authentic_request(request_id, peer=peer), "access_denied", "no right", None, findings)
     return DisclosedRefusal(refused, entries)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+from gateway.core.content.finding import Finding
 from gateway.core.disclosure.leaf import AccessEntry
 from gateway.core.errors import ReplayedRequest
 from gateway.core.globalconf.model import GlobalConfiguration
@@ -26,16 +27,18 @@ from gateway.exchange.states import (
     SignedResponse,
 )
 from gateway.messagelog.access import StoredEntry
-from gateway.messagelog.records import Recordable, entries_of, moment_of, parts_of, record_of
+from gateway.messagelog.records import Recordable, entries_of, findings_of, moment_of, parts_of, record_of
 
 
 class MemoryMessageLog:
-    """`records` and access `entries` in order, `configurations` by fingerprint, `claims` used up. Bodies stand in the record."""
+    """`records`, access `entries` and `findings` (by record number) in order, `configurations` by fingerprint, `claims` used up.
+    Bodies stand in the record."""
 
     def __init__(self, server: str = "VN/GOV/G01/ss1") -> None:
         self._server = server
         self.records: list[StoredRecord] = []
         self.entries: list[StoredEntry] = []
+        self.findings: list[tuple[int, Finding]] = []
         self.configurations: dict[str, GlobalConfiguration] = {}
         self.claims: set[tuple[str, str]] = set()
 
@@ -75,6 +78,7 @@ class MemoryMessageLog:
         self.configurations[conf.fingerprint] = conf
         self.records.append(StoredRecord(len(self.records) + 1, record))
         self._number(self.records[-1].number, entries_of(state))
+        self.findings += ((self.records[-1].number, finding) for finding in findings_of(state))
         return self.records[-1].number
 
     def _number(self, message: int, entries: tuple[AccessEntry, ...]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from gateway.core.content.rules import ContentRules
 from gateway.core.disclosure.contract import ServiceContract
 from gateway.core.identifiers import ClientId, GlobalGroupId, LocalGroupId, MemberId, SecurityServerId, SubsystemId
 
@@ -64,7 +65,7 @@ class AccessRight:
 class Service:
     """`url`: base URL; `description_url`: where the OpenAPI 3 document is (URL or `file:` path), OPENAPI3 only;
     `timeout`: seconds until the service must have answered; `disabled_notice`: None = enabled; `contract`: None on a server that
-    declares itself to keep no citizens' records."""
+    declares itself to keep no citizens' records; `content`: None when its contract demands nothing of the content."""
 
     code: str
     kind: ServiceKind
@@ -75,6 +76,7 @@ class Service:
     disabled_notice: str | None = None
     verify_tls: bool = True
     contract: ServiceContract | None = None
+    content: ContentRules | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
+from gateway.core.content.finding import Finding, Policy
 from gateway.exchange.ports import Observer
 from gateway.monitoring.line import ExchangeLine
 from gateway.monitoring.logs import build_log
@@ -76,3 +77,12 @@ def test_no_metric_knows_a_message_or_an_organisation() -> None:
     watching.stage("client", "sign", "ok", 0.1)
     allowed = {"side", "stage", "outcome", "direction", "le"}
     assert {label for family in registry.collect() for s in family.samples for label in s.labels} <= allowed
+
+
+def test_what_was_found_in_messages_is_counted_without_naming_anybody() -> None:
+    watching, registry = observer()
+    found = Finding("document", Policy.WARN, "unsigned", "99901", refuse=False)
+    watching.finished(replace(SUMMARY, findings=(found, found)))
+    labels = {"rule": "document", "policy": "warn", "cause": "unsigned"}
+    assert registry.get_sample_value("gateway_content_findings_total", labels) == 2
+    assert b"99901" not in generate_latest(registry)

@@ -34,8 +34,8 @@ $(VENV)/.browser: requirements-browser.lock $(VENV)/.dev
 run: $(VENV)/.run ## a whole small country on loopback; Ctrl-C stops it, the data stays in var/
 	@$(BIN)/python -m gateway demo $(ARGS)
 
-test: $(VENV)/.dev ## the fast tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.dev ## the fast tests, on up to four processors (ARGS="-n 0 …" for one test in the foreground)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-full: $(VENV)/.browser ## adds faults, kill -9, whole instances and the outside judges
 	@$(BIN)/python -m pytest -m '' $(ARGS)

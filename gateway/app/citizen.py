@@ -20,19 +20,22 @@ from gateway.citizen.lookups import Deadlines, Lookups
 from gateway.citizen.oidc import Client, OpenIdProvider
 from gateway.citizen.portal import Portal
 from gateway.citizen.proofs import PublicLog
-from gateway.citizen.records import RecordStore
+from gateway.citizen.records import Provider, RecordStore
 from gateway.citizen.representation import Register, Representation
 from gateway.citizen.service import build_citizen_app
 from gateway.citizen.sessions import Sessions
 from gateway.citizen.views import LOCAL, Dictionary
+from gateway.messagelog.accesskeys import AccessKeyStore
+from gateway.messagelog.keysource import KeySource, check_keys
 from gateway.monitoring.admin import build_admin, require_loopback
 from gateway.monitoring.health import Health
 from gateway.monitoring.logs import build_log, route_library_logs
-from gateway.settings.citizen import LoginSettings, RepresentationSettings, load_citizen
+from gateway.settings.citizen import LoginSettings, ProviderSettings, RepresentationSettings, load_citizen
 from gateway.settings.codes import load_codes
 from gateway.settings.log import read_policy
 from gateway.settings.registry import load_registry
 from gateway.settings.server import DatabaseForm
+from gateway.storage.accessrecords import AccessKeySource, nothing_sealed
 from gateway.storage.database import Database, EmbeddedDatabase, open_database
 
 _READERS = 4  # connections to each provider's database
@@ -46,16 +49,16 @@ async def citizen_role(config: Path) -> AsyncIterator[str]:
     async with asyncio.TaskGroup() as group, AsyncExitStack() as stack:
         own = await _open(settings.database, "citizen", stack)
         background(group, stack, own.run())
-        pools: dict[str, asyncpg.Pool] = {}
+        providers: dict[str, Provider] = {}
         for provider in settings.providers:
             name = "_".join(provider.server.pieces[-2:]).lower()
             opened = await _open(provider.database, name, stack, read_only=True)
             background(group, stack, opened.run())
-            pools[str(provider.server)] = opened.pool
+            providers[str(provider.server)] = Provider(opened.pool, await _access_keys(opened.pool, provider))
         login, session = settings.login, settings.session
         registry = load_registry(settings.registry, files=False)
         portal = Portal(
-            records=RecordStore(pools, LOCAL.utcoffset(None)),
+            records=RecordStore(providers, LOCAL.utcoffset(None)),
             lookups=Lookups(own.pool),
             sessions=Sessions(own.pool, session.idle, session.longest),
             log=PublicLog(read_policy(settings.policy), await _http(stack, login.timeout)),
@@ -86,6 +89,14 @@ async def _open(form: DatabaseForm, name: str, stack: AsyncExitStack, *, read_on
     opened = await open_database(source, connections=_READERS, read_only=read_only)
     stack.push_async_callback(opened.close)
     return opened
+
+
+async def _access_keys(pool: asyncpg.Pool, settings: ProviderSettings) -> AccessKeySource:
+    """SettingsError when the keys are not those of this provider's log."""
+    name = f"seal_with of the provider {settings.server}"
+    source = None if settings.seal_with is None else KeySource(settings.seal_with.read, name)
+    await check_keys(pool, source, name)
+    return nothing_sealed if source is None else AccessKeyStore(pool, source).current
 
 
 async def _http(stack: AsyncExitStack, patience: timedelta) -> aiohttp.ClientSession:

@@ -99,15 +99,19 @@ async def _opened(settings: ServerSettings) -> AsyncIterator[Database]:
 
 def _lines(keys: Sequence[Listed]) -> list[str]:
     return [
-        f"  {k.day}  {k.member}  under '{k.kek}'  {k.records} record(s), {k.unarchived} in no archive" for k in keys
+        f"  {k.day}  {k.member}  under '{k.kek}'  {k.records} record(s), {k.unarchived} in no archive, "
+        f"{k.accesses} access record(s)"
+        for k in keys
     ]
 
 
 def _warning(keys: Sequence[Listed]) -> str:
     records, unarchived = sum(k.records for k in keys), sum(k.unarchived for k in keys)
+    accesses = sum(k.accesses for k in keys)
     return (
         f"The message parts and bodies of {records} record(s) will be unreadable for ever; {unarchived} of them are in no archive "
-        "and will never be. Signatures, digests and time-stamps stay. Archives and the other party's log are not touched."
+        "and will never be. Signatures, digests and time-stamps stay. Archives and the other party's log are not touched. "
+        f"{accesses} access record(s) will not be shown to citizens any more; their leaves stay in the public log and mean nothing."
     )
 
 

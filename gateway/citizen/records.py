@@ -19,9 +19,12 @@ from uuid import UUID
 
 import asyncpg
 
+from gateway.core.disclosure.leaf import SEED_SIZE
 from gateway.core.disclosure.record import Field
 from gateway.core.errors import MalformedMessage
+from gateway.core.sealing.access import AccessKeys
 from gateway.core.subjects.kinds import Person
+from gateway.storage.accessrecords import ABOUT, COLUMNS, AccessKeySource, about, nothing_sealed, open_row
 
 MOST_ON_A_PAGE = 100
 _PLACE = struct.Struct(">q16s")
@@ -29,20 +32,20 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)
 _LAST_ID = UUID(int=2**128 - 1)
 
-_COLUMNS = "record_id, time, fields, seed, leaf"
+# Only constants of ours are put together here; values are parameters.
 _PAGE = f"""
-SELECT {_COLUMNS} FROM access_record
-WHERE person = $1 AND person_kind = $2 AND time <= $3 AND (time, record_id) < ($3, $4) AND time >= $5 AND time < $6
-  AND ($7 = '' OR fields->>2 = $7 OR starts_with(fields->>2, $7 || '/'))
-  AND ($8 = '' OR fields->>4 = $8) AND ($9 = '' OR fields->>10 = $9)
-ORDER BY time DESC, record_id DESC LIMIT $10
-"""  # noqa: S608 - only a constant of ours is put in
-_ONE = f"SELECT {_COLUMNS} FROM access_record WHERE record_id = $3 AND person = $1 AND person_kind = $2"  # noqa: S608
-_COUNTS = """
-SELECT (date_trunc('month', time AT TIME ZONE 'UTC' + $3))::date AS month, fields->>2 AS consumer, fields->>4 AS purpose,
+SELECT {COLUMNS} FROM access_record
+WHERE {ABOUT} AND time <= $4 AND (time, record_id) < ($4, $5) AND time >= $6 AND time < $7
+  AND ($8 = '' OR fields->>2 = $8 OR starts_with(fields->>2, $8 || '/'))
+  AND ($9 = '' OR fields->>4 = $9) AND ($10 = '' OR fields->>10 = $10)
+ORDER BY time DESC, record_id DESC LIMIT $11
+"""  # noqa: S608
+_ONE = f"SELECT {COLUMNS} FROM access_record WHERE {ABOUT} AND record_id = $4"  # noqa: S608
+_COUNTS = f"""
+SELECT (date_trunc('month', time AT TIME ZONE 'UTC' + $4))::date AS month, fields->>2 AS consumer, fields->>4 AS purpose,
        fields->>10 AS outcome, count(*) AS n, min(time) AS first
-FROM access_record WHERE person = $1 AND person_kind = $2 GROUP BY 1, 2, 3, 4
-"""
+FROM access_record WHERE {ABOUT} GROUP BY 1, 2, 3, 4
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,51 +91,78 @@ class Count:
     first: datetime
 
 
-class RecordStore:
-    """`pools`: by security server. DATABASE_ERRORS pass through: a list without one provider's records would be a false list."""
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One security server's database, and the keys of what is sealed in it."""
 
-    def __init__(self, pools: Mapping[str, asyncpg.Pool], offset: timedelta) -> None:
-        self._pools = pools
+    pool: asyncpg.Pool
+    keys: AccessKeySource = nothing_sealed
+
+
+class RecordStore:
+    """`providers`: by security server. DATABASE_ERRORS and EvidenceUnavailable pass through: a list without one provider's records
+    would be a false list."""
+
+    def __init__(self, providers: Mapping[str, Provider], offset: timedelta) -> None:
+        self._providers = providers
         self._offset = offset
 
     @property
     def servers(self) -> Sequence[str]:
         """The security servers whose records are asked for."""
-        return tuple(self._pools)
+        return tuple(self._providers)
 
     async def page(self, person: Person, wanted: Filter, cursor: str | None, limit: int) -> Page:
         """MalformedMessage for a cursor that is none of ours."""
         before = (_FOR_EVER, _LAST_ID) if cursor is None else parse_cursor(cursor)
         since, until = wanted.since or _EPOCH, wanted.until or _FOR_EVER
         chosen = (wanted.agency, wanted.purpose, wanted.outcome)
-        values = (person.number, person.kind, *before, since, until, *chosen, limit + 1)
-        found = await self._all(_PAGE, *values)
+        found = await self._all(_PAGE, person, *before, since, until, *chosen, limit + 1)
         merged = list(heapq.merge(*found, key=_place, reverse=True))
         records = tuple(merged[:limit])
         return Page(records, print_cursor(records[-1]) if len(merged) > limit else None)
 
     async def find(self, person: Person, record_id: UUID) -> StoredRecord | None:
         """None when it is not there or is about somebody else: the same question to every database either way."""
-        found = await self._all(_ONE, person.number, person.kind, record_id)
+        found = await self._all(_ONE, person, record_id)
         return next((record for records in found for record in records), None)
 
     async def counts(self, person: Person) -> tuple[Count, ...]:
         """How often who asked in each month, for what, with which outcome."""
-        rows = await asyncio.gather(
-            *(pool.fetch(_COUNTS, person.number, person.kind, self._offset) for pool in self._pools.values())
-        )
-        return tuple(Count(*row.values()) for found in rows for row in found)
+        found = await asyncio.gather(*(_fetch(p, _COUNTS, person, self._offset) for p in self._providers.values()))
+        return tuple(Count(*row.values()) for rows, _ in found for row in rows)
 
-    async def _all(self, statement: str, *values: object) -> Sequence[Sequence[StoredRecord]]:
-        rows = await asyncio.gather(*(pool.fetch(statement, *values) for pool in self._pools.values()))
-        return [[_stored(server, row) for row in found] for server, found in zip(self._pools, rows, strict=True)]
+    async def _all(self, statement: str, person: Person, *values: object) -> Sequence[Sequence[StoredRecord]]:
+        found = await asyncio.gather(*(_fetch(p, statement, person, *values) for p in self._providers.values()))
+        return [
+            [_stored(server, row, keys) for row in rows]
+            for server, (rows, keys) in zip(self._providers, found, strict=True)
+        ]
 
 
-def _stored(server: str, row: asyncpg.Record) -> StoredRecord:
-    texts = tuple(json.loads(row["fields"]))
-    if len(texts) != len(Field):
-        raise MalformedMessage("an access record has sixteen texts")
-    return StoredRecord(server, row["record_id"], row["time"], texts, row["seed"], row["leaf"])
+async def _fetch(
+    provider: Provider, statement: str, person: Person, *values: object
+) -> tuple[Sequence[asyncpg.Record], AccessKeys]:
+    keys = await provider.keys()
+    return await provider.pool.fetch(statement, *about(person, keys), *values), keys
+
+
+def _stored(server: str, row: asyncpg.Record, keys: AccessKeys) -> StoredRecord:
+    """A record that was altered and does not open is shown with what is in clear of it and a seed that opens nothing: the check in
+    the browser then says that it is not what was promised."""
+    try:
+        opened = open_row(row, keys)
+        texts, seed = opened.fields, opened.seed
+    except MalformedMessage:
+        texts, seed = _shown(row), bytes(SEED_SIZE)
+    return StoredRecord(server, row["record_id"], row["time"], texts, seed, row["leaf"])
+
+
+def _shown(row: asyncpg.Record) -> tuple[str, ...]:
+    texts = [str(text) for text in json.loads(row["fields"])][: len(Field)]
+    texts += [""] * (len(Field) - len(texts))
+    texts[Field.RECORD], texts[Field.OFFICIAL] = str(row["record_id"]), ""
+    return tuple(texts)
 
 
 def _place(record: StoredRecord) -> tuple[datetime, UUID]:

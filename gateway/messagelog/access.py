@@ -1,77 +1,67 @@
-"""Access entries as rows of `access_record`: columns, arrays for the batch statement, and back."""
+"""Access entries as rows of `access_record`, in clear or sealed. They are found and opened again by `storage/accessrecords.py`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeAlias
 from uuid import UUID
 
-import asyncpg
-
 from gateway.core.disclosure.leaf import AccessEntry
-from gateway.core.subjects.kinds import Person
+from gateway.core.sealing.access import SealedAccess
 
-# Column and array type, in the order of `_row`.
+# Column and array type, in the order of a row; the first two say which message record it belongs to.
 _COLUMNS = (
     ("message_uid", "uuid"),
     ("message_number", "bigint"),
     ("record_id", "uuid"),
     ("time", "timestamptz"),
+    ("leaf", "bytea"),
+    ("fields", "text"),
     ("person_kind", "text"),
     ("person", "text"),
-    ("fields", "text"),
     ("seed", "bytea"),
-    ("leaf", "bytea"),
+    ("token", "bytea"),
+    ("content", "bytea"),
+    ("sealed_by", "uuid"),
 )
 NAMES = ", ".join(name for name, _ in _COLUMNS)
 KINDS = tuple(kind for _, kind in _COLUMNS)
+STORED = ", ".join(name for name, _ in _COLUMNS[2:] if name != "fields")
+"""Columns that are stored as they come; `fields` becomes jsonb."""
+
+AccessRow: TypeAlias = tuple[
+    UUID, datetime, bytes, str, str | None, str | None, bytes | None, bytes | None, bytes | None, UUID | None
+]
+"""The columns from `record_id` on: either person and seed are set, or what stands for them sealed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """Entries and what they belong to: the message record `uid` of the same batch, or the durable one `number`; one of the two."""
+    """Rows and what they belong to: the message record `uid` of the same batch, or the durable one `number`; one of the two."""
 
     uid: UUID | None
     number: int | None
-    entries: tuple[AccessEntry, ...]
+    rows: tuple[AccessRow, ...] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
-    """A durable entry. `number`: its place in the series of `server`, which has no gaps; `message_number`: the request's record."""
+def clear_row(entry: AccessEntry) -> AccessRow:
+    person, head = entry.person, (entry.record_id, entry.time, entry.leaf)
+    return (*head, _json(entry.fields), person.kind, person.number, entry.seed, None, None, None)
 
-    server: str
-    number: int
-    message_number: int
-    entry: AccessEntry = field(repr=False)
+
+def sealed_row(entry: AccessEntry, sealed: SealedAccess) -> AccessRow:
+    head = (entry.record_id, entry.time, entry.leaf)
+    return (*head, _json(sealed.shown), None, None, None, sealed.token, sealed.content, sealed.sealed_by)
 
 
 def arrays_of(attached: Iterable[Attached]) -> list[list[Any]]:
-    """One array a column, for `unnest`; at least one entry."""
-    rows = (_row(a, entry) for a in attached for entry in a.entries)
+    """One array a column, for `unnest`; at least one row."""
+    rows = ((a.uid, a.number, *row) for a in attached for row in a.rows)
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _row(to: Attached, entry: AccessEntry) -> tuple[Any, ...]:
-    texts = json.dumps(entry.fields, ensure_ascii=False)
-    person = entry.person
-    return (
-        to.uid,
-        to.number,
-        entry.record_id,
-        entry.time,
-        person.kind,
-        person.number,
-        texts,
-        entry.seed,
-        entry.leaf,
-    )
-
-
-def stored_entry(row: asyncpg.Record) -> StoredEntry:
-    """From a row with all columns of `access_record`."""
-    person = Person(row["person_kind"], row["person"])
-    entry = AccessEntry(person, tuple(json.loads(row["fields"])), row["time"], row["seed"], row["leaf"])
-    return StoredEntry(row["server"], row["number"], row["message_number"], entry)
+def _json(texts: tuple[str, ...]) -> str:
+    return json.dumps(texts)

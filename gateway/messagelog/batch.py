@@ -60,10 +60,8 @@ _ENTRIES = f""", due AS MATERIALIZED (
 ), taken AS MATERIALIZED (
     SELECT access_numbers(${DIGESTS + 1}, (SELECT count(*) FROM due)) AS before
 ), entry AS (
-    INSERT INTO access_record
-        (server, number, record_id, time, message_number, person_kind, person, fields, seed, leaf)
-    SELECT ${DIGESTS + 1}, taken.before + nth, record_id, time, to_number, person_kind, person, fields::jsonb, seed, leaf
-    FROM due, taken
+    INSERT INTO access_record (server, number, message_number, fields, {access.STORED})
+    SELECT ${DIGESTS + 1}, taken.before + nth, to_number, fields::jsonb, {access.STORED} FROM due, taken
 )"""  # noqa: S608
 _FINDINGS = """, found AS (
     INSERT INTO content_finding (message_number, time, client, service, rule, policy, cause, subject, refused)
@@ -106,7 +104,7 @@ def _statement(batch: Batch) -> tuple[str, list[object]]:
     columns = arrays_of(batch.records) if batch.records else [[]] * (DIGESTS - 1)
     arrays: list[object] = [*columns, [sha512(r.signature).value for r in batch.records]]
     statement = _RECORDS
-    if any(a.entries for a in batch.attached):
+    if any(a.rows for a in batch.attached):
         statement += _ENTRIES
         arrays += [batch.server, *access.arrays_of(batch.attached)]
     if batch.found:

@@ -49,6 +49,17 @@ async def find(pool: asyncpg.Pool, id: UUID) -> WrappedKey | Destroyed | None:
     return None if row is None else key_of(row)
 
 
+async def ids_in_use(pool: asyncpg.Pool) -> list[UUID]:
+    return [r["id"] for r in await pool.fetch("SELECT id FROM data_key WHERE wrapped IS NOT NULL")]
+
+
+async def find_all(pool: asyncpg.Pool, ids: Sequence[UUID]) -> list[WrappedKey]:
+    """Those of them that are in use."""
+    if not ids:
+        return []
+    return [wrapped_of(r) for r in await pool.fetch(f"{_SELECT} WHERE id = ANY ($1) AND wrapped IS NOT NULL", ids)]
+
+
 def key_of(row: asyncpg.Record) -> WrappedKey | Destroyed:
     if row["wrapped"] is None:
         return Destroyed(row["day"], row["member"], row["destroyed"], row["destroyed_by"], row["reason"])
@@ -70,7 +81,7 @@ async def uses(pool: asyncpg.Pool) -> list[Use]:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A data key, how many records it seals, and how many of them no archive holds."""
+    """A data key, how many records it seals, how many of them no archive holds, and how many access records it seals."""
 
     id: UUID
     day: date
@@ -78,6 +89,7 @@ class Listed:
     kek: str
     records: int
     unarchived: int
+    accesses: int
 
 
 async def listed(
@@ -85,7 +97,9 @@ async def listed(
 ) -> list[Listed]:
     """Data keys in use, oldest first. `first`, `last`: both included; None in any place: all."""
     rows = await owner.fetch(_LIST, member, first, last, kek)
-    return [Listed(r["id"], r["day"], r["member"], r["kek"], r["records"], r["unarchived"]) for r in rows]
+    return [
+        Listed(r["id"], r["day"], r["member"], r["kek"], r["records"], r["unarchived"], r["accesses"]) for r in rows
+    ]
 
 
 async def wrapped_otherwise(owner: asyncpg.Connection, kek: str) -> list[WrappedKey]:
@@ -115,8 +129,9 @@ SELECT DISTINCT ON (kek) id, day, member, kek, wrapped, count(*) OVER same AS ke
 FROM data_key WHERE wrapped IS NOT NULL WINDOW same AS (PARTITION BY kek) ORDER BY kek, day DESC
 """
 _LIST = """
-SELECT k.id, k.day, k.member, k.kek, sealed.records, sealed.unarchived
-FROM data_key AS k CROSS JOIN LATERAL (
+SELECT k.id, k.day, k.member, k.kek, sealed.records, sealed.unarchived, coalesce(access.n, 0) AS accesses
+FROM data_key AS k LEFT JOIN (SELECT sealed_by, count(*) AS n FROM access_record GROUP BY 1) AS access ON access.sealed_by = k.id
+CROSS JOIN LATERAL (
     SELECT count(*) AS records, count(*) FILTER (WHERE a.record_number IS NULL) AS unarchived
     FROM message_record AS r LEFT JOIN archived_record AS a ON a.record_number = r.number
     WHERE r.time >= k.day::timestamp AT TIME ZONE 'UTC' AND r.time < (k.day + 1)::timestamp AT TIME ZONE 'UTC'

@@ -22,12 +22,11 @@ from uuid import UUID
 import asyncpg
 
 from gateway.core.content.finding import Finding
-from gateway.core.disclosure.leaf import AccessEntry
 from gateway.core.errors import EvidenceUnavailable, ReplayedRequest
 from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.messagelog.record import MessageRecord
 from gateway.exchange.ports import Clock
-from gateway.messagelog.access import Attached
+from gateway.messagelog.access import AccessRow, Attached
 from gateway.messagelog.batch import Batch, write_batch, written_before
 from gateway.storage.failures import DATABASE_ERRORS, Failure, failure
 
@@ -82,7 +81,7 @@ class _Entry:
     @property
     def size(self) -> int:
         """Bytes, those of access entries roughly."""
-        return (0 if self.record is None else self.record.size) + 1024 * len(self.attached.entries)
+        return (0 if self.record is None else self.record.size) + 1024 * len(self.attached.rows)
 
     @property
     def claim(self) -> tuple[str, str] | None:
@@ -112,13 +111,13 @@ class GroupCommit:
         self,
         record: MessageRecord,
         conf: GlobalConfiguration,
-        entries: tuple[AccessEntry, ...] = (),
+        entries: tuple[AccessRow, ...] = (),
         findings: tuple[Finding, ...] = (),
     ) -> int:
         """The record's number once it, its access entries and findings are durable. ReplayedRequest, EvidenceUnavailable."""
         return await self._outcome(self._enqueue(record, conf, Attached(record.uid, None, entries), findings))
 
-    async def append_entries(self, number: int, entries: tuple[AccessEntry, ...]) -> None:
+    async def append_entries(self, number: int, entries: tuple[AccessRow, ...]) -> None:
         """Return once the access entries that belong to the durable record `number` are durable. EvidenceUnavailable."""
         await self._outcome(self._enqueue(None, None, Attached(None, number, entries)))
 

@@ -16,11 +16,13 @@ _log = logging.getLogger(__name__)
 
 
 class KeySource:
-    """`read` gives the text of the keys, SettingsError when it cannot. It is asked again before each new data key and when a key is
-    missing, so keys are rotated while the program runs; a text that went bad leaves the keys that were good."""
+    """`read` gives the text of the keys, SettingsError when it cannot; `name`: of the setting that says where. It is asked again
+    before each new data key and when a key is missing, so keys are rotated while the program runs; a text that went bad leaves the
+    keys that were good."""
 
-    def __init__(self, read: Callable[[], str]) -> None:
+    def __init__(self, read: Callable[[], str], name: str = "evidence.seal_with") -> None:
         self._read = read
+        self._name = name
         self._ring = self._parse()
 
     @property
@@ -49,27 +51,27 @@ class KeySource:
         try:
             return parse_keyring(self._read())
         except MalformedMessage as e:
-            raise SettingsError([f"evidence.seal_with: {e.safe_detail}"]) from e
+            raise SettingsError([f"{self._name}: {e.safe_detail}"]) from e
 
 
-async def check_keys(pool: asyncpg.Pool, source: KeySource | None) -> None:
+async def check_keys(pool: asyncpg.Pool, source: KeySource | None, name: str = "evidence.seal_with") -> None:
     """Every data key in use can be opened: its key-encryption key is there and is the one that wrapped it (tried on one data key
-    each). SettingsError says in words what is missing, and what that means."""
-    problems = [problem for use in await datakeys.uses(pool) if (problem := _problem(use, source)) is not None]
+    each). `name`: of the setting that says where the keys are. SettingsError says in words what is missing, and what that means."""
+    problems = [problem for use in await datakeys.uses(pool) if (problem := _problem(use, source, name)) is not None]
     if problems:
-        raise SettingsError([*problems, _WHAT_TO_DO])
+        raise SettingsError([*problems, _WHAT_TO_DO.format(name)])
 
 
 _WHAT_TO_DO = (
-    "put the missing key-encryption keys back into the secret that evidence.seal_with names. What was lost for good cannot be "
+    "put the missing key-encryption keys back into the secret that {} names. What was lost for good cannot be "
     "read again: `python -m gateway sealing destroy --wrapped-by ID` gives up what it sealed, and the log goes on with new keys"
 )
 
 
-def _problem(use: datakeys.Use, source: KeySource | None) -> str | None:
+def _problem(use: datakeys.Use, source: KeySource | None, name: str) -> str | None:
     what = f"{use.keys} data key(s) of this message log, {use.first} to {use.last},"
     if source is None:
-        return f"{what} are sealed under the key-encryption key '{use.kek}', and evidence.seal_with is not configured"
+        return f"{what} are sealed under the key-encryption key '{use.kek}', and {name} is not configured"
     kek = source.ring.find(use.kek)
     if kek is None:
         return (

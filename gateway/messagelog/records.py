@@ -1,7 +1,8 @@
-"""From the states of an exchange to message records. The bytes are those that were signed, never printed anew."""
+"""From the states of an exchange to message records, sealed or not. The bytes are those that were signed, never printed anew."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
 
@@ -10,6 +11,8 @@ from gateway.core.disclosure.leaf import AccessEntry
 from gateway.core.identifiers import ClientId, MemberId, SecurityServerId
 from gateway.core.messagelog.record import GRANTED, MessageRecord, RecordedBody, RecordSide, refused
 from gateway.core.messages.rest import RestRequest, RestResponse, parse_request, parse_response
+from gateway.core.sealing.keys import DataKey
+from gateway.core.sealing.records import seal_content
 from gateway.exchange.states import (
     AuthenticResponse,
     DisclosedRefusal,
@@ -85,24 +88,34 @@ def own_member(state: Recordable) -> MemberId:
             return state.response.service.client.member
 
 
-def record_of(state: Recordable, uid: UUID, body: RecordedBody | None) -> MessageRecord:
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """How one record is sealed. `nonces`: RECORD_NONCES fresh random bytes."""
+
+    key: DataKey
+    nonces: bytes
+
+
+def record_of(state: Recordable, uid: UUID, body: RecordedBody | None, sealing: Sealing | None = None) -> MessageRecord:
     """The record of a message whose body part has been stored as `body`."""
     match state:
         case SignedRequest():
-            return _record(state, uid, body, state.received.request, "client")
+            return _record(state, uid, body, sealing, state.received.request, "client")
         case AuthenticResponse():
-            return _record(state, uid, body, state.response, "client", number=state.request.record_number)
+            return _record(state, uid, body, sealing, state.response, "client", number=state.request.record_number)
         case DisclosedRequest():
             authentic = state.authorized.authentic
             request, peer = authentic.incoming.request, authentic.peer
-            return _record(state, uid, body, request, "server", peer=peer, decision=GRANTED)
+            return _record(state, uid, body, sealing, request, "server", peer=peer, decision=GRANTED)
         case DisclosedRefusal():
             authentic = state.refused.authentic
             request, peer = authentic.incoming.request, authentic.peer
-            return _record(state, uid, body, request, "server", peer=peer, decision=refused(state.refused.code))
+            return _record(
+                state, uid, body, sealing, request, "server", peer=peer, decision=refused(state.refused.code)
+            )
         case SignedResponse():
             peer, number = state.request.authorized.authentic.peer, state.request.record_number
-            return _record(state, uid, body, state.response, "server", peer=peer, number=number)
+            return _record(state, uid, body, sealing, state.response, "server", peer=peer, number=number)
 
 
 def own_client(record: MessageRecord) -> ClientId:
@@ -116,6 +129,7 @@ def _record(
     state: Recordable,
     uid: UUID,
     body: RecordedBody | None,
+    sealing: Sealing | None,
     message: RestRequest | RestResponse,
     side: RecordSide,
     *,
@@ -124,6 +138,9 @@ def _record(
     number: int | None = None,
 ) -> MessageRecord:
     moment, parts = moment_of(state), parts_of(state)
+    part = parts.part
+    if sealing is not None:
+        part, body = seal_content(part, body, uid, sealing.key, sealing.nonces)
     return MessageRecord(
         uid=uid,
         time=moment.now,
@@ -136,10 +153,11 @@ def _record(
         peer_server=None if peer is None else storable(str(peer)),
         decision=decision,
         request_number=number,
-        part=parts.part,
+        part=part,
         signature=parts.signature,
         hash_chain_result=parts.hash_chain_result,
         hash_chain=parts.hash_chain,
         body=body,
         conf_fingerprint=moment.trust.fingerprint,
+        sealed_by=None if sealing is None else sealing.key.id,
     )

@@ -4,7 +4,7 @@ A record is durable on return from each method: its exact bytes, the global conf
 requests the claim of (peer server, request id), the access entries of the persons it names and what was found in its content, all
 in one transaction. There is
 no way to switch it off.
-With a `Seal` the message part and the body are encrypted before they reach the database.
+With a `Seal` the message part, the body and access entries are encrypted before they reach the database.
 Records get their time-stamps afterwards (`stamper.py`), which is where an outage of the authorities may refuse new requests.
 """
 
@@ -20,8 +20,10 @@ import asyncpg
 from gateway.core.disclosure.leaf import AccessEntry
 from gateway.core.identifiers import SecurityServerId
 from gateway.core.messagelog.record import RecordedBody
+from gateway.core.sealing.access import seal_access
+from gateway.core.sealing.envelope import NONCE_BYTES
 from gateway.core.sealing.keys import DataKey
-from gateway.core.sealing.records import RECORD_NONCES, seal_record
+from gateway.core.sealing.records import RECORD_NONCES
 from gateway.exchange.ports import Clock
 from gateway.exchange.states import (
     AnsweredRequest,
@@ -40,9 +42,10 @@ from gateway.exchange.states import (
     SignedRequest,
     SignedResponse,
 )
+from gateway.messagelog.access import AccessRow, clear_row, sealed_row
 from gateway.messagelog.bodies import store_body
 from gateway.messagelog.groupcommit import GroupCommit, LogLimits, LogStats
-from gateway.messagelog.records import Recordable, entries_of, findings_of, moment_of, own_member, parts_of, record_of
+from gateway.messagelog.records import Recordable, Sealing, entries_of, findings_of, moment_of, own_member, parts_of, record_of
 from gateway.messagelog.sealing import Seal
 
 _DEFAULT_LIMITS = LogLimits()
@@ -121,17 +124,20 @@ class MessageLogWriter:
         body, moment = parts_of(state).body, moment_of(state)
         key = None if self._seal is None else await self._seal.key(moment.now.date(), str(own_member(state)))
         stored = None if body is None else await self._store(body, key)
-        record = record_of(state, uuid4(), stored)
-        if key is not None:
-            record = seal_record(record, key, os.urandom(RECORD_NONCES))
-        number = await self._commits.append(record, moment.trust, entries_of(state), findings_of(state))
+        sealing = None if key is None else Sealing(key, os.urandom(RECORD_NONCES))
+        record = record_of(state, uuid4(), stored, sealing)
+        number = await self._commits.append(record, moment.trust, _rows(entries_of(state), key), findings_of(state))
         if self._stamping is not None:
             await self._stamping.recorded(number)
         return number
 
     async def _append_entries(self, request: DispatchableRequest, entries: tuple[AccessEntry, ...]) -> None:
-        if entries:
-            await self._commits.append_entries(request.record_number, entries)
+        if not entries:
+            return
+        key = None
+        if self._seal is not None:
+            key = await self._seal.key(entries[0].time.date(), str(own_member(request.disclosed)))
+        await self._commits.append_entries(request.record_number, _rows(entries, key))
 
     async def _store(self, body: Body, key: DataKey | None) -> RecordedBody:
         inline_below, patience = self._limits.inline_below, self._limits.patience
@@ -139,3 +145,9 @@ class MessageLogWriter:
             return await store_body(self._pool, body, inline_below=inline_below, patience=patience)
         async with self._streams:
             return await store_body(self._pool, body, inline_below=inline_below, patience=patience, key=key)
+
+
+def _rows(entries: tuple[AccessEntry, ...], key: DataKey | None) -> tuple[AccessRow, ...]:
+    if key is None:
+        return tuple(map(clear_row, entries))
+    return tuple(sealed_row(entry, seal_access(entry, key, os.urandom(NONCE_BYTES))) for entry in entries)

@@ -39,6 +39,7 @@ class LoginSettings(Strict):
 class ProviderSettings(Strict):
     server: FullServerName
     database: DatabaseSettings
+    seal_with: Secret | None = None
 
 
 class SessionSettings(Strict):

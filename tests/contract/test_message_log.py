@@ -24,12 +24,13 @@ from gateway.exchange.states import (
     SignedRequest,
     SignedResponse,
 )
-from gateway.messagelog.access import StoredEntry, stored_entry
+from gateway.messagelog.keysource import KeySource
 from gateway.messagelog.reader import MessageLogReader
 from gateway.messagelog.sealing import Seal
 from gateway.messagelog.writer import MessageLogWriter
 from gateway.storage.database import Database
 from gateway.transport.spool import InlineBody
+from tests.support.entries import StoredEntry, stored_entries
 from tests.support.log_states import (
     CONF,
     NOW,
@@ -80,7 +81,7 @@ async def subject(request: pytest.FixtureRequest, database: Database) -> AsyncIt
     reader = MessageLogReader(database.pool, keys)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.run())
-        yield _on_postgresql(writer, reader, database)
+        yield _on_postgresql(writer, reader, database, keys)
         await writer.drain()
 
 
@@ -104,7 +105,9 @@ def _in_memory(log: MemoryMessageLog) -> Subject:
     return Subject(log, recorded, body, configuration, entries, findings)
 
 
-def _on_postgresql(writer: MessageLogWriter, reader: MessageLogReader, database: Database) -> Subject:
+def _on_postgresql(
+    writer: MessageLogWriter, reader: MessageLogReader, database: Database, keys: KeySource | None
+) -> Subject:
     async def recorded(message_id: str) -> Sequence[StoredRecord]:
         found = [s async for s in reader.by_message_id(message_id)]
         return sorted((s for s in found if isinstance(s, StoredRecord)), key=lambda s: s.number)
@@ -114,8 +117,7 @@ def _on_postgresql(writer: MessageLogWriter, reader: MessageLogReader, database:
         return b"".join([piece async for piece in reader.body(stored.record.body)])
 
     async def entries() -> Sequence[StoredEntry]:
-        rows = await database.pool.fetch("SELECT * FROM access_record ORDER BY number")
-        return [stored_entry(row) for row in rows]
+        return await stored_entries(database.pool, keys)
 
     async def findings() -> Sequence[tuple[int, Finding]]:
         rows = await database.pool.fetch("SELECT * FROM content_finding ORDER BY message_number, rule")

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import MalformedMessage
+from gateway.core.sealing.access import open_access
 from gateway.core.sealing.envelope import seal, unseal
 from gateway.core.sealing.keys import KeyRing, parse_keyring
 from gateway.core.sealing.records import seal_piece, unseal_piece
@@ -85,3 +86,12 @@ def test_any_bytes_are_no_encrypted_archive(data: bytes) -> None:
 def test_any_text_is_identities_or_is_refused(text: str) -> None:
     with suppress(MalformedMessage):
         assert Identities(text)
+
+
+@given(st.binary(max_size=200), st.booleans())
+@settings(max_examples=60)
+def test_any_bytes_are_no_access_record(data: bytes, sealed: bool) -> None:
+    record = UUID(int=1)
+    place = b"access\0" + str(record).encode() + KEY.id.bytes
+    with pytest.raises(MalformedMessage):
+        open_access(seal(KEY.cipher, data, place, bytes(12)) if sealed else data, record, KEY)

@@ -26,8 +26,8 @@ from gateway.exchange.states import (
     SignedRequest,
     SignedResponse,
 )
-from gateway.messagelog.access import StoredEntry
 from gateway.messagelog.records import Recordable, entries_of, findings_of, moment_of, parts_of, record_of
+from tests.support.entries import StoredEntry
 
 
 class MemoryMessageLog:

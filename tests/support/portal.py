@@ -26,7 +26,7 @@ from gateway.citizen.lookups import Deadlines, Lookups
 from gateway.citizen.oidc import Client, OpenIdProvider
 from gateway.citizen.portal import Portal
 from gateway.citizen.proofs import PublicLog
-from gateway.citizen.records import RecordStore
+from gateway.citizen.records import Provider, RecordStore
 from gateway.citizen.representation import Register, Representation
 from gateway.citizen.service import build_citizen_app
 from gateway.citizen.sessions import Sessions
@@ -288,7 +288,7 @@ async def portal_world(database: Database) -> AsyncIterator[PortalWorld]:
         registry = load_registry(ROOT / "config/registry/vn.yaml", files=False)
         world: PortalWorld | None = None
         portal = Portal(
-            records=RecordStore({SERVER: database.pool}, timedelta(hours=7)),
+            records=RecordStore({SERVER: Provider(database.pool)}, timedelta(hours=7)),
             lookups=Lookups(database.pool),
             sessions=Sessions(database.pool, timedelta(minutes=15), timedelta(hours=8)),
             log=PublicLog(parse_policy(policy), http),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
 from gateway.core.errors import SettingsError
+from gateway.core.messagelog.record import MessageRecord
 from gateway.core.sealing.keys import DataKey, parse_keyring, unwrap, wrap
+from gateway.core.sealing.records import RECORD_NONCES, seal_content
 from gateway.messagelog.keysource import KeySource
 
 OLD = f"old:{'0b' * 32}"
@@ -29,6 +32,11 @@ class Secret:
 
 def key_source(text: str = OLD) -> KeySource:
     return KeySource(Secret(text))
+
+
+def sealed_record(record: MessageRecord, key: DataKey, nonces: bytes = bytes(range(RECORD_NONCES))) -> MessageRecord:
+    part, body = seal_content(record.part, record.body, record.uid, key, nonces)
+    return replace(record, part=part, body=body, sealed_by=key.id)
 
 
 def data_key() -> DataKey:

@@ -15,12 +15,15 @@ from datetime import date
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from gateway.core.errors import MalformedMessage
 from gateway.core.sealing.envelope import KEY_BYTES, seal, unseal
 
 _WORD = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63}):([0-9a-fA-F]{64})", re.ASCII)
 _MOST = 100
+_INDEX = b"access record tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,13 @@ class KeyRing:
 
 @dataclass(frozen=True, slots=True)
 class DataKey:
-    """Seals what `member` (readable form) exchanged on `day` (UTC)."""
+    """Seals what `member` (readable form) exchanged on `day` (UTC). `index`: derived from it, makes tokens (`access.py`)."""
 
     id: UUID
     day: date
     member: str
     cipher: AESGCM = field(repr=False, compare=False)
+    index: bytes = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,9 @@ def wrap(key: bytes, kek: KeyEncryptionKey, id: UUID, day: date, member: str, no
 
 def unwrap(stored: WrappedKey, kek: KeyEncryptionKey) -> DataKey:
     """MalformedMessage when `kek` did not wrap this very key for this day and member."""
-    return DataKey(stored.id, stored.day, stored.member, AESGCM(_unwrapped(stored, kek)))
+    key = _unwrapped(stored, kek)
+    index = HKDFExpand(SHA256(), KEY_BYTES, _INDEX).derive(key)
+    return DataKey(stored.id, stored.day, stored.member, AESGCM(key), index)
 
 
 def rewrap(stored: WrappedKey, kek: KeyEncryptionKey, under: KeyEncryptionKey, nonce: bytes) -> WrappedKey:

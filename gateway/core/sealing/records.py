@@ -11,25 +11,27 @@ from dataclasses import replace
 from uuid import UUID
 
 from gateway.core.errors import MalformedMessage
-from gateway.core.messagelog.record import MessageRecord
+from gateway.core.messagelog.record import MessageRecord, RecordedBody
 from gateway.core.sealing.envelope import NONCE_BYTES, seal, unseal
 from gateway.core.sealing.keys import DataKey
 
 RECORD_NONCES = 2 * NONCE_BYTES
 
 
-def seal_record(record: MessageRecord, key: DataKey, nonces: bytes) -> MessageRecord:
-    """Part and inline body in envelopes; pieces of a body were sealed when they were stored. `nonces`: RECORD_NONCES bytes."""
-    part = seal(key.cipher, record.part, _place(b"part", record.uid, key), nonces[:NONCE_BYTES])
-    body = record.body
-    if body is not None and body.inline is not None:
-        sealed = seal(key.cipher, body.inline, _place(b"body", record.uid, key), nonces[NONCE_BYTES:])
-        body = replace(body, inline=sealed)
-    return replace(record, part=part, body=body, sealed_by=key.id)
+def seal_content(
+    part: bytes, body: RecordedBody | None, uid: UUID, key: DataKey, nonces: bytes
+) -> tuple[bytes, RecordedBody | None]:
+    """Part and inline body of record `uid` in envelopes; pieces of a body were sealed when they were stored. The record is then
+    made with `key.id` as `sealed_by`. `nonces`: RECORD_NONCES bytes."""
+    sealed = seal(key.cipher, part, _place(b"part", uid, key), nonces[:NONCE_BYTES])
+    if body is None or body.inline is None:
+        return sealed, body
+    inline = seal(key.cipher, body.inline, _place(b"body", uid, key), nonces[NONCE_BYTES:])
+    return sealed, RecordedBody(body.size, body.digest, inline, None)
 
 
 def unseal_record(record: MessageRecord, key: DataKey) -> MessageRecord:
-    """As it was before `seal_record`. MalformedMessage when an envelope is not the one that was made for this record."""
+    """As it was before `seal_content`. MalformedMessage when an envelope is not the one that was made for this record."""
     part = unseal(key.cipher, record.part, _place(b"part", record.uid, key))
     body = record.body
     if body is not None and body.inline is not None:

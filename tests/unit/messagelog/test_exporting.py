@@ -10,7 +10,6 @@ import pytest
 from gateway.core.errors import EvidenceUnavailable
 from gateway.core.identifiers import ClientId, MemberId, SubsystemId
 from gateway.core.messagelog.record import RecordKind
-from gateway.core.sealing.records import RECORD_NONCES, seal_record
 from gateway.messagelog import datakeys
 from gateway.messagelog.exporting import NOT_STAMPED, ContainerExport
 from gateway.messagelog.reader import MessageLogReader
@@ -18,7 +17,7 @@ from gateway.messagelog.sealing import Seal
 from gateway.messagelog.verification import verify_message
 from gateway.storage.database import Database
 from tests.support.containers import ContainerWorld, StampKind
-from tests.support.sealing import key_source
+from tests.support.sealing import key_source, sealed_record
 from tests.support.stored import in_pieces, of_server, stamp, store, store_stamped
 
 DVC = SubsystemId("VN", "GOV", "G22", "dvc")
@@ -130,7 +129,7 @@ async def test_a_sealed_record_gives_the_same_container_and_a_shredded_one_none(
     key = await Seal(database.pool, key_source()).key(record.time.date(), "VN/GOV/G22")
     await store_stamped(database, world, [record])
     ((_, plain),) = await exported(ContainerExport(database.pool))
-    sealed = seal_record(replace(record, uid=uuid4()), key, bytes(range(RECORD_NONCES)))
+    sealed = sealed_record(replace(record, uid=uuid4()), key)
     (number,) = await store(database, [sealed])
     await stamp(database, world, number, record, "single")
     export = ContainerExport(database.pool, keys=key_source())

@@ -14,12 +14,11 @@ from gateway.core.sealing.records import (
     RECORD_NONCES,
     emptied,
     seal_piece,
-    seal_record,
     unseal_piece,
     unseal_record,
 )
 from tests.support.log_states import NOW, digest_of_nothing
-from tests.support.sealing import data_key
+from tests.support.sealing import data_key, sealed_record
 
 KEY = data_key()
 NONCES = bytes(range(RECORD_NONCES))
@@ -38,7 +37,7 @@ def record(body: bytes | None = b"Nguyen Thi Hoa") -> MessageRecord:
 @pytest.mark.parametrize("body", [None, b"", b"Nguyen Thi Hoa"])
 def test_part_and_body_are_sealed_and_nothing_else(body: bytes | None) -> None:
     plain = record(body)
-    sealed = seal_record(plain, KEY, NONCES)
+    sealed = sealed_record(plain, KEY, NONCES)
     assert unseal_record(sealed, KEY) == plain
     assert sealed.sealed_by == KEY.id
     assert sealed.body is None or sealed.body.inline != body
@@ -48,7 +47,7 @@ def test_part_and_body_are_sealed_and_nothing_else(body: bytes | None) -> None:
 
 def test_a_body_in_pieces_is_left_to_its_pieces() -> None:
     pieces = RecordedBody(5, digest_of_nothing(), None, BODY_ID, KEY.id)
-    sealed = seal_record(replace(record(None), body=pieces), KEY, NONCES)
+    sealed = sealed_record(replace(record(None), body=pieces), KEY, NONCES)
     assert sealed.body == pieces
     assert unseal_record(sealed, KEY).body == pieces
 
@@ -66,20 +65,20 @@ def _moved(one: MessageRecord, other: MessageRecord) -> list[MessageRecord]:
 
 
 def test_swapped_envelopes_do_not_open() -> None:
-    one, other = (seal_record(record(), KEY, NONCES) for _ in range(2))
+    one, other = (sealed_record(record(), KEY, NONCES) for _ in range(2))
     for moved in _moved(one, other):
         with pytest.raises(MalformedMessage):
             unseal_record(moved, KEY)
 
 
 def test_a_key_with_another_id_does_not_open_it() -> None:
-    sealed = seal_record(record(), KEY, NONCES)
+    sealed = sealed_record(record(), KEY, NONCES)
     with pytest.raises(MalformedMessage):
-        unseal_record(sealed, DataKey(uuid4(), KEY.day, KEY.member, KEY.cipher))
+        unseal_record(sealed, DataKey(uuid4(), KEY.day, KEY.member, KEY.cipher, KEY.index))
 
 
 def test_a_body_of_another_length_is_refused() -> None:
-    sealed = seal_record(record(), KEY, NONCES)
+    sealed = sealed_record(record(), KEY, NONCES)
     assert sealed.body is not None
     with pytest.raises(MalformedMessage, match="as long as"):
         unseal_record(replace(sealed, body=replace(sealed.body, size=3)), KEY)

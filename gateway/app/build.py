@@ -151,7 +151,8 @@ async def _start(
     services = ServiceCaller(conf, new_body, keys.internal)
     stack.push_async_callback(services.close)
     disclosure = outbox or NoPublicLog()
-    own = OwnServices(own_services(settings, database.pool, disclosure.official_key), new_body, services)
+    answered = own_services(settings, database.pool, disclosure.official_key, key_source)
+    own = OwnServices(answered, new_body, services)
     client_side = ClientSide(clock, globalconf, conf, keys.signer, writer, links, observer, verdicts, batches, _new_id)
     server_side = ServerSide(
         clock,

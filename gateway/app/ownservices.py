@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import asyncpg
 
+from gateway.messagelog.accesskeys import AccessKeyStore
+from gateway.messagelog.keysource import KeySource
 from gateway.ownservices.port import OwnService
 from gateway.ownservices.usage import USAGE, FindUsage, Words
 from gateway.settings.clients import ServiceSettings
@@ -13,14 +15,18 @@ from gateway.settings.codes import load_codes
 from gateway.settings.contracts import ContractSettings
 from gateway.settings.loader import load
 from gateway.settings.server import ServerSettings
+from gateway.storage.accessrecords import nothing_sealed
 
 
-def own_services(settings: ServerSettings, pool: asyncpg.Pool, official_key: bytes) -> dict[str, OwnService]:
-    """By URL. SettingsError when a contract's code list cannot be read."""
+def own_services(
+    settings: ServerSettings, pool: asyncpg.Pool, official_key: bytes, source: KeySource | None
+) -> dict[str, OwnService]:
+    """By URL. `source`: the keys of its message log. SettingsError when a contract's code list cannot be read."""
     services = [service for client in settings.clients for service in client.services]
     if not any(service.own for service in services):
         return {}
-    return {USAGE: FindUsage(pool, str(settings.server), _purposes(services), official_key)}
+    keys = nothing_sealed if source is None else AccessKeyStore(pool, source).current
+    return {USAGE: FindUsage(pool, str(settings.server), _purposes(services), official_key, keys)}
 
 
 def _purposes(services: Iterable[ServiceSettings]) -> Words:

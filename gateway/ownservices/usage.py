@@ -21,10 +21,12 @@ import asyncpg
 from gateway.core.disclosure.record import Field, official_pseudonym, print_time
 from gateway.core.errors import MalformedMessage, ServiceUnavailable
 from gateway.core.messages.rest import header
+from gateway.core.sealing.access import AccessKeys
 from gateway.core.subjects.kinds import Person
 from gateway.exchange.ports import BodySink
 from gateway.exchange.states import DispatchableRequest, Moment
 from gateway.ownservices.usagequery import UsageQuery, parse_usage_query
+from gateway.storage.accessrecords import ABOUT, AccessKeySource, about, nothing_sealed
 from gateway.storage.failures import DATABASE_ERRORS
 
 USAGE = "gateway:findUsage"
@@ -42,27 +44,29 @@ _OUTCOMES: Words = {
 _NO_PURPOSE: Mapping[Language, str] = {"vi": "Không nêu mục đích", "en": "No purpose stated"}
 
 _WHICH = f"""
-FROM access_record WHERE person = $1 AND person_kind = $2 AND server = $3 AND starts_with(fields->>{Field.SERVICE:d}, $4)
-  AND time >= $5 AND time < $6
-  AND NOT (fields->>{Field.SERVICE:d} = $7 AND fields->>{Field.CONSUMER:d} = $8 AND fields->>{Field.OFFICIAL:d} = ANY($9))
+FROM access_record WHERE {ABOUT} AND server = $4 AND starts_with(fields->>{Field.SERVICE:d}, $5)
+  AND time >= $6 AND time < $7
+  AND NOT (fields->>{Field.SERVICE:d} = $8 AND fields->>{Field.CONSUMER:d} = $9 AND fields->>{Field.OFFICIAL:d} = ANY($10))
 """
 _COUNT = f"SELECT count(*) {_WHICH}"
 _ROWS = f"""
 SELECT fields->>{Field.TIME:d} AS time, fields->>{Field.CONSUMER:d} AS consumer, fields->>{Field.PURPOSE:d} AS purpose,
        fields->>{Field.OUTCOME:d} AS outcome
-{_WHICH} ORDER BY time DESC, record_id DESC OFFSET $10 LIMIT $11
+{_WHICH} ORDER BY time DESC, record_id DESC OFFSET $11 LIMIT $12
 """
 _FIRST = "SELECT time FROM access_record WHERE server = $1 ORDER BY number LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
 class FindUsage:
-    """`purposes`: words of the codes that this server's contracts use; `official_key`: as the exchange makes pseudonyms."""
+    """`purposes`: words of the codes that this server's contracts use; `official_key`: as the exchange makes pseudonyms; `keys`: of
+    sealed access records."""
 
     pool: asyncpg.Pool
     server: str
     purposes: Words
     official_key: bytes
+    keys: AccessKeySource = nothing_sealed
 
     async def answer(self, request: DispatchableRequest, body: BodySink) -> int:
         concern = request.authorized.concern
@@ -97,7 +101,7 @@ class FindUsage:
             raise MalformedMessage("the header X-Road-UserId says who asks")
         known = _names(request.incoming.moment)
         language = _language(header(rest.headers, "Accept-Language") or "")
-        values = self._values(request, _only_person(request), asked)
+        values = self._values(request, _only_person(request), asked, await self.keys())
         async with (
             self.pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -110,7 +114,9 @@ class FindUsage:
                 between = b","
             body.write(b"]}")
 
-    def _values(self, request: DispatchableRequest, person: Person, asked: UsageQuery) -> tuple[object, ...]:
+    def _values(
+        self, request: DispatchableRequest, person: Person, asked: UsageQuery, keys: AccessKeys
+    ) -> tuple[object, ...]:
         rest = request.incoming.request
         since, until = asked.since or _ALWAYS[0], asked.until or _ALWAYS[1]
         # Records have microseconds and show milliseconds: who names the moment of one of them means that one too.
@@ -118,8 +124,8 @@ class FindUsage:
         spellings = (person.number, rest.client.instance + person.number)
         own = [official_pseudonym(self.official_key, rest.client, user) for user in spellings]
         provider = f"{rest.service.client}/"
-        about = (person.number, person.kind, self.server, provider)
-        return (*about, *period, str(rest.service), str(rest.client), own)
+        which = (*about(person, keys), self.server, provider, *period)
+        return (*which, str(rest.service), str(rest.client), keys.officials(own))
 
     def _usage(self, row: asyncpg.Record, known: Mapping[str, str], language: Language) -> Mapping[str, str]:
         purpose, consumer = row["purpose"], row["consumer"]

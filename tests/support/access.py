@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from datetime import datetime
 from typing import Any
 
@@ -11,20 +10,30 @@ import asyncpg
 
 from gateway.core.disclosure.leaf import AccessEntry, make_entry
 from gateway.core.disclosure.record import Access
+from gateway.core.sealing.access import seal_access
+from gateway.core.sealing.keys import DataKey
 from gateway.core.subjects.kinds import Person
+from gateway.messagelog.access import STORED, clear_row, sealed_row
 
 KIND = "vn-personal-number"
 SERVER = "VN/GOV/G01/ss1"
-_INSERT = """
-INSERT INTO access_record (server, number, record_id, time, message_number, person_kind, person, fields, seed, leaf)
-VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9)
-"""
+_INSERT = f"""
+INSERT INTO access_record (server, number, message_number, record_id, time, leaf, fields, {", ".join(STORED.split(", ")[3:])})
+VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+"""  # noqa: S608 - constants of ours
 
 
 async def add_access(
-    pool: asyncpg.Pool, person: str, time: datetime, *, follows: str = "", server: str = SERVER, **more: Any
+    pool: asyncpg.Pool,
+    person: str,
+    time: datetime,
+    *,
+    follows: str = "",
+    server: str = SERVER,
+    key: DataKey | None = None,
+    **more: Any,
 ) -> AccessEntry:
-    """One record at `time`. `more`: fields of Access other than the usual ones."""
+    """One record at `time`, sealed under `key`. `more`: fields of Access other than the usual ones."""
     values = {
         "consumer": "VN/GOV/G22/dvc",
         "service": "VN/GOV/G01/dancu/person",
@@ -41,7 +50,6 @@ async def add_access(
     number = (await pool.fetchval("SELECT count(*) FROM access_record")) + 1
     seed = hashlib.sha256(f"{number}".encode()).digest()
     entry = make_entry(Access(time=time, **values), Person(KIND, person), 1, seed, follows)
-    texts = json.dumps(entry.fields, ensure_ascii=False)
-    about = (entry.record_id, entry.time, KIND, person)
-    await pool.execute(_INSERT, server, number, *about, texts, entry.seed, entry.leaf)
+    row = clear_row(entry) if key is None else sealed_row(entry, seal_access(entry, key, number.to_bytes(12, "big")))
+    await pool.execute(_INSERT, server, number, *row)
     return entry

@@ -22,6 +22,7 @@ from gateway.settings.codes import load_codes
 from gateway.settings.contracts import build_contract, load_contract
 from gateway.settings.openapi import openapi_endpoints
 from gateway.settings.ownservices import DOCUMENTS
+from gateway.storage.accessrecords import AccessKeySource, nothing_sealed
 from gateway.storage.database import Database
 from gateway.transport.spool import Spool
 from tests.support.access import SERVER
@@ -77,7 +78,7 @@ class _NoContainers:
         raise UnknownSubject("no evidence is kept here")
 
 
-def tracker_world(database: Database, words: Any = WORDS) -> TrackerWorld:
+def tracker_world(database: Database, words: Any = WORDS, keys: AccessKeySource = nothing_sealed) -> TrackerWorld:
     sim = InstanceSimulator()
     document = DOCUMENTS[USAGE]
     endpoints = openapi_endpoints(document)
@@ -93,7 +94,7 @@ def tracker_world(database: Database, words: Any = WORDS) -> TrackerWorld:
         )
     )
     sim.allow(AccessRight(DVC, "findUsage", BASE_ENDPOINT))
-    find = FindUsage(database.pool, SERVER, words, sim.disclosure.official_key)
+    find = FindUsage(database.pool, SERVER, words, sim.disclosure.official_key, keys)
     own = OwnServices({USAGE: find}, new_body, sim.service)
     conf = sim.server_side.serverconf
 

@@ -1,8 +1,9 @@
 """What of an access record is sealed, and how it is still found by the person.
 
-Sealed, in one envelope bound to the record and its key: the seed, the person, the sixteen texts (the seed, then kind, number and the
-texts in UTF-8 with a zero byte between two; texts with one in it are refused, as the database would). In clear stay the leaf, which is
+Sealed, in one envelope bound to the record and its key: the seed, the person, the sixteen texts. In clear stay the leaf, which is
 public, and the texts that lists are made by: time, consumer, service, purpose, outcome; message records show most of them too.
+
+    content     seed || kind 0x00 number 0x00 text 0 0x00 … text 15, in UTF-8; a text with a zero byte is refused
 
 A record is found by a *token* of the person instead of the number, and an official's readings by a token of the pseudonym:
 

@@ -8,8 +8,10 @@ import pytest
 import pytest_asyncio
 
 from gateway.core.disclosure.record import Field, official_pseudonym
+from gateway.core.sealing.access import AccessKeys
 from gateway.storage.database import Database
 from tests.support.access import add_access
+from tests.support.sealing import data_key
 from tests.support.simulator import DVC, START
 from tests.support.tracker import TRACKER, TrackerWorld, tracker_world
 
@@ -104,6 +106,25 @@ async def test_own_reading_is_left_out_and_that_of_others_is_not(world: TrackerW
     await add_access(world.database.pool, ANH, START, official=own)  # not through the tracker
     assert (await world.find(ANH, user=ANH))["totalUsages"] == 3
     assert (await world.find(ANH))["totalUsages"] == 3  # whoever asks
+
+
+async def test_sealed_records_are_found_and_own_reading_is_left_out_of_them(database: Database) -> None:
+    key, tracker = data_key(), "VN/GOV/G01/dancu/findUsage"
+
+    async def keys() -> AccessKeys:
+        return AccessKeys({key.id: key})
+
+    world = tracker_world(database, keys=keys)
+    pool, pseudonyms = world.database.pool, world.sim.disclosure.official_key
+    for user in (ANH, f"VN{ANH}", "thanh.tra"):
+        official = official_pseudonym(pseudonyms, DVC, user)
+        await add_access(pool, ANH, START, service=tracker, official=official, key=key)
+    await add_access(pool, ANH, START - timedelta(hours=1), outcome="refused", key=key)
+    await add_access(pool, HOA, START, key=key)
+    await add_access(pool, ANH, START - timedelta(days=400))  # from before the log was sealed
+    found = await world.find(ANH)
+    assert [u["logtime"][:13] for u in found["usages"]] == ["2026-11-24T08", "2026-11-24T07", "2025-10-20T08"]
+    assert (await tracker_world(database).find(ANH))["totalUsages"] == 1  # without the keys only what is in clear
 
 
 @pytest.mark.parametrize(

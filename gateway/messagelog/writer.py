@@ -45,7 +45,16 @@ from gateway.exchange.states import (
 from gateway.messagelog.access import AccessRow, clear_row, sealed_row
 from gateway.messagelog.bodies import store_body
 from gateway.messagelog.groupcommit import GroupCommit, LogLimits, LogStats
-from gateway.messagelog.records import Recordable, Sealing, entries_of, findings_of, moment_of, own_member, parts_of, record_of
+from gateway.messagelog.records import (
+    Recordable,
+    Sealing,
+    entries_of,
+    findings_of,
+    moment_of,
+    own_member,
+    parts_of,
+    record_of,
+)
 from gateway.messagelog.sealing import Seal
 
 _DEFAULT_LIMITS = LogLimits()

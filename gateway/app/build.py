@@ -24,6 +24,7 @@ from gateway.app.keys import KeyReload, ServerKeys
 from gateway.app.listeners import background, clock, listen, listen_app
 from gateway.app.observe import Watched, incidents
 from gateway.app.ownservices import own_services
+from gateway.app.promises import promise_keeper
 from gateway.app.sources import database_source, log_keys
 from gateway.clientproxy.proxy import ClientProxy
 from gateway.confclient.client import ConfigurationClient
@@ -121,6 +122,9 @@ async def _start(
     await globalconf.start()
     background(group, stack, globalconf.run())
     background(group, stack, stamper.run())
+    keeper = await promise_keeper(settings, database, key_source, globalconf, clock, log, stack)
+    if keeper is not None:
+        background(group, stack, keeper.run())
     keys = ServerKeys(settings, globalconf, clock, state / "ocsp")
     await keys.use(settings.keys)
     background(group, stack, keys.ocsp.run())
@@ -185,6 +189,7 @@ async def _start(
         stamper=stamper,
         archiver=archiver,
         outbox=outbox,
+        keeper=keeper,
         globalconf=globalconf,
         keys=keys,
         links=links,
@@ -250,6 +255,7 @@ def _time_stamper(settings: ServerSettings, database: Database, globalconf: Conf
         batch=own.batch,
         unavailable=own.when_unavailable,
         after=own.after,
+        hand_on=settings.promises is not None,
     )
     return TimeStamper(database.pool, client, globalconf, clock, policy)
 

@@ -21,8 +21,10 @@ from gateway.monitoring.health import Health, Problem
 from gateway.monitoring.line import ExchangeLine
 from gateway.monitoring.logs import Log, where
 from gateway.monitoring.outcomes import bounded_code
+from gateway.monitoring.promises import PromiseReading, promises
 from gateway.monitoring.readings import CertificateReading, CertificateUse, Reading, Readings
 from gateway.settings.server import ServerSettings
+from gateway.transparency.keeper import KeeperStats, PromiseKeeper
 from gateway.transparency.outbox import Outbox
 from gateway.transport.peers import PeerLinks
 from gateway.transport.tls import PeerListener
@@ -58,6 +60,7 @@ class Watched:
         stamper: TimeStamper,
         archiver: Archiver | None,
         outbox: Outbox | None,
+        keeper: PromiseKeeper | None,
         globalconf: ConfigurationClient,
         keys: ServerKeys,
         links: PeerLinks,
@@ -73,6 +76,8 @@ class Watched:
         self._stamper = stamper
         self._archiver = archiver
         self._outbox = outbox
+        self._keeper = keeper
+        self._proofs = str(settings.proof_folder)
         self._told = settings.transparency
         self._globalconf = globalconf
         self._keys = keys
@@ -96,6 +101,13 @@ class Watched:
             disclosure_waiting=lambda: None if self._outbox is None else self._outbox.waiting,
             disclosure_age=lambda: None if self._outbox is None else self._outbox.age.total_seconds(),
             disclosure_submitted=lambda: None if self._outbox is None else self._outbox.submitted,
+            promises_waiting=lambda: self._of_promises(lambda s: s.waiting),
+            promises_age=lambda: self._of_promises(lambda s: self._since(s.oldest) or 0.0),
+            promises_overdue=lambda: self._of_promises(lambda s: s.overdue),
+            promises_cases=lambda: self._of_promises(lambda s: sum(s.cases.values())),
+            promises_unjudged=lambda: self._of_promises(lambda s: len(s.trouble)),
+            promises_kept=lambda: self._of_promises(lambda s: s.kept),
+            promises_broken=lambda: self._of_promises(lambda s: s.broken),
             globalconf_age=lambda: self._since(self._globalconf.last_success),
             globalconf_left=self._globalconf_left,
             chain_verifications=lambda: verdicts.misses + peers.misses,
@@ -117,6 +129,7 @@ class Watched:
             "archiving", lambda _: checks.archiving(() if self._archiver is None else self._archiver.problems)
         )
         health.register("transparency", self._check_disclosure)
+        health.register("promises", self._check_promises)
 
     def certificates(self) -> Iterator[CertificateReading]:
         now = self._clock()
@@ -137,6 +150,9 @@ class Watched:
 
     def _since(self, moment: datetime | None) -> float | None:
         return None if moment is None else (self._clock() - moment).total_seconds()
+
+    def _of_promises(self, read: Callable[[KeeperStats], float]) -> float | None:
+        return None if self._keeper is None else read(self._keeper.stats)
 
     def _globalconf_left(self) -> float | None:
         expires = self._globalconf.current().expires
@@ -204,3 +220,10 @@ class Watched:
         stopped = outbox.at_limit and outbox.policy.at_limit
         alert = outbox.age > outbox.policy.alert_after
         return checks.public_log(outbox.waiting, outbox.age.total_seconds(), alert=alert, at_limit=stopped or None)
+
+    def _check_promises(self, _: datetime) -> Iterable[Problem]:
+        if self._keeper is None:
+            return ()
+        stats, delay = self._keeper.stats, self._keeper.policy.max_delay
+        trouble = {origin: kind for origin, (kind, _) in stats.trouble.items()}
+        return promises(PromiseReading(stats.cases, stats.forks, trouble, stats.overdue, delay, self._proofs))

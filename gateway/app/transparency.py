@@ -115,7 +115,11 @@ def _shard(settings: LogSettings, year: int, pool: asyncpg.Pool, policy: Policy,
         pool, settings.shard_origin(year), _signers(settings, year), files, clock, _unobserved, batch=sequencing.batch
     )
     publisher = Publisher(pool, sequencer, files, policy, witnesses, clock, _unobserved)
-    limits = ShardLimits(sequencing.interval.total_seconds(), sequencing.keep_partials.total_seconds())
+    limits = ShardLimits(
+        sequencing.interval.total_seconds(),
+        sequencing.keep_partials.total_seconds(),
+        sequencing.republish.total_seconds(),
+    )
     return LogShard(pool, sequencer, publisher, files, limits)
 
 

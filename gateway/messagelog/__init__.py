@@ -6,6 +6,7 @@ stores large bodies in pieces. `stamper.py` gets time-stamps for them, which `ts
 `reader.py` finds records again, `verification.py` proves them from the log alone. `containers.py` and `exporting.py` write signed
 containers. `archiver.py`, with `archivetables.py` and `archivefolder.py`, moves records into archives; it and `maintenance.py` do
 what only the tables' owner may.
+`promises.py` finds providers' promises in stamped responses.
 `sealing.py` chooses the data key under which a record is sealed, `datakeys.py` keeps them, `keysource.py` has the operator's keys
 around them, `keyadmin.py` rotates and destroys.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -29,6 +29,12 @@ _RECORD = f"""
 SELECT number, {NAMES}, {datakeys.COLUMNS} FROM message_record LEFT JOIN data_key ON data_key.id = sealed_by
 WHERE time = $1 AND uid = $2
 """  # noqa: S608
+_PARTS = ", ".join("NULL::bytea AS body" if name == "body" else name for name in NAMES.split(", "))
+_RESPONSES = f"""
+SELECT number, {_PARTS}, {datakeys.COLUMNS}
+FROM (SELECT r.* FROM unnest($1::timestamptz[], $2::uuid[]) AS k (time, uid) JOIN message_record AS r USING (time, uid)) AS m
+LEFT JOIN data_key ON data_key.id = sealed_by WHERE side = 'client' AND kind = 'response' ORDER BY number
+"""  # noqa: S608
 
 
 class MessageLogReader:
@@ -53,6 +59,10 @@ class MessageLogReader:
         """The record with this time and uid; None when retention was faster."""
         row = await self._pool.fetchrow(_RECORD, *key)
         return None if row is None else await self._opened(row)
+
+    async def responses(self, times: Sequence[datetime], uids: Sequence[UUID]) -> list[StoredRecord | UnreadableRecord]:
+        """Of the records with these times and uids the responses to our own clients, without their bodies' bytes."""
+        return [await self._opened(row) for row in await self._pool.fetch(_RESPONSES, times, uids)]
 
     async def body(self, body: RecordedBody) -> AsyncIterator[bytes]:
         """The bytes that are there, in order; whether they are the right ones, their digest says. MalformedMessage as soon as a

@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 class StampPolicy:
     """`immediate`: an exchange goes on only once its record is stamped; with `stop` it ends when that fails, whatever `after` says.
     `interval`: None = what the global configuration says. `batch`: most records under one token, if those of one commit are not
-    more. `patience`: seconds an exchange waits for its stamp."""
+    more. `patience`: seconds an exchange waits for its stamp. `hand_on`: stamped records are looked through for promises."""
 
     immediate: bool = False
     interval: timedelta | None = None
@@ -58,6 +58,7 @@ class StampPolicy:
     unavailable: WhenUnavailable = "stop"
     after: timedelta = timedelta(hours=4)
     patience: float = 60.0
+    hand_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,7 @@ class TimeStamper:
                 # If we crash before the commit that follows, the records still wait: another token will be made.
                 await stamps.keep(connection, conf)
                 await stamps.store(connection, token, what.batch, records, conf.fingerprint)
-            await stamps.leave_queue(connection, commits)
+            await stamps.leave_queue(connection, commits, hand_on=self.policy.hand_on)
             return records
 
     def _interval(self) -> float:

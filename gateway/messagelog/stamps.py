@@ -118,9 +118,9 @@ async def keep(connection: asyncpg.Connection, conf: GlobalConfiguration) -> Non
     await connection.execute(KEEP_CONFIGURATION, conf.fingerprint, list(conf.files), list(conf.files.values()))
 
 
-async def leave_queue(connection: asyncpg.Connection, commits: Sequence[Unstamped]) -> None:
-    numbers = [c.number for c in commits]
-    await connection.execute("DELETE FROM unstamped_commit WHERE number = ANY ($1::bigint[])", numbers)
+async def leave_queue(connection: asyncpg.Connection, commits: Sequence[Unstamped], *, hand_on: bool = False) -> None:
+    """`hand_on`: somebody looks through what is stamped, for promises (`promises.py`)."""
+    await connection.execute(_HAND_ON if hand_on else _LEAVE, [c.number for c in commits])
 
 
 async def stamped_among(pool: asyncpg.Pool, numbers: Sequence[int]) -> set[int]:
@@ -192,6 +192,11 @@ _LINK = """
 INSERT INTO stamped_record (record_number, time_stamp, position)
 SELECT n, $2, position - 1 FROM unnest($1::bigint[]) WITH ORDINALITY AS t (n, position) ON CONFLICT DO NOTHING
 """
+_LEAVE = "DELETE FROM unstamped_commit WHERE number = ANY ($1::bigint[])"
+_HAND_ON = f"""
+WITH gone AS ({_LEAVE} RETURNING number, times, uids)
+INSERT INTO stamped_commit (times, uids) SELECT times, uids FROM gone ORDER BY number
+"""  # noqa: S608 - constants of ours
 _FIND = """
 SELECT t.token, t.chain_result, t.leaves, t.conf_fingerprint, s.position
 FROM stamped_record AS s JOIN time_stamp AS t ON t.number = s.time_stamp WHERE s.record_number = $1

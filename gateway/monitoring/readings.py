@@ -42,7 +42,8 @@ def _no_certificates() -> Iterable[CertificateReading]:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Ages and lags in seconds, sizes in bytes, `log_queue`, `unstamped` and `disclosure_waiting` in records. Counters grow only.
+    """Ages and lags in seconds, sizes in bytes, `log_queue`, `unstamped` and `disclosure_waiting` in records,
+    `promises_…` but the age in promised leaves, `promises_unjudged` in logs. Counters grow only.
 
     `tls_handshakes` is by side (`client`: links to peers, `server`: peers to us); `verdict_hits` and `verdict_misses` by what
     is remembered (`signer`, `peer`).
@@ -59,6 +60,13 @@ class Readings:
     disclosure_waiting: Reading = unknown
     disclosure_age: Reading = unknown
     disclosure_submitted: Reading = unknown
+    promises_waiting: Reading = unknown
+    promises_age: Reading = unknown
+    promises_overdue: Reading = unknown
+    promises_cases: Reading = unknown
+    promises_unjudged: Reading = unknown
+    promises_kept: Reading = unknown
+    promises_broken: Reading = unknown
     globalconf_age: Reading = unknown
     globalconf_left: Reading = unknown
     chain_verifications: Reading = unknown
@@ -96,6 +104,11 @@ class ReadingsCollector(Collector):
             ),
             ("disclosure_queue_records", "Access records the public log has not taken.", r.disclosure_waiting),
             ("disclosure_age_seconds", "How long the oldest of them has waited.", r.disclosure_age),
+            ("promises_waiting", "Promised leaves without a verdict.", r.promises_waiting),
+            ("promises_oldest_seconds", "How long the oldest of them has waited.", r.promises_age),
+            ("promises_overdue", "Of them, beyond the longest delay.", r.promises_overdue),
+            ("promises_open_cases", "Broken promises whose proof lies in the folder.", r.promises_cases),
+            ("promises_unjudged_logs", "Logs that cannot be judged now.", r.promises_unjudged),
             ("globalconf_age_seconds", "Since the global configuration was last refreshed.", r.globalconf_age),
             (
                 "globalconf_expires_seconds",
@@ -113,6 +126,8 @@ class ReadingsCollector(Collector):
         yield self._counters("ocsp_verifications", "OCSP answers checked.", None, {"": r.ocsp_verifications})
         submitted = {"": r.disclosure_submitted}
         yield self._counters("disclosure_submitted", "Access records the public log has taken.", None, submitted)
+        verdicts = {"kept": r.promises_kept, "broken": r.promises_broken}
+        yield self._counters("promises", "Verdicts on promised leaves.", "verdict", verdicts)
         yield self._counters("tls_handshakes", "Full TLS handshakes with peers.", "side", r.tls_handshakes)
         yield self._counters("verdict_cache_hits", "Remembered verdicts used.", "of", r.verdict_hits)
         yield self._counters("verdict_cache_misses", "Verdicts worked out anew.", "of", r.verdict_misses)

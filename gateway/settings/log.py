@@ -72,6 +72,7 @@ class SequencingSettings(Strict):
     batch: Annotated[int, Field(ge=1, le=10_000)] = 1000
     interval: Duration = timedelta(milliseconds=250)
     keep_partials: Duration = timedelta(hours=1)
+    republish: Duration = timedelta(minutes=10)
 
 
 class LogSettings(Strict):

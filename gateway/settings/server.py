@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
+from gateway.core.errors import MalformedMessage
+from gateway.core.merkle.policy import parse_policy
 from gateway.settings.clients import ClientSettings, client_findings
 from gateway.settings.common import (
     ByteCount,
@@ -36,7 +38,7 @@ from gateway.settings.loader import Finding, load
 from gateway.settings.names import FullServerName, Piece
 from gateway.settings.pkcs11uri import Pkcs11Uri, parse_pkcs11_uri
 from gateway.settings.references import duplicates
-from gateway.settings.transparency import Transparency, TransparencySettings
+from gateway.settings.transparency import PromiseSettings, Transparency, TransparencySettings
 
 # --- small types of this file ---------------------------------------------------------------------------------------
 
@@ -227,12 +229,20 @@ class ServerSettings(Strict):
     limits: LimitSettings = LimitSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     transparency: Transparency | None = None
+    promises: PromiseSettings | None = None
     clients: tuple[ClientSettings, ...] = ()
 
     @property
     def state_directory(self) -> Path:
         """Where the server keeps what it can fetch again: the last good global configuration, for one."""
         return self.state or Path("var") / "servers" / "-".join(self.server.pieces)
+
+    @property
+    def proof_folder(self) -> Path | None:
+        """Where the promise keeper puts its proofs; None without one."""
+        if self.promises is None:
+            return None
+        return self.promises.proofs or self.state_directory / "promises"
 
     @property
     def database_name(self) -> str:
@@ -259,6 +269,28 @@ def server_findings(settings: ServerSettings, *, files: bool = True) -> Iterator
         yield from client_findings(client, instance, ("clients", i), files=files)
     yield from evidence_findings(settings.evidence, [client.id for client in settings.clients], instance)
     yield from _transparency_findings(settings)
+    if settings.promises is not None:
+        yield from _promise_findings(settings, settings.promises, files=files)
+
+
+def _promise_findings(settings: ServerSettings, promises: PromiseSettings, *, files: bool) -> Iterator[Finding]:
+    archive = settings.evidence.archive
+    if archive is not None and archive.keep_records < 2 * promises.max_delay:
+        what = "is above half of evidence.archive.keep_records: a broken promise needs its response's record"
+        yield Finding(("promises", "max_delay"), what)
+    if files:
+        policy, where = promises.policy, ("promises", "policy")
+        try:
+            believed = parse_policy(policy.read_bytes())
+        except (MalformedMessage, OSError) as e:
+            yield Finding(where, f"{policy}: {e.safe_detail if isinstance(e, MalformedMessage) else e.strerror}")
+            return
+        if not any(log.url for log in believed.logs):
+            yield Finding(where, f"{policy} says of no log where it is")
+        if believed.quorum is None:
+            yield Finding(
+                where, f"{policy} asks for no witnesses: without their time nothing proves that an entry is missing"
+            )
 
 
 def _transparency_findings(settings: ServerSettings) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""How a provider's server tells citizens of accesses: `transparency` in its settings."""
+"""How a provider's server tells citizens of accesses, and how a consumer's keeps what was promised: `transparency`, `promises`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, WithJsonSchema
 
-from gateway.settings.common import Duration, HttpUrl, Strict, text
+from gateway.settings.common import Duration, ExistingFile, FilePath, HttpUrl, Strict, text
 
 
 def _origin(value: str) -> str:
@@ -37,6 +37,15 @@ class TransparencySettings(Strict):
     provider: Annotated[int, Field(ge=1, lt=2**32)]
     timeout: Duration = timedelta(seconds=10)
     backlog: BacklogSettings = BacklogSettings()
+
+
+class PromiseSettings(Strict):
+    policy: ExistingFile
+    max_delay: Duration = timedelta(hours=24)
+    every: Duration = timedelta(seconds=30)
+    keep_kept: Duration = timedelta(days=30)
+    timeout: Duration = timedelta(seconds=10)
+    proofs: FilePath | None = None
 
 
 def _form(value: object) -> str:

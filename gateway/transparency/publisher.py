@@ -55,11 +55,14 @@ class Publisher:
         lines = await self._witnesses.cosign(committed.note, committed.checkpoint, lambda: self._sequencer.nodes(size))
         note = committed.note.with_signatures(lines)
         self._on_step("witnessed")
+        quorum = self._has_quorum(note)
+        if not quorum and self.witnessed is not None and self.witnessed[0] == size:
+            return False  # what is published has its quorum, if an older one
         await self._replace(committed, note)
         self._on_step("published")
         now = self._clock()
         self.published, self.published_at = (size, note), now
-        if not self._has_quorum(note):
+        if not quorum:
             self.unwitnessed_since = self.unwitnessed_since or now
             return False
         self.witnessed, self.unwitnessed_since = (size, note), None

@@ -31,10 +31,11 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class ShardLimits:
     """`interval`: seconds from one batch to the next while fewer than a whole batch wait; `keep_partials`: seconds that a partial
-    tile stays after its full one came."""
+    tile stays after its full one came; `republish`: seconds after which witnesses cosign an unchanged checkpoint anew."""
 
     interval: float = 0.25
     keep_partials: float = 3600.0
+    republish: float = 600.0
 
 
 class LogShard:
@@ -98,10 +99,10 @@ class LogShard:
             assert self.committed is not None
             quorum = await self.publisher.publish(self.committed)
             try:
-                async with asyncio.timeout(None if quorum else _RETRY_WITNESSES):
+                async with asyncio.timeout(self._limits.republish if quorum else _RETRY_WITNESSES):
                     await self._new.wait()
             except TimeoutError:
-                continue  # the same checkpoint again: perhaps a witness is back
+                continue  # the same checkpoint again: a witness may be back, and its times say that nothing newer exists
 
     async def _maintain(self) -> None:
         """The queue's figures, and partial tiles that nobody needs any more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from gateway.core.disclosure.bundlecheck import verify_bundle
 from gateway.core.disclosure.leaf import check_opening, make_entry, open_field
 from gateway.core.disclosure.promise import Promise, parse_promise, print_promise
+from gateway.core.disclosure.promiseproof import parse_proof, print_proof, verify_proof
 from gateway.core.disclosure.record import Access
 from gateway.core.errors import MalformedMessage
+from gateway.core.merkle.policy import parse_policy
 from gateway.core.subjects import LOCATORS
 from gateway.core.subjects.extract import SubjectRule, persons_in
 from gateway.core.subjects.kinds import Person
 from gateway.core.subjects.view import MessageView
-from tests.support.bundles import bundle_file
+from tests.support.bundles import bundle_file, policy_text
+from tests.support.log_states import CONF
 
 RULES = [
     SubjectRule(LOCATORS[name](*args), "vn-personal-number")
@@ -103,11 +106,54 @@ def test_no_byte_of_a_bundle_is_idle(at: int, data: st.DataObject) -> None:
     assert same or not all(step.ok for step in verify_bundle(file, None).steps)
 
 
+def _changed(data: bytes, place: int, by: int) -> bytes:
+    return data[:place] + bytes((data[place] ^ by,)) + data[place + 1 :]
+
+
 def _json(line: bytes) -> object:
     try:
         return json.loads(line)
     except ValueError:
         return None
+
+
+PROOF = json.dumps(
+    {
+        "format": "broken-promise/1",
+        "leaf": "A" * 43 + "=",
+        "max_delay": 86400,
+        "response": {"part": "", "body_sha512": None, "signature": "", "hash_chain_result": None, "hash_chain": None},
+        "time_stamp": {"token": "", "chain_result": None, "chain": None},
+        "checkpoint": "",
+        "leaves": None,
+    }
+).encode()
+POLICY = parse_policy(policy_text())
+
+
+@settings(max_examples=80)
+@given(
+    st.binary(max_size=80)
+    | BODIES
+    | st.builds(_changed, st.just(PROOF), st.integers(0, len(PROOF) - 1), st.integers(1, 255))
+)
+def test_any_proof_of_a_broken_promise(data: bytes) -> None:
+    try:
+        proof = parse_proof(data)
+    except MalformedMessage:
+        return
+    assert parse_proof(print_proof(proof)) == proof
+    assert not verify_proof(proof, CONF, POLICY, timedelta()).ok
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(sorted(json.loads(PROOF))), LEAVES)
+def test_any_value_in_a_proof(key: str, value: object) -> None:
+    try:
+        proof = parse_proof(json.dumps({**json.loads(PROOF), key: value}).encode())
+    except MalformedMessage:
+        return
+    assert not verify_proof(proof, CONF, POLICY, timedelta()).ok
 
 
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20)

@@ -123,6 +123,23 @@ def bundle(
 
 
 @verify.command()
+def promise(
+    files: Annotated[list[Path], typer.Argument(help="proof files of a promise keeper (broken-….json)")],
+    conf: Conf,
+    policy: Believed,
+    max_delay: Annotated[float, typer.Option(help="hours that a promised record may take into the log")] = 24.0,
+    log: Annotated[
+        str | None, typer.Option(help="folder or URL of the log's public files, for trees too large for the proof file")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Check the proof of a broken promise: who promised which record when, and that the log does not have it long after."""
+    from gateway.app.verify.promises import verify_promise_files
+
+    sys.exit(report(process.run(verify_promise_files(files, conf, policy, max_delay, log)), as_json=json))
+
+
+@verify.command()
 def log(
     source: Annotated[str, typer.Argument(help="folder with checkpoint and tile/, or its URL")],
     policy: Believed,

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gateway.app.verify.sources import Source, open_source
 from gateway.app.verify.verdicts import Verdict
 from gateway.core.errors import GatewayError, MalformedMessage, ProofRejected, SettingsError
 from gateway.core.merkle.checkpoint import Checkpoint
@@ -26,9 +25,10 @@ from gateway.core.merkle.policy import Cosignature, Policy, verify_log_signature
 from gateway.core.merkle.proofs import verify_inclusion
 from gateway.core.merkle.receipt import parse_receipt
 from gateway.core.merkle.text import parse_base64
-from gateway.core.merkle.tiles import TILE_WIDTH, Tile, cut, parse_entries, parse_hashes
+from gateway.core.merkle.tiles import TILE_WIDTH, Tile, parse_entries, parse_hashes
 from gateway.core.messagelog.steps import Steps
 from gateway.settings.log import read_policy
+from gateway.transparency.sources import Source, open_source, read_tile
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ async def _audit(source: Source, tree: Checkpoint, older: Sequence[tuple[str, Ch
             width = min(TILE_WIDTH, tree.size - number * TILE_WIDTH)
             hashes = await _hashes(source, Tile(0, number, width))
             bundle = Tile(None, number, width)
-            entries = parse_entries(await _file(source, bundle), bundle)
+            entries = parse_entries(await read_tile(source, bundle), bundle)
             if [leaf_hash(e) for e in entries] != list(hashes):
                 raise ProofRejected(f"{bundle.path} does not hold the entries of its tile")
             for size in wanted:
@@ -202,18 +202,7 @@ def _compare(number: int, what: str, holds: bool, steps: Steps) -> None:
 
 
 async def _hashes(source: Source, tile: Tile) -> tuple[bytes, ...]:
-    return parse_hashes(await _file(source, tile), tile)
-
-
-async def _file(source: Source, tile: Tile) -> bytes:
-    """A partial tile that is gone is cut from its full one."""
-    found = await source.read(tile.path)
-    if found is not None:
-        return found
-    whole = await source.read(Tile(tile.level, tile.number).path) if tile.width < TILE_WIDTH else None
-    if whole is None:
-        raise ProofRejected(f"{tile.path} is missing")
-    return cut(whole, tile)
+    return parse_hashes(await read_tile(source, tile), tile)
 
 
 def _facts(tree: Checkpoint | None) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import pytest
 
 from gateway.core.identifiers import SecurityServerId
 from gateway.settings.common import SecretReference
+from gateway.settings.server import _promise_findings
+from tests.support.logkeys import LOG, WITNESS
 from tests.unit.settings.support import SERVER, changed, problems_of, server_from
 
 DATABASE = "database: {embedded: var/postgres, name: g01}"
@@ -264,3 +266,29 @@ class TestArchiveEncryption:
         assert problem.startswith("server.yaml:22:")
         assert text in problem
         assert "1ABC" not in problem
+
+
+class TestPromises:
+    def problems(self, tmp_path: Path, policy: str, more: str = "") -> list[str]:
+        (tmp_path / "policy.txt").write_text(policy)
+        text = f"{SERVER}promises: {{policy: {tmp_path}/policy.txt}}\n"
+        if more:
+            return problems_of(tmp_path, text + more)
+        settings = server_from(tmp_path, text)
+        assert settings.promises is not None
+        return [finding.text for finding in _promise_findings(settings, settings.promises, files=True)]
+
+    def test_what_a_keeper_needs(self, tmp_path: Path) -> None:
+        log, witness = f"log {LOG.verifier} http://log.example/2026", f"witness w {WITNESS.verifier}"
+        archive = "evidence: {archive: {directory: a, keep_records: 47h}}\n"
+        assert self.problems(tmp_path, f"{log}\n{witness}\nquorum w\n") == []
+        assert "asks for no witnesses" in self.problems(tmp_path, f"{log}\nquorum none\n")[0]
+        assert "where it is" in self.problems(tmp_path, f"log {LOG.verifier}\n{witness}\nquorum w\n")[0]
+        assert "policy line 1" in self.problems(tmp_path, "x\n")[0]
+        assert "keep_records" in self.problems(tmp_path, f"{log}\n{witness}\nquorum w\n", archive)[0]
+
+    def test_where_proofs_lie(self, tmp_path: Path) -> None:
+        text = f"{SERVER}promises: {{policy: p}}\n"
+        assert server_from(tmp_path, SERVER).proof_folder is None
+        assert server_from(tmp_path, text).proof_folder == Path("var/servers/VN-GOV-G01-ss1/promises")
+        assert server_from(tmp_path, text.replace("policy: p", "policy: p, proofs: x")).proof_folder == Path("x")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,32 @@ async def test_witnesses_that_are_away_are_no_reason_to_stop(world: LogWorld, tm
         assert [s.name for s in world.published().signatures] == [LOG.name, LOG_PQ.name, WITNESS.name]
         world.policy = policy_of((WITNESS, one.url), (AUDITOR, NOBODY), quorum=1)
         assert await world.publisher(sequencer).publish(committed)
+        sequencer.hang_up()
+
+
+async def test_an_unchanged_checkpoint_is_witnessed_anew(world: LogWorld, tmp_path: Path) -> None:
+    """The times of witnesses say that nothing newer exists; one that is away then takes nothing from what was published."""
+    now = [NOW]
+    async with AsyncExitStack() as stack:
+        one = await stack.enter_async_context(witness_at(tmp_path / "1", (WITNESS,), lambda: now[0]))
+        two = await stack.enter_async_context(witness_at(tmp_path / "2", (AUDITOR,), lambda: now[0]))
+        world.policy = policy_of((WITNESS, one.url), (AUDITOR, two.url))
+        await world.submit(3)
+        sequencer = world.sequencer()
+        publisher = world.publisher(sequencer)
+        await sequencer.lead()
+        committed = await sequencer.step()
+        assert committed is not None
+        assert await publisher.publish(committed)
+        now[0] += timedelta(hours=1)
+        assert await publisher.publish(committed)
+        fresh = world.published()
+        assert {c.at for c in verify_checkpoint(fresh, world.policy).cosignatures} == {int(now[0].timestamp())}
+        assert (one.refusals, two.refusals) == ([], [])
+        await stack.aclose()
+        assert not await publisher.publish(committed)
+        assert world.published() == fresh
+        assert publisher.witnessed == (3, fresh)
         sequencer.hang_up()
 
 

@@ -8,16 +8,17 @@ from typing import Protocol, Self, TypeVar
 
 import aiohttp
 
-from gateway.core.errors import MalformedMessage, PeerUnavailable, SettingsError
-from gateway.core.merkle.tiles import MAX_TILE_FILE
+from gateway.core.errors import MalformedMessage, PeerUnavailable, ProofRejected, SettingsError
+from gateway.core.merkle.tiles import MAX_TILE_FILE, TILE_WIDTH, Tile, cut
 
 T = TypeVar("T", bytes, bytearray)
-_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10)
+_PATIENCE, _CONNECT = 60.0, 10.0
 
 
 class Source(Protocol):
     async def read(self, path: str) -> bytes | None:
-        """The file; None when it is not there. PeerUnavailable when that cannot be known; MalformedMessage when it is too large."""
+        """The file; None when it is not there, or not yet. PeerUnavailable when that cannot be known; MalformedMessage when it is
+        too large."""
 
     async def __aenter__(self) -> Self: ...
 
@@ -56,8 +57,11 @@ class FolderSource:
 
 
 class UrlSource:
-    def __init__(self, url: str) -> None:
+    """`timeout`: seconds for each file."""
+
+    def __init__(self, url: str, timeout: float = _PATIENCE) -> None:
         self._url = url
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, _CONNECT))
         self._session: aiohttp.ClientSession | None = None
 
     async def read(self, path: str) -> bytes | None:
@@ -65,7 +69,7 @@ class UrlSource:
         body = bytearray()
         try:
             async with self._session.get(f"{self._url}/{path}", allow_redirects=False) as response:
-                if response.status == 404:
+                if response.status in (202, 404):
                     return None
                 if response.status != 200:
                     raise PeerUnavailable(f"{path}: HTTP status {response.status}")
@@ -77,12 +81,25 @@ class UrlSource:
         return bytes(body)
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        self._session = aiohttp.ClientSession(
+            timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._session is not None:
             await self._session.close()
+
+
+async def read_tile(source: Source, tile: Tile) -> bytes:
+    """A tile or bundle, cut from the full one when the partial one is gone. ProofRejected without either; errors of `read`."""
+    found = await source.read(tile.path)
+    if found is not None:
+        return found
+    whole = await source.read(Tile(tile.level, tile.number).path) if tile.width < TILE_WIDTH else None
+    if whole is None:
+        raise ProofRejected(f"{tile.path} is missing")
+    return cut(whole, tile)
 
 
 def _bounded(data: T, path: str) -> T:

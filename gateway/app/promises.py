@@ -1,0 +1,59 @@
+"""The promise keeper of a security server, from its settings."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from gateway.core.merkle.policy import Policy
+from gateway.exchange.ports import Clock, GlobalConf
+from gateway.messagelog.keysource import KeySource
+from gateway.messagelog.promises import RecordedPromises
+from gateway.monitoring.logs import Log
+from gateway.settings.log import read_policy
+from gateway.settings.server import ServerSettings
+from gateway.storage.database import Database
+from gateway.transparency.keeper import Broken, KeeperPolicy, PromiseKeeper
+from gateway.transparency.logview import LogView
+from gateway.transparency.promised import PromiseTable
+from gateway.transparency.prooffolder import ProofFolder
+from gateway.transparency.sources import UrlSource
+
+
+async def promise_keeper(
+    settings: ServerSettings,
+    database: Database,
+    keys: KeySource | None,
+    globalconf: GlobalConf,
+    clock: Clock,
+    log: Log,
+    stack: AsyncExitStack,
+) -> PromiseKeeper | None:
+    """None when the settings have no `promises`."""
+    told, folder = settings.promises, settings.proof_folder
+    if told is None or folder is None:
+        return None
+    policy = read_policy(told.policy)
+
+    def alarm(broken: Broken) -> None:
+        leaf = broken.leaf.hex()
+        log.error("promise_broken", provider=broken.provider, log=broken.origin, leaf=leaf, proof=broken.file)
+
+    return PromiseKeeper(
+        PromiseTable(database.pool),
+        RecordedPromises(database.pool, keys),
+        await _views(policy, told.timeout.total_seconds(), stack),
+        policy,
+        ProofFolder(folder),
+        globalconf,
+        clock,
+        KeeperPolicy(told.max_delay, told.every, told.keep_kept),
+        alarm,
+    )
+
+
+async def _views(policy: Policy, timeout: float, stack: AsyncExitStack) -> dict[str, LogView]:
+    urls = {log.key.name: log.url.rstrip("/") for log in policy.logs if log.url is not None}
+    return {
+        origin: LogView(origin, await stack.enter_async_context(UrlSource(url, timeout)), policy)
+        for origin, url in urls.items()
+    }

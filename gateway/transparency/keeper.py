@@ -1,0 +1,225 @@
+"""The promise keeper of a consumer's server: what providers promised is in the public log in time, or there is proof that not.
+
+    noted --found in the log's tree--> kept --after `keep_kept`--> forgotten
+    noted --longest delay over, not in any entry of a tree witnessed after it--> broken, with a proof file
+    noted --the log does not answer, does not verify, or shows two histories--> noted still: nothing is known of it
+
+A round looks at what is due, in bounded batches; while nothing is due it asks the log nothing. What a round decided is durable at
+its end; a crash before repeats it. A file is written before its promise is marked broken, and is checked first as any reader will.
+Servers that share a database repeat each other's rounds at worst.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal, Protocol, TypeAlias
+from uuid import UUID
+
+from gateway.core.disclosure.promiseproof import (
+    ABSENCE,
+    MOST_LEAVES,
+    PromiseProof,
+    SignedPromise,
+    print_proof,
+    verify_proof,
+)
+from gateway.core.errors import EvidenceUnavailable, GatewayError, PeerUnavailable
+from gateway.core.merkle.absence import witnessed_at
+from gateway.core.merkle.policy import Policy
+from gateway.exchange.ports import Clock, GlobalConf
+from gateway.storage.failures import DATABASE_ERRORS
+from gateway.transparency.logview import LogView, TwoHistories, View
+from gateway.transparency.promised import NotedPromise, PromiseTable, next_look
+from gateway.transparency.prooffolder import ProofFolder
+
+Trouble: TypeAlias = Literal["unknown", "unreachable", "unverified", "two-histories"]
+
+_BATCH = 500
+_MOST_BATCHES = 20  # in one round
+
+_log = logging.getLogger(__name__)
+
+
+class PromiseEvidence(Protocol):
+    async def note(self) -> bool:
+        """Note the promises of some stamped responses, durably; whether there may be more."""
+
+    async def signed(self, key: tuple[datetime, UUID]) -> SignedPromise | None:
+        """The response that made a promise, as it was signed and stamped; None when it cannot be read any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperPolicy:
+    """`max_delay`: after which a promise is broken; `every`: between two rounds; `keep_kept`: how long a kept one is remembered."""
+
+    max_delay: timedelta = timedelta(hours=24)
+    every: timedelta = timedelta(seconds=30)
+    keep_kept: timedelta = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What operators are told; nothing about a person. `leaf`: leaf hash, public."""
+
+    provider: str
+    origin: str
+    leaf: bytes
+    file: str
+
+
+@dataclass(slots=True)
+class KeeperStats:
+    """`waiting`, `oldest`: promises without a verdict, as of the last round; `overdue`: of these, beyond the longest delay;
+    `cases`: broken ones whose proof lies in the folder, by provider; `forks`: files about two histories there; `trouble`: by
+    origin what keeps its promises from being judged, with its words. The others count since start."""
+
+    waiting: int = 0
+    oldest: datetime | None = None
+    overdue: int = 0
+    kept: int = 0
+    broken: int = 0
+    cases: Mapping[str, int] = field(default_factory=dict)
+    forks: int = 0
+    trouble: dict[str, tuple[Trouble, str]] = field(default_factory=dict)
+
+
+class PromiseKeeper:
+    """`run` in one task. `views`: the logs of the policy by origin; `told`: called for each broken promise."""
+
+    def __init__(
+        self,
+        table: PromiseTable,
+        evidence: PromiseEvidence,
+        views: Mapping[str, LogView],
+        believed: Policy,
+        folder: ProofFolder,
+        globalconf: GlobalConf,
+        clock: Clock,
+        policy: KeeperPolicy,
+        told: Callable[[Broken], None],
+    ) -> None:
+        self._table = table
+        self._evidence = evidence
+        self._views = views
+        self._believed = believed
+        self._folder = folder
+        self._globalconf = globalconf
+        self._clock = clock
+        self.policy = policy
+        self._told = told
+        self.stats = KeeperStats()
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.round()
+            except (EvidenceUnavailable, OSError, *DATABASE_ERRORS) as e:
+                _log.warning("promises are not looked after: %s", type(e).__name__)
+            await asyncio.sleep(self.policy.every.total_seconds())
+
+    async def round(self) -> None:
+        """Note what was promised, and look at everything that is due."""
+        for _ in range(_MOST_BATCHES):
+            if not await self._evidence.note():
+                break
+        asked: dict[str, bool] = {}
+        for _ in range(_MOST_BATCHES):
+            due = await self._table.due(self._clock(), _BATCH)
+            by_log: defaultdict[str, list[NotedPromise]] = defaultdict(list)
+            for promise in due:
+                by_log[promise.origin].append(promise)
+            for origin, promises in by_log.items():
+                if asked.get(origin, True):  # a log in trouble is asked once a round
+                    asked[origin] = await self._look(origin, promises)
+                now, delay, every = self._clock(), self.policy.max_delay, self.policy.every
+                await self._table.later({p.number: next_look(p.noted, now, every, p.noted + delay) for p in promises})
+            if len(due) < _BATCH:
+                break
+        await self._table.forget(self._clock() - self.policy.keep_kept)
+        await self._measure()
+
+    async def _measure(self) -> None:
+        stats, (leaves, forks) = self.stats, await asyncio.to_thread(self._folder.cases)
+        overdue_before = self._clock() - self.policy.max_delay
+        stats.waiting, stats.oldest, stats.overdue = await self._table.measure(overdue_before)
+        stats.cases, stats.forks = await self._table.cases(leaves) if leaves else {}, forks
+
+    async def _look(self, origin: str, promises: Sequence[NotedPromise]) -> bool:
+        """One log's promises. Whether the log could be judged."""
+        log = self._views.get(origin)
+        if log is None:
+            return self._troubled(origin, "unknown", "the policy does not name it")
+        try:
+            await self._judge(log, promises)
+        except TwoHistories as e:
+            await asyncio.to_thread(self._folder.keep_fork, origin, e.notes)
+            return self._troubled(origin, "two-histories", e.safe_detail)
+        except PeerUnavailable as e:
+            return self._troubled(origin, "unreachable", e.safe_detail)
+        except GatewayError as e:
+            return self._troubled(origin, "unverified", e.safe_detail)
+        self.stats.trouble.pop(origin, None)
+        return True
+
+    def _troubled(self, origin: str, kind: Trouble, why: str) -> bool:
+        self.stats.trouble[origin] = (kind, why)
+        return False
+
+    async def _judge(self, log: LogView, promises: Sequence[NotedPromise]) -> None:
+        """What was found before an error is kept all the same."""
+        view = await log.newest(await self._table.seen(log.origin))
+        await self._table.saw(log.origin, view.tree.size, bytes(view.note))
+        places: dict[bytes, int] = {}
+        try:
+            for promise in promises:
+                if promise.leaf not in places:
+                    places |= await log.places(view, promise.leaf)
+        finally:
+            await self._keep(promises, places)
+        at = witnessed_at(view.verified.cosignatures, self._believed)
+        if at is None:
+            return
+        # Enough witnesses saw no larger tree after the deadline: what is not in this one is too late.
+        late = [p for p in promises if p.leaf not in places and (p.noted + self.policy.max_delay).timestamp() <= at]
+        if late:
+            await self._decide(log, view, late)
+
+    async def _keep(self, promises: Sequence[NotedPromise], places: Mapping[bytes, int]) -> None:
+        found = {p.number: places[p.leaf] for p in promises if p.leaf in places}
+        if found:
+            await self._table.kept(found, self._clock())
+            self.stats.kept += len(found)
+
+    async def _decide(self, log: LogView, view: View, late: Sequence[NotedPromise]) -> None:
+        """By every leaf of the tree: no receipt is no proof of anything."""
+        places, leaves = await log.walk(view, {p.leaf for p in late}, MOST_LEAVES)
+        await self._keep(late, places)
+        for promise in late:
+            if promise.leaf not in places:
+                await self._break(promise, view, leaves)
+
+    async def _break(self, promise: NotedPromise, view: View, leaves: tuple[bytes, ...] | None) -> None:
+        """Write the proof, then mark the promise. Without a proof that holds it stays open, and overdue."""
+        made = await self._evidence.signed(promise.key)
+        if made is None:
+            _log.warning("a promise is overdue, and its response cannot be read any more")
+            return
+        proof, conf = (
+            PromiseProof(promise.leaf, self.policy.max_delay, made, bytes(view.note), leaves),
+            self._globalconf,
+        )
+        report = await asyncio.to_thread(verify_proof, proof, conf.current(), self._believed, self.policy.max_delay)
+        # A tree that is too large for the file was walked a moment ago: its step needs the log's public files.
+        if not all(step.ok or (step.number == ABSENCE and leaves is None) for step in report.steps):
+            _log.warning("a promise is overdue, and its proof would not hold")
+            return
+        file = await asyncio.to_thread(self._folder.keep_proof, promise.leaf, print_proof(proof))
+        # If we crash here, the same file is written again.
+        await self._table.broken(promise.number, self._clock())
+        self.stats.broken += 1
+        self._told(Broken(promise.provider, promise.origin, promise.leaf, file))

@@ -1,0 +1,135 @@
+"""One public log as this server believes it: by its checkpoint, its tiles and the hints of its receipts, from outside.
+
+A checkpoint counts when its log signed it, enough witnesses cosigned it, and it continues the largest one believed before. What a
+receipt says is a hint where to look; the tiles decide, under that checkpoint. Errors tell apart why nothing was learnt:
+
+    PeerUnavailable                     the log does not answer
+    MalformedMessage, ProofRejected     what it shows does not verify, or is older than what it showed before
+    TwoHistories                        two trees of one log, both signed by it, of which neither continues the other
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from gateway.core.errors import PeerUnavailable, ProofRejected
+from gateway.core.merkle.absence import LeafWalk
+from gateway.core.merkle.checkpoint import Checkpoint, parse_checkpoint
+from gateway.core.merkle.hashing import Nodes, range_root
+from gateway.core.merkle.note import SignedNote, parse_note
+from gateway.core.merkle.policy import Policy, VerifiedCheckpoint, verify_checkpoint
+from gateway.core.merkle.proofs import consistency_proof, inclusion_proof, verify_consistency, verify_inclusion
+from gateway.core.merkle.receipt import parse_receipt
+from gateway.core.merkle.tiles import TILE_WIDTH, KnownTiles, Tile, TileWanted, parse_hashes
+from gateway.transparency.sources import Source, read_tile
+
+T = TypeVar("T")
+_MOST_TILES = 4096
+"""Kept of one tree at a time: 32 MiB."""
+
+
+class TwoHistories(ProofRejected):
+    """`notes`: the two, each signed by the log."""
+
+    def __init__(self, notes: tuple[bytes, bytes]) -> None:
+        self.notes = notes
+        super().__init__("the log shows two histories")
+
+
+@dataclass(slots=True)
+class View:
+    """A believed checkpoint, and its tree as far as it was looked at."""
+
+    note: SignedNote
+    verified: VerifiedCheckpoint
+    tiles: KnownTiles = field(repr=False)
+
+    @property
+    def tree(self) -> Checkpoint:
+        return self.verified.checkpoint
+
+
+class LogView:
+    """`source`: the log's public files and receipts; `policy`: whom to believe."""
+
+    def __init__(self, origin: str, source: Source, policy: Policy) -> None:
+        self.origin = origin
+        self._source = source
+        self._policy = policy
+
+    async def newest(self, known: bytes | None) -> View:
+        """The log's checkpoint, which continues `known`, the note believed last. Errors as the module says."""
+        data = await self._source.read("checkpoint")
+        if data is None:
+            raise PeerUnavailable("the log has no checkpoint")
+        note = parse_note(data)
+        verified = verify_checkpoint(note, self._policy)
+        view = View(note, verified, KnownTiles(verified.checkpoint.size))
+        if view.tree.origin != self.origin:
+            raise ProofRejected("the checkpoint is of another log")
+        if known is not None:
+            await self._continues(view, known)
+        return view
+
+    async def places(self, view: View, leaf: bytes) -> Mapping[bytes, int]:
+        """Where the leaf stands, and every other leaf of its tile: index by leaf hash, proven by inclusion in the view's tree.
+        Empty when the log says that it does not have it, or not yet."""
+        data = await self._source.read(f"receipt/{leaf.hex()}")
+        if data is None:
+            return {}
+        index, size = parse_receipt(data).index, view.tree.size
+        if index >= size:
+            return {}
+        number, at = divmod(index, TILE_WIDTH)
+        path = await self._computed(view, lambda nodes: inclusion_proof(index, size, nodes))
+        verify_inclusion(leaf, index, size, view.tree.root, path)
+        # The tile's other hashes gave the siblings on this path, so the same root speaks for them; its own hash there did not.
+        hashes = await self._computed(view, lambda _: view.tiles.nodes.tile(0, number))
+        others = {h: number * TILE_WIDTH + i for i, h in enumerate(hashes) if i != at}
+        return {**others, leaf: index}
+
+    async def walk(
+        self, view: View, wanted: Iterable[bytes], keep: int
+    ) -> tuple[Mapping[bytes, int], tuple[bytes, ...] | None]:
+        """Index of each wanted leaf in the whole tree: what is not there is not in it. With every leaf hash, when there are at most
+        `keep`."""
+        walk, size = LeafWalk(wanted), view.tree.size
+        leaves: list[bytes] = []
+        for number in range((size + TILE_WIDTH - 1) // TILE_WIDTH):
+            tile = Tile(0, number, min(TILE_WIDTH, size - number * TILE_WIDTH))
+            hashes = parse_hashes(await read_tile(self._source, tile), tile)
+            await asyncio.to_thread(walk.take, hashes)
+            if size <= keep:
+                leaves += hashes
+        walk.end(view.tree)
+        return walk.found, tuple(leaves) if size <= keep else None
+
+    async def _continues(self, view: View, known: bytes) -> None:
+        note = parse_note(known)
+        old, new = parse_checkpoint(note.text), view.tree
+        if new.size < old.size:
+            raise ProofRejected(f"the log shows a tree of {new.size} entries, and had {old.size} before")
+        if old.size == new.size:
+            if old.root != new.root:
+                raise TwoHistories((known, bytes(view.note)))
+            return
+        path = await self._computed(view, lambda nodes: consistency_proof(old.size, new.size, nodes))
+        try:
+            verify_consistency(old.size, old.root, new.size, new.root, path)
+        except ProofRejected as e:
+            # Files that give the new root and another old one prove that the log forked; files that do not are only damaged.
+            other = await self._computed(view, lambda nodes: range_root(nodes, 0, old.size) if old.size else old.root)
+            verify_consistency(old.size, other, new.size, new.root, path)
+            raise TwoHistories((known, bytes(view.note))) from e
+
+    async def _computed(self, view: View, compute: Callable[[Nodes], T]) -> T:
+        while True:
+            try:
+                return compute(view.tiles.nodes)
+            except TileWanted as wanted:
+                if len(view.tiles.known) >= _MOST_TILES:
+                    view.tiles = KnownTiles(view.tree.size)
+                view.tiles.known[wanted.tile] = await read_tile(self._source, wanted.tile)

@@ -1,0 +1,41 @@
+"""The folder with proof files: open cases. Whoever deals with one moves its file away, and with it ends the alarm.
+
+broken-<leaf hash>.json             a broken promise (`core/disclosure/promiseproof.py`)
+two-histories-<digest>.txt          two checkpoints of one log that contradict each other, as notes, one after the other
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from gateway.storage.durable import replace_durably
+
+_BROKEN = re.compile(r"broken-([0-9a-f]{64})\.json")
+
+
+class ProofFolder:
+    """OSError passes through: what cannot be written is tried again in the next round."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def keep_proof(self, leaf: bytes, data: bytes) -> str:
+        """Durable on return; the file's name."""
+        return self._write(f"broken-{leaf.hex()}.json", data)
+
+    def keep_fork(self, origin: str, notes: tuple[bytes, bytes]) -> str:
+        """One file for what was believed first, however long the log goes on with the other."""
+        name = f"two-histories-{hashlib.sha256(origin.encode() + notes[0]).hexdigest()[:32]}.txt"
+        return name if (self.path / name).exists() else self._write(name, b"\n".join(notes))
+
+    def cases(self) -> tuple[list[bytes], int]:
+        """Leaf hashes of the broken promises that lie here, and how many files about two histories."""
+        names = [path.name for path in self.path.iterdir()] if self.path.is_dir() else []
+        found = [match for match in map(_BROKEN.fullmatch, names) if match is not None]
+        return [bytes.fromhex(match[1]) for match in found], sum(n.startswith("two-histories-") for n in names)
+
+    def _write(self, name: str, data: bytes) -> str:
+        replace_durably(self.path / name, data)
+        return name

@@ -19,6 +19,7 @@ from pathlib import Path
 import asyncpg
 from prometheus_client import CollectorRegistry
 
+from gateway.app.connections import ConnectionCount
 from gateway.app.evidence import build_archiver
 from gateway.app.keys import KeyReload, ServerKeys
 from gateway.app.listeners import background, clock, listen, listen_app
@@ -176,6 +177,10 @@ async def _start(
     # ports, those that others depend on first
     health = Health(str(settings.server), clock)
     ports = settings.listen
+    counts = {
+        port: ConnectionCount(settings.limits.connections)
+        for port in ("clients_http", "clients_https", "servers", "ocsp")
+    }
     listener = tls.PeerListener(
         settings.peers.tls,
         lambda context: keys.authentication.current().load_into(context),
@@ -196,6 +201,7 @@ async def _start(
         verdicts=verdicts,
         peers=peer_verdicts,
         listener=listener,
+        connections=counts,
     )
     registry.register(ReadingsCollector(watched.readings()))
     watched.watch(health)
@@ -206,10 +212,17 @@ async def _start(
         require_loopback(ports.admin.host)
         await listen_app(stack, build_admin(registry, health), ports.admin.host, ports.admin.port)
     if ports.ocsp is not None:
-        await listen(stack, OcspLookup(keys.authentication.ocsp_answers).handle, ports.ocsp.host, ports.ocsp.port)
+        await listen(
+            stack,
+            OcspLookup(keys.authentication.ocsp_answers).handle,
+            ports.ocsp.host,
+            ports.ocsp.port,
+            count=counts["ocsp"],
+        )
     if ports.servers is not None:
         proxy = ServerProxy(server_side, new_body, limits, stall, tls.shown_chain, report)
-        await listen(stack, proxy.handle, ports.servers.host, ports.servers.port, tls=listener.context)
+        address, context = ports.servers, listener.context
+        await listen(stack, proxy.handle, address.host, address.port, tls=context, count=counts["servers"])
     containers = ContainerExport(database.pool, stamper.stamped, keys=key_source)
     clients = ClientProxy(client_side, new_body, settings.limits.header, stall, report, containers)
     https: ssl.SSLContext | None = None
@@ -217,9 +230,11 @@ async def _start(
         https = tls.system_server_context(_system_certificates(conf.current()))
     keys.show_internal(https, services)
     if ports.clients_https is not None and https is not None:
-        await listen(stack, clients.handle, ports.clients_https.host, ports.clients_https.port, tls=https)
+        address = ports.clients_https
+        await listen(stack, clients.handle, address.host, address.port, tls=https, count=counts["clients_https"])
     if ports.clients_http is not None:
-        await listen(stack, clients.handle, ports.clients_http.host, ports.clients_http.port)
+        address = ports.clients_http
+        await listen(stack, clients.handle, address.host, address.port, count=counts["clients_http"])
     return f"{settings.server}  http://{ports.clients_http}"
 
 

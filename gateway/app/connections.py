@@ -6,7 +6,9 @@ one line without their bytes, because anybody who reaches a port can make as man
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,6 +17,15 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class ConnectionCount:
+    """Of one port. `most`: connections at a time, further ones are closed at once; `refused`: how many were, since start."""
+
+    most: int
+    open: int = 0
+    refused: int = 0
 
 
 class Request(web.BaseRequest):
@@ -52,7 +63,25 @@ def _make_nameless(response: web.StreamResponse) -> None:
 class Connection(web.RequestHandler):
     """One accepted connection."""
 
-    __slots__ = ()
+    __slots__ = ("_count",)
+
+    def __init__(self, manager: Server, count: ConnectionCount | None, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._count = count
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self._count is None:
+            return
+        self._count.open += 1
+        if self._count.open > self._count.most:
+            self._count.refused += 1
+            self.force_close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._count is not None and self._manager is not None:  # aiohttp may say it twice
+            self._count.open -= 1
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -88,14 +117,18 @@ class Connection(web.RequestHandler):
 
 
 class Server(web.Server):
-    """Makes `Connection`s. `request`: makes requests, `Request` unless given. `options`: of `web.RequestHandler`."""
+    """Makes `Connection`s. `request`: makes requests, `Request` unless given; `count`: None for no limit. `options`: of
+    `web.RequestHandler`."""
 
-    def __init__(self, handler: Any, request: Any = None, **options: Any) -> None:
+    def __init__(
+        self, handler: Any, request: Any = None, *, count: ConnectionCount | None = None, **options: Any
+    ) -> None:
         super().__init__(handler, request_factory=request or self._request)
+        self._count = count
         self._options = options
 
     def __call__(self) -> Connection:
-        return Connection(self, loop=self._loop, **self._options)
+        return Connection(self, self._count, loop=self._loop, **self._options)
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Request:
         return Request(message, payload, protocol, writer, task, self._loop)

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.app.connections import AppRunner, Request, Server
+from gateway.app.connections import AppRunner, ConnectionCount, Request, Server
 from gateway.core.errors import SettingsError
 from gateway.core.messages.rest import MAX_HEADERS
 
@@ -30,6 +30,7 @@ async def listen(
     host: str,
     port: int,
     *,
+    count: ConnectionCount | None = None,
     tls: ssl.SSLContext | None = None,
     grace: float = 30.0,
 ) -> None:
@@ -41,6 +42,7 @@ async def listen(
 
     server = Server(
         handle,
+        count=count,
         access_log=None,
         auto_decompress=False,  # a body is signed and passed on as it came
         keepalive_timeout=_KEEP_ALIVE,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from cryptography import x509
 
+from gateway.app.connections import ConnectionCount
 from gateway.app.keys import ServerKeys
 from gateway.confclient.client import ConfigurationClient
 from gateway.core.errors import GatewayError
@@ -67,6 +69,7 @@ class Watched:
         verdicts: SignerVerdicts,
         peers: PeerVerdicts,
         listener: PeerListener | None,
+        connections: Mapping[str, ConnectionCount],
     ) -> None:
         self._server = settings.server
         own = settings.server.instance
@@ -85,6 +88,7 @@ class Watched:
         self._verdicts = verdicts
         self._peers = peers
         self._listener = listener
+        self._connections = connections
 
     def readings(self) -> Readings:
         verdicts, peers, listener = self._verdicts, self._peers, self._listener
@@ -113,6 +117,8 @@ class Watched:
             chain_verifications=lambda: verdicts.misses + peers.misses,
             ocsp_verifications=lambda: verdicts.misses + peers.misses,
             certificates=self.certificates,
+            connections={port: partial(_open, count) for port, count in self._connections.items()},
+            connections_refused={port: partial(_refused, count) for port, count in self._connections.items()},
             tls_handshakes={"client": lambda: self._links.handshakes, **accepted},
             verdict_hits={"signer": lambda: verdicts.hits, "peer": lambda: peers.hits},
             verdict_misses={"signer": lambda: verdicts.misses, "peer": lambda: peers.misses},
@@ -227,3 +233,11 @@ class Watched:
         stats, delay = self._keeper.stats, self._keeper.policy.max_delay
         trouble = {origin: kind for origin, (kind, _) in stats.trouble.items()}
         return promises(PromiseReading(stats.cases, stats.forks, trouble, stats.overdue, delay, self._proofs))
+
+
+def _open(count: ConnectionCount) -> float:
+    return count.open
+
+
+def _refused(count: ConnectionCount) -> float:
+    return count.refused

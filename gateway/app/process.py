@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import Coroutine
@@ -20,6 +21,13 @@ import uvloop
 READY = "READY"
 
 T = TypeVar("T")
+
+
+def _allow_many_files() -> None:
+    """As many descriptors as we may have: the soft limit of most systems is that of a program with one user."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -40,6 +48,7 @@ def _only_cause(error: BaseException) -> BaseException:
 async def serve(role: AbstractAsyncContextManager[str], *, supervised: bool) -> None:
     """Enter `role`, say READY and what it says of itself, wait for a signal, leave it."""
     stop = stop_event(supervised=supervised)
+    _allow_many_files()
     async with role as words:
         _settle_memory()
         print(READY, words, flush=True)

@@ -72,6 +72,8 @@ class Readings:
     chain_verifications: Reading = unknown
     ocsp_verifications: Reading = unknown
     certificates: Callable[[], Iterable[CertificateReading]] = _no_certificates
+    connections: Mapping[str, Reading] = field(default_factory=dict)
+    connections_refused: Mapping[str, Reading] = field(default_factory=dict)
     tls_handshakes: Mapping[str, Reading] = field(default_factory=dict)
     verdict_hits: Mapping[str, Reading] = field(default_factory=dict)
     verdict_misses: Mapping[str, Reading] = field(default_factory=dict)
@@ -128,6 +130,10 @@ class ReadingsCollector(Collector):
         yield self._counters("disclosure_submitted", "Access records the public log has taken.", None, submitted)
         verdicts = {"kept": r.promises_kept, "broken": r.promises_broken}
         yield self._counters("promises", "Verdicts on promised leaves.", "verdict", verdicts)
+
+        yield self._gauges("connections", "Open connections.", "port", r.connections)
+        refused = "Connections closed at once because the port had its most."
+        yield self._counters("connections_refused", refused, "port", r.connections_refused)
         yield self._counters("tls_handshakes", "Full TLS handshakes with peers.", "side", r.tls_handshakes)
         yield self._counters("verdict_cache_hits", "Remembered verdicts used.", "of", r.verdict_hits)
         yield self._counters("verdict_cache_misses", "Verdicts worked out anew.", "of", r.verdict_misses)
@@ -154,6 +160,14 @@ class ReadingsCollector(Collector):
         value = self._read(read)
         if value is not None:
             family.add_metric((), value)
+        return family
+
+    def _gauges(self, name: str, text: str, label: str, reads: Mapping[str, Reading]) -> Metric:
+        family = GaugeMetricFamily(f"gateway_{name}", text, labels=(label,))
+        for key, read in reads.items():
+            value = self._read(read)
+            if value is not None:
+                family.add_metric((key,), value)
         return family
 
     def _counters(self, name: str, text: str, label: str | None, reads: Mapping[str, Reading]) -> Metric:

@@ -216,6 +216,7 @@ class LimitSettings(Strict):
     message: Size = ByteCount(1 << 20)
     part: Size = ByteCount(1 << 20)
     stall: Duration = timedelta(seconds=30)
+    connections: Annotated[int, Field(ge=1, le=100_000)] = 1000
 
 
 class ServerSettings(Strict):

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 import pytest
 from aiohttp import web
 
+from gateway.app.connections import ConnectionCount
 from gateway.app.listeners import listen, listen_app
 from gateway.exchange.wire import give
 from tests.support.rawhttp import hardly_read, talk
@@ -113,3 +114,29 @@ async def test_no_answer_names_the_software(routed: bool, call: bytes, status: i
         assert b"\r\nserver:" not in head
         for name in (b"aiohttp", b"python"):
             assert name not in got.lower()
+
+
+async def test_a_port_has_its_most_connections() -> None:
+    async def handler(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(text="here")
+
+    count = ConnectionCount(most=2)
+    port = free_port()
+    async with AsyncExitStack() as stack:
+        await listen(stack, handler, HOST, port, count=count)
+        ends = [await asyncio.open_connection(HOST, port) for _ in range(3)]
+        assert await ends[2][0].read() == b""
+        assert (count.open, count.refused) == (2, 1)
+        for reader, writer in ends[:2]:
+            writer.write(CALL)
+            assert await reader.readuntil(b"here")
+        ends[0][1].close()
+        await ends[0][1].wait_closed()
+        while count.open > 1:
+            await asyncio.sleep(0.01)
+        ends.append(await asyncio.open_connection(HOST, port))
+        ends[-1][1].write(CALL)
+        assert await ends[-1][0].readuntil(b"here")
+        for _, end in ends:
+            end.close()
+    assert (count.open, count.refused) == (0, 1)

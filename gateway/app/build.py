@@ -24,7 +24,7 @@ from gateway.app.evidence import build_archiver
 from gateway.app.keys import KeyReload, ServerKeys
 from gateway.app.listeners import background, clock, listen, listen_app
 from gateway.app.observe import Watched, incidents
-from gateway.app.ownservices import own_services
+from gateway.app.ownservices import own_services, takes_inquiries, watch_inquiries
 from gateway.app.promises import promise_keeper
 from gateway.app.sources import database_source, log_keys
 from gateway.clientproxy.proxy import ClientProxy
@@ -51,6 +51,7 @@ from gateway.monitoring.line import ExchangeLine
 from gateway.monitoring.logs import build_log, route_library_logs
 from gateway.monitoring.metrics import PrometheusObserver
 from gateway.monitoring.readings import ReadingsCollector
+from gateway.ownservices.inquiries import InquiryBox
 from gateway.ownservices.port import OwnServices
 from gateway.serverproxy.metaservices import MetaServices
 from gateway.serverproxy.ocsp import OcspLookup
@@ -155,8 +156,8 @@ async def _start(
     stack.push_async_callback(links.close)
     services = ServiceCaller(conf, new_body, keys.internal)
     stack.push_async_callback(services.close)
-    disclosure = outbox or NoPublicLog()
-    answered = own_services(settings, database.pool, disclosure.official_key, key_source)
+    disclosure, box = outbox or NoPublicLog(), InquiryBox(database.pool, clock)
+    answered = own_services(settings, database.pool, disclosure.official_key, key_source, box)
     own = OwnServices(answered, new_body, services)
     client_side = ClientSide(clock, globalconf, conf, keys.signer, writer, links, observer, verdicts, batches, _new_id)
     server_side = ServerSide(
@@ -205,6 +206,9 @@ async def _start(
     )
     registry.register(ReadingsCollector(watched.readings()))
     watched.watch(health)
+    if takes_inquiries(settings):
+        watch_inquiries(box, registry, health)
+        background(group, stack, box.run())
     reload = KeyReload(keys, settings, lambda: load_server(file), file)
     health.register("keys", reload.check)
     background(group, stack, reload.run())

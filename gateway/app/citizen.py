@@ -14,9 +14,11 @@ import asyncpg
 from prometheus_client import CollectorRegistry
 
 from gateway.app.listeners import background, clock, listen_app
+from gateway.citizen.delivery import Delivery, Exchange
 from gateway.citizen.guard import Site
 from gateway.citizen.idtoken import Expected
-from gateway.citizen.lookups import Deadlines, Lookups
+from gateway.citizen.inquiries import Deadlines, Inquiries
+from gateway.citizen.lookups import Lookups
 from gateway.citizen.oidc import Client, OpenIdProvider
 from gateway.citizen.portal import Portal
 from gateway.citizen.proofs import PublicLog
@@ -30,7 +32,13 @@ from gateway.messagelog.keysource import KeySource, check_keys
 from gateway.monitoring.admin import build_admin, require_loopback
 from gateway.monitoring.health import Health
 from gateway.monitoring.logs import build_log, route_library_logs
-from gateway.settings.citizen import LoginSettings, ProviderSettings, RepresentationSettings, load_citizen
+from gateway.settings.citizen import (
+    InquirySettings,
+    LoginSettings,
+    ProviderSettings,
+    RepresentationSettings,
+    load_citizen,
+)
 from gateway.settings.codes import load_codes
 from gateway.settings.log import read_policy
 from gateway.settings.registry import load_registry
@@ -57,9 +65,14 @@ async def citizen_role(config: Path) -> AsyncIterator[str]:
             providers[str(provider.server)] = Provider(opened.pool, await _access_keys(opened.pool, provider))
         login, session = settings.login, settings.session
         registry = load_registry(settings.registry, files=False)
+        delivery = await _delivery(settings.inquiries, registry.instance, own.pool, stack)
+        if delivery is not None:
+            background(group, stack, delivery.run())
         portal = Portal(
             records=RecordStore(providers, LOCAL.utcoffset(None)),
             lookups=Lookups(own.pool),
+            asked=Inquiries(own.pool),
+            filed=(lambda: None) if delivery is None else delivery.wake,
             sessions=Sessions(own.pool, session.idle, session.longest),
             log=PublicLog(read_policy(settings.policy), await _http(stack, login.timeout)),
             words=Dictionary(registry, load_codes(settings.codes)),
@@ -115,6 +128,16 @@ def _expected(login: LoginSettings) -> Expected:
     return Expected(
         login.issuer, login.client_id, login.algorithms, login.assurance, login.person_claim, login.person_kind
     )
+
+
+async def _delivery(
+    settings: InquirySettings | None, instance: str, pool: asyncpg.Pool, stack: AsyncExitStack
+) -> Delivery | None:
+    if settings is None:
+        return None
+    exchange = Exchange(settings.exchange.rstrip("/"), str(settings.client.resolve(instance)), settings.purpose)
+    http, every = await _http(stack, settings.timeout), settings.every.total_seconds()
+    return Delivery(pool, exchange, http, clock, time.monotonic, every)
 
 
 async def _representation(

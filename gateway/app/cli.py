@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from gateway.app import process
+from gateway.app.inquiries import inquiries
 from gateway.app.keyring.cli import keys
 from gateway.app.verify.cli import verify
 from gateway.core.errors import GatewayError, SettingsError
@@ -17,6 +18,7 @@ from gateway.core.errors import GatewayError, SettingsError
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 cli.add_typer(verify, name="verify")
 cli.add_typer(keys, name="keys")
+cli.add_typer(inquiries, name="inquiries")
 sealing = typer.Typer(no_args_is_help=True, help="Keys under which a message log is sealed: rotate and destroy them.")
 cli.add_typer(sealing, name="sealing")
 documents = typer.Typer(no_args_is_help=True, help="Signed business documents that came through a security server.")

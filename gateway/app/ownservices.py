@@ -1,13 +1,17 @@
-"""The services that one security server answers itself, from its settings."""
+"""The services that one security server answers itself, from its settings; what monitoring reads of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import asyncpg
+from prometheus_client import CollectorRegistry
 
 from gateway.messagelog.accesskeys import AccessKeyStore
 from gateway.messagelog.keysource import KeySource
+from gateway.monitoring.health import Health
+from gateway.monitoring.inquiries import InquiriesCollector, InquiriesReading, to_answer
+from gateway.ownservices.inquiries import INQUIRIES, InquiryBox
 from gateway.ownservices.port import OwnService
 from gateway.ownservices.usage import USAGE, FindUsage, Words
 from gateway.settings.clients import ServiceSettings
@@ -19,14 +23,27 @@ from gateway.storage.accessrecords import nothing_sealed
 
 
 def own_services(
-    settings: ServerSettings, pool: asyncpg.Pool, official_key: bytes, source: KeySource | None
+    settings: ServerSettings, pool: asyncpg.Pool, official_key: bytes, source: KeySource | None, box: InquiryBox
 ) -> dict[str, OwnService]:
     """By URL. `source`: the keys of its message log. SettingsError when a contract's code list cannot be read."""
     services = [service for client in settings.clients for service in client.services]
     if not any(service.own for service in services):
         return {}
     keys = nothing_sealed if source is None else AccessKeyStore(pool, source).current
-    return {USAGE: FindUsage(pool, str(settings.server), _purposes(services), official_key, keys)}
+    find = FindUsage(pool, str(settings.server), _purposes(services), official_key, keys)
+    return {USAGE: find, INQUIRIES: box}
+
+
+def takes_inquiries(settings: ServerSettings) -> bool:
+    return any(service.url == INQUIRIES for client in settings.clients for service in client.services)
+
+
+def watch_inquiries(box: InquiryBox, registry: CollectorRegistry, health: Health) -> None:
+    def read() -> InquiriesReading:
+        return InquiriesReading(box.standing.open, box.standing.overdue)
+
+    registry.register(InquiriesCollector(read))
+    health.register("inquiries", lambda _: to_answer(read()))
 
 
 def _purposes(services: Iterable[ServiceSettings]) -> Words:

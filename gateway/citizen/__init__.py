@@ -3,6 +3,7 @@
     idtoken.py, oidc.py, sessions.py    who is there: OpenID Connect, then a session of our own
     records.py, lookups.py              what stands in the providers' databases, and in ours
     proofs.py                           receipts, checkpoints and tiles of the public log, passed on as they are
+    inquiries.py, delivery.py           what people ask of agencies, over the exchange; answers.py comes back
     representation.py                   a parent reads a child's ledger, on evidence of the register
     views.py, words.py, chart.py        from stored values to what people read
     api.py, pages.py, guard.py          HTTP: JSON, HTML, and what protects both

@@ -15,16 +15,18 @@ Problems are RFC 9457. 401: not signed in; 404: no such record, the same for one
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
 
 from gateway.citizen.bundling import bundle_lines
+from gateway.citizen.forms import parse_limit, parse_object
 from gateway.citizen.guard import Handler, Site, check_change
-from gateway.citizen.lookups import Inquiry
+from gateway.citizen.inquiries import Inquiry
 from gateway.citizen.portal import Portal, year_of
-from gateway.citizen.records import MOST_ON_A_PAGE, StoredRecord
+from gateway.citizen.records import StoredRecord
 from gateway.citizen.sessions import Session
 from gateway.citizen.views import opening_json, parse_filter, record_json
 from gateway.core.errors import (
@@ -39,7 +41,6 @@ from gateway.storage.failures import DATABASE_ERRORS
 
 PREFIX = "/citizen/v1"
 PROOF_TYPE = "application/octet-stream"
-_LIMIT = 20
 _STATUS: tuple[tuple[type[GatewayError], int, str], ...] = (
     (BearerRejected, 401, "not signed in"),
     (UnknownSubject, 404, "not found"),
@@ -81,7 +82,7 @@ def add_api(app: web.Application, portal: Portal, site: Site, session_of: Callab
         )
 
     async def records(request: web.Request, session: Session) -> web.Response:
-        limit = _limit(request.query.get("limit"))
+        limit = parse_limit(request.query.get("limit"))
         wanted = parse_filter(dict(request.query), portal.clock())
         page = await portal.page(session, wanted, request.query.get("cursor"), limit)
         known = await portal.overview(session)
@@ -91,7 +92,7 @@ def add_api(app: web.Application, portal: Portal, site: Site, session_of: Callab
     async def record(request: web.Request, session: Session) -> web.Response:
         found = await portal.record(session, request.match_info["id"])
         known = await portal.overview(session)
-        inquiries = [_inquiry(i) for i in await portal.inquiries(session, found)]
+        inquiries = [_inquiry(i, portal.clock()) for i in await portal.inquiries(session, found)]
         shown = record_json(found, portal.words, first=known.is_first(found))
         return _json({**shown, "opening": _opening(found, session), "inquiries": inquiries})
 
@@ -108,9 +109,9 @@ def add_api(app: web.Application, portal: Portal, site: Site, session_of: Callab
     async def inquiry(request: web.Request, session: Session) -> web.Response:
         check_change(request, session, request.headers.get("X-CSRF-Token", ""), site)
         found = await portal.record(session, request.match_info["id"])
-        asked = _object(await request.read())
+        asked = parse_object(await request.read())
         made = await portal.ask(session, found, *(asked.get(k, "") for k in ("kind", "reason", "words")))
-        return _json(_inquiry(made), status=201)
+        return _json(_inquiry(made, portal.clock()), status=201)
 
     async def lookups(_: web.Request, session: Session) -> web.Response:
         found = await portal.lookups.of(session.subject)
@@ -172,25 +173,10 @@ def _json(value: object, status: int = 200) -> web.Response:
     return web.json_response(value, status=status, dumps=lambda v: json.dumps(v, ensure_ascii=False))
 
 
-def _limit(text: str | None) -> int:
-    if text is None:
-        return _LIMIT
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST_ON_A_PAGE:
-        raise MalformedMessage("not a number of records")
-    return int(text)
-
-
-def _object(body: bytes) -> Mapping[str, str]:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError) as e:
-        raise MalformedMessage("not JSON") from e
-    if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
-        raise MalformedMessage("not an object of texts")
-    return found
-
-
-def _inquiry(made: Inquiry) -> dict[str, object]:
+def _inquiry(made: Inquiry, now: datetime) -> dict[str, object]:
+    delivered, answered, learnt = (
+        None if moment is None else moment.isoformat() for moment in (made.delivered, made.answered, made.learnt)
+    )
     return {
         "id": str(made.id),
         "kind": made.kind,
@@ -199,4 +185,10 @@ def _inquiry(made: Inquiry) -> dict[str, object]:
         "receiver": made.receiver,
         "filed": made.filed.isoformat(),
         "due": made.due.isoformat(),
+        "state": made.state,
+        "overdue": made.overdue(now),
+        "delivered": delivered,
+        "answered": answered,
+        "learnt": learnt,
+        "answer": made.answer,
     }

@@ -72,7 +72,7 @@ def check_id_token(token: str, key: jwt.PyJWK, expected: Expected, nonce: str) -
         raise BearerRejected("the ID token is not acceptable") from e
     if claims.get("azp", expected.audience) != expected.audience:
         raise BearerRejected("the ID token was made for somebody else")
-    if not isinstance(claims["nonce"], str) or not hmac.compare_digest(claims["nonce"].encode(), nonce.encode()):
+    if not isinstance(claims["nonce"], str) or not hmac.compare_digest(_bytes(claims["nonce"]), nonce.encode()):
         raise BearerRejected("the ID token belongs to another sign-in")
     if claims.get("acr") not in expected.assurance:
         raise BearerRejected("the sign-in was not with the assurance that is needed")
@@ -91,7 +91,12 @@ def _person(claims: Mapping[str, Any], expected: Expected) -> Person:
 
 def _name(claims: Mapping[str, Any]) -> str:
     name = claims.get("name")
-    return name[:_MOST_NAME] if isinstance(name, str) else ""
+    return _bytes(name[:_MOST_NAME]).decode().replace("\0", "") if isinstance(name, str) else ""
+
+
+def _bytes(text: str) -> bytes:
+    """Halves of surrogate pairs, which JSON can carry and nothing else can, become question marks."""
+    return text.encode("utf-8", "replace")
 
 
 def signing_key(keys: Sequence[jwt.PyJWK], kid: str) -> jwt.PyJWK | None:

@@ -8,13 +8,14 @@ POST /records/<id>/inquiry, /represent, /represent/end
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
 
 from gateway.citizen.chart import chart
+from gateway.citizen.forms import parse_form
 from gateway.citizen.guard import Handler, Site, check_change
 from gateway.citizen.oidc import OpenIdProvider
 from gateway.citizen.portal import Portal
@@ -176,6 +177,9 @@ class Pages:
             purposes={code: words.purpose(code, language) for code in known.purposes},
             years=sorted({count.month.year for count in known.counts}, reverse=True),
             lookups=await self._portal.lookups.of(session.subject),
+            inquiries=await self._portal.asked.newest(session.subject),
+            names=words,
+            now=now,
             message=request.query.get("said", ""),
             can_represent=self._portal.representation is not None,
         )
@@ -195,6 +199,7 @@ class Pages:
             asked=known.agencies.get(member_of(found.fields[Field.CONSUMER]), 1),
             inquiries=await self._portal.inquiries(session, found),
             names=self._portal.words,
+            now=self._portal.clock(),
             deadlines=self._portal.deadlines,
             message=request.query.get("said", ""),
         )
@@ -232,11 +237,11 @@ class Pages:
         await self._portal.sessions.act(session, None)
         return _see_other(f"{_PREFIX[language]}/records")
 
-    async def _changed(self, request: web.Request, session: Session) -> dict[str, str]:
+    async def _changed(self, request: web.Request, session: Session) -> Mapping[str, str]:
         """The form, if our own page sent it. AccessDenied otherwise."""
         if request.content_type != "application/x-www-form-urlencoded":
             raise AccessDenied("not a form of ours")
-        form = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
+        form = parse_form(await request.read())
         check_change(request, session, form.get("csrf", ""), self._site)
         return form
 

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from gateway.citizen.lookups import (
+from gateway.citizen.forms import is_storable
+from gateway.citizen.inquiries import (
     INQUIRY_KINDS,
     MOST_WORDS,
     REASONS,
     Deadlines,
+    Inquiries,
     Inquiry,
     InquiryKind,
-    Lookups,
+    content_of,
     new_inquiry,
 )
+from gateway.citizen.lookups import Lookups
 from gateway.citizen.proofs import PublicLog, Receipt
 from gateway.citizen.records import Filter, Page, RecordStore, StoredRecord
 from gateway.citizen.representation import Representation
@@ -31,10 +34,13 @@ _WINDOW = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Portal:
-    """`attempts`: how many representations one person may ask for in an hour; `policy`: whom to believe, as a file."""
+    """`attempts`: how many representations one person may ask for in an hour; `policy`: whom to believe, as a file; `filed`: tells
+    whoever delivers inquiries that there is one."""
 
     records: RecordStore
     lookups: Lookups
+    asked: Inquiries
+    filed: Callable[[], None]
     sessions: Sessions
     log: PublicLog
     words: Dictionary
@@ -65,19 +71,23 @@ class Portal:
         return await self.log.receipt(year_of(record), record.leaf)
 
     async def inquiries(self, session: Session, record: StoredRecord) -> tuple[Inquiry, ...]:
-        return tuple(await self.lookups.inquiries(session.subject, record.record_id))
+        return tuple(await self.asked.about(session.subject, record.record_id))
 
     async def ask(self, session: Session, record: StoredRecord, kind: str, reason: str, words: str) -> Inquiry:
         """MalformedMessage for a kind or reason that is none, too many words, or none where they are needed."""
         chosen: InquiryKind | None = next((k for k in INQUIRY_KINDS if k == kind), None)
         words = words.strip()
-        if chosen is None or reason not in REASONS or len(words) > MOST_WORDS or "\0" in words:
+        if chosen is None or reason not in REASONS or len(words) > MOST_WORDS or not is_storable(words):
             raise MalformedMessage("not an inquiry")
         if not words and chosen != "why":
             raise MalformedMessage("an inquiry of this kind needs words")
-        receiver = member_of(record.fields[Field.CONSUMER if chosen == "why" else Field.SERVICE])
-        made = new_inquiry(chosen, reason, words, receiver, self.clock(), self.deadlines)
-        await self.lookups.ask(session, record.record_id, made)
+        consumer, service = record.fields[Field.CONSUMER], record.fields[Field.SERVICE]
+        client = consumer if chosen == "why" else service.rpartition("/")[0]
+        now = self.clock()
+        due = self.deadlines.due(chosen, now)
+        made = new_inquiry(chosen, reason, words, record, member_of(client), now, due)
+        await self.asked.ask(session, made, client, content_of(made, record, session))
+        self.filed()
         return made
 
     async def represent(self, session: Session, number: str) -> Acting:

@@ -68,6 +68,10 @@ class Catalogue:
         local = moment.astimezone(LOCAL)
         return self("at", time=local.strftime("%H:%M"), day=self.day(local.date()))
 
+    def local(self, moment: datetime) -> date:
+        """The day that a moment falls on here."""
+        return moment.astimezone(LOCAL).date()
+
     def number(self, value: int) -> str:
         grouped = f"{value:,}"
         return grouped.replace(",", ".") if self.language == "vi" else grouped

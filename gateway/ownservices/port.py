@@ -16,7 +16,7 @@ _REASONS = {200: "OK", 201: "Created", 400: "Bad Request", 404: "Not Found", 409
 
 class OwnService(Protocol):
     async def answer(self, request: DispatchableRequest, body: BodySink) -> int:
-        """Write JSON; the status. MalformedMessage for what the caller should have sent otherwise; DATABASE_ERRORS."""
+        """Write JSON; its status. MalformedMessage for what the caller should have sent otherwise; DATABASE_ERRORS."""
 
 
 class OwnServices:

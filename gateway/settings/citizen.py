@@ -62,6 +62,14 @@ class RepresentationSettings(Strict):
     timeout: Duration = timedelta(seconds=10)
 
 
+class InquirySettings(Strict):
+    exchange: HttpUrl
+    client: ClientName
+    purpose: Code
+    every: Duration = timedelta(seconds=30)
+    timeout: Duration = timedelta(seconds=30)
+
+
 class CitizenSettings(Strict):
     public_url: HttpUrl
     listen: Listen
@@ -75,6 +83,7 @@ class CitizenSettings(Strict):
     session: SessionSettings = SessionSettings()
     deadlines: DeadlineSettings = DeadlineSettings()
     representation: RepresentationSettings | None = None
+    inquiries: InquirySettings | None = None
 
 
 def database_name(form: DatabaseForm, default: str) -> str:

@@ -15,6 +15,7 @@ _FOLDER = Path(__file__).resolve().parents[1] / "ownservices"
 
 DOCUMENTS: Mapping[str, Path] = {
     "gateway:findUsage": _FOLDER / "findUsage.openapi.yaml",
+    "gateway:inquiries": _FOLDER / "inquiries.openapi.yaml",
 }
 
 

@@ -19,7 +19,7 @@ from gateway.settings.ownservices import DOCUMENTS
 from gateway.storage.database import Database
 from tests.support.access import add_access
 from tests.support.simulator import START
-from tests.support.tracker import tracker_world
+from tests.support.tracker import TRACKER, tracker_world
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]
 
@@ -74,8 +74,8 @@ async def test_every_answer_fits_the_document(database: Database, document: Path
     for n in range(5):
         await add_access(database.pool, ANH, START - timedelta(days=n), outcome=("granted", "refused")[n % 2])
     chosen = _about_somebody_here(document, tmp_path / "openapi.yaml")
-    async with world.over_http() as url:
-        command = (sys.executable, "-m", "schemathesis.cli", "run", str(chosen), "--url", url)
+    async with world.over_http() as server:
+        command = (sys.executable, "-m", "schemathesis.cli", "run", str(chosen), "--url", server + TRACKER)
         options = ("-H", "X-Road-Client: VN/GOV/G22/dvc", "--checks", CHECKS, "--max-examples", "25", "--seed", "1")
         judge = await asyncio.create_subprocess_exec(
             *command,

@@ -22,7 +22,8 @@ from jwt.algorithms import ECAlgorithm
 
 from gateway.citizen.guard import Site
 from gateway.citizen.idtoken import Expected
-from gateway.citizen.lookups import Deadlines, Lookups
+from gateway.citizen.inquiries import Deadlines, Inquiries
+from gateway.citizen.lookups import Lookups
 from gateway.citizen.oidc import Client, OpenIdProvider
 from gateway.citizen.portal import Portal
 from gateway.citizen.proofs import PublicLog
@@ -290,6 +291,8 @@ async def portal_world(database: Database) -> AsyncIterator[PortalWorld]:
         portal = Portal(
             records=RecordStore({SERVER: Provider(database.pool)}, timedelta(hours=7)),
             lookups=Lookups(database.pool),
+            asked=Inquiries(database.pool),
+            filed=lambda: None,
             sessions=Sessions(database.pool, timedelta(minutes=15), timedelta(hours=8)),
             log=PublicLog(parse_policy(policy), http),
             words=Dictionary(registry, load_codes(ROOT / "config/codes/vn.yaml")),

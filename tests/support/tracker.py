@@ -1,4 +1,4 @@
-"""The data tracker of a provider: a whole exchange in memory, the provider's access records in a real database."""
+"""Services that a provider's server answers itself: a whole exchange in memory, its records in a real database."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from aiohttp import web
 from gateway.clientproxy.proxy import ClientProxy
 from gateway.core.errors import UnknownSubject
 from gateway.core.serverconf.model import BASE_ENDPOINT, AccessRight, Service, ServiceKind
+from gateway.ownservices.inquiries import INQUIRIES, InquiryBox
 from gateway.ownservices.port import OwnServices
 from gateway.ownservices.usage import USAGE, FindUsage
 from gateway.serverproxy.metaservices import MetaServices
@@ -39,8 +40,11 @@ def new_body() -> Spool:
 
 @dataclass
 class TrackerWorld:
+    """`box`: the inquiries of the provider's server."""
+
     sim: InstanceSimulator
     database: Database
+    box: InquiryBox
 
     async def call(self, path: str, *headers: tuple[str, str]) -> tuple[int, Any]:
         """Status and JSON of a call that both servers took."""
@@ -60,7 +64,7 @@ class TrackerWorld:
 
     @asynccontextmanager
     async def over_http(self) -> AsyncIterator[str]:
-        """The address at which an information system finds the service, at the consumer's server."""
+        """The address of the consumer's server for information systems."""
         proxy = ClientProxy(self.sim.client_side, new_body, 64 * 1024, 5.0, lambda *_: None, _NoContainers())
         runner = web.ServerRunner(web.Server(proxy.handle, access_log=None), shutdown_timeout=1.0)
         await runner.setup()
@@ -68,7 +72,7 @@ class TrackerWorld:
             site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()
             host, port = runner.addresses[0][:2]
-            yield f"http://{host}:{port}{TRACKER}"
+            yield f"http://{host}:{port}"
         finally:
             await runner.cleanup()
 
@@ -80,26 +84,27 @@ class _NoContainers:
 
 def tracker_world(database: Database, words: Any = WORDS, keys: AccessKeySource = nothing_sealed) -> TrackerWorld:
     sim = InstanceSimulator()
-    document = DOCUMENTS[USAGE]
-    endpoints = openapi_endpoints(document)
-    contract = load_contract(ROOT / "config/contracts/find-usage.yaml", "VN/GOV/G01/dancu/findUsage", endpoints)
-    sim.offer_service(
-        Service(
-            "findUsage",
-            ServiceKind.OPENAPI3,
-            USAGE,
-            description_url=f"file:{document}",
-            endpoints=endpoints,
-            contract=build_contract(contract, load_codes(contract.codes)),
-        )
-    )
-    sim.allow(AccessRight(DVC, "findUsage", BASE_ENDPOINT))
+    _offer(sim, "findUsage", USAGE, "find-usage")
+    _offer(sim, "inquiries", INQUIRIES, "inquiries")
+    sim.allow(AccessRight(DVC, "findUsage", BASE_ENDPOINT), AccessRight(DVC, "inquiries", BASE_ENDPOINT))
     find = FindUsage(database.pool, SERVER, words, sim.disclosure.official_key, keys)
-    own = OwnServices({USAGE: find}, new_body, sim.service)
+    box = InquiryBox(database.pool, sim.clock)
+    own = OwnServices({USAGE: find, INQUIRIES: box}, new_body, sim.service)
     conf = sim.server_side.serverconf
 
     async def read(url: str) -> bytes:
         return await asyncio.to_thread(Path(url.removeprefix("file:")).read_bytes)
 
     sim.server_side = replace(sim.server_side, service=MetaServices(conf, new_body, read, own))
-    return TrackerWorld(sim, database)
+    return TrackerWorld(sim, database, box)
+
+
+def _offer(sim: InstanceSimulator, code: str, url: str, contract_file: str) -> None:
+    document = DOCUMENTS[url]
+    endpoints = openapi_endpoints(document)
+    contract = load_contract(ROOT / f"config/contracts/{contract_file}.yaml", f"VN/GOV/G01/dancu/{code}", endpoints)
+    declared = build_contract(contract, load_codes(contract.codes))
+    description = f"file:{document}"
+    sim.offer_service(
+        Service(code, ServiceKind.OPENAPI3, url, description_url=description, endpoints=endpoints, contract=declared)
+    )

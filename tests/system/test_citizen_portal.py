@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import shutil
 import tempfile
 import time
@@ -89,3 +91,54 @@ async def test_a_parent_reads_the_ledger_of_a_child(demo: Demo) -> None:
         await look_at(page, "demo-child")
         assert "Nguyễn Minh Khôi" in await page.inner_text("h1")
         assert "Xác nhận cha, mẹ" in await page.inner_text(".entry >> nth=0")
+
+
+async def test_an_inquiry_reaches_the_agency_and_its_answer_comes_back(demo: Demo) -> None:
+    inquiries = ".venv/bin/python -m gateway inquiries {} --server VN/GOV/{}/ss1 {}"
+    call = next(line for line in demo.readme() if line.startswith("curl"))
+    assert demo.shell(f"{call} --fail").returncode == 0
+    async with chromium() as browser, page_of(browser, "phone") as page:
+        await _sign_in(demo, page, "Nguyễn Thị Minh Anh")
+        await page.click(".entry h4 a:has-text('Giải quyết hồ sơ') >> nth=0")
+        for summary, agency in (("hoi-vi-sao", "G22"), ("khieu-nai", "G01")):
+            record = page.url.split("?")[0].split("#")[0]
+            await page.goto(f"{record}#{summary}")
+            await page.fill(f"#{summary}", "Tôi không nộp hồ sơ nào")
+            await page.click("details[open] button.primary")
+            await page.wait_for_selector("#da-gui")
+            await _until(page, "#da-gui li >> nth=0", "Cơ quan đã nhận")
+            listed = demo.shell(inquiries.format("list", agency, ""))
+            assert "Tôi không nộp hồ sơ nào" in listed.stdout, listed.stderr
+            answered = demo.shell(
+                inquiries.format("answer", agency, f"{listed.stdout.split()[0]} --words 'Đã kiểm tra'")
+            )
+            assert answered.returncode == 0, answered.stderr
+            await _until(page, "#da-gui li >> nth=0", "Đã trả lời")
+            assert "Đã kiểm tra" in await page.inner_text("#da-gui")
+        await look_at(page, "demo-answered")
+        await page.goto(portal(demo) + "/records")
+        assert "Chuyển câu hỏi, khiếu nại" in await page.inner_text("#danh-sach")  # its way is in the ledger too
+        await look_at(page, "demo-inquiries")
+
+
+async def _until(page: Any, selector: str, words: str, seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while words not in (found := await page.inner_text(selector)):
+        assert time.monotonic() < until, found
+        await page.wait_for_timeout(300)
+        await page.reload()
+
+
+def test_a_national_portal_asks_the_data_tracker(demo: Demo) -> None:
+    """With rights, signed, recorded: an ordinary exchange."""
+    line = next(line for line in demo.readme() if line.startswith("curl"))
+    url = shlex.split(line)[2].replace("person/v1/persons/", "findUsage/v2/findUsage?userCode=")
+    ask = f"curl -s '{url}' -H 'X-Road-Client: {{}}' -H 'X-Road-UserId: 999300000017'"
+    found = json.loads(demo.shell(ask.format("VN/GOV/G22/sominhbach")).stdout)
+    assert found["totalUsages"] == len(found["usages"]) >= 1
+    usage = next(u for u in found["usages"] if u["receiverSystem"] == "Cổng Dịch vụ công quốc gia")
+    assert (usage["receiverCode"], usage["receiverName"]) == ("G22", "Văn phòng Chính phủ")
+    assert usage["action"] == "Giải quyết hồ sơ dịch vụ công mà bạn đã nộp"
+    assert json.loads(demo.shell(ask.format("VN/GOV/G22/sominhbach")).stdout)["totalUsages"] == found["totalUsages"]
+    refused = json.loads(demo.shell(ask.format("VN/GOV/G22/dvc")).stdout)
+    assert refused["type"] == "server.serverproxy.access_denied"

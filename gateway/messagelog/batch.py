@@ -16,23 +16,24 @@ Findings on a request's content are written exactly when its record is.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 import asyncpg
 
-from gateway.core.digest import sha512
 from gateway.core.messagelog.record import MessageRecord
 from gateway.messagelog import access, findings
 from gateway.messagelog.access import Attached
 from gateway.messagelog.findings import Found
-from gateway.messagelog.rows import ARRAYS, DIGESTS, NAMES, arrays_of
+from gateway.messagelog.rows import NAMES, WIDTH, parameters, values
 
 # Only constants of ours are put together here; values are parameters.
 _RECORDS = f"""
 WITH input AS (
-    SELECT * FROM unnest({ARRAYS}, ${DIGESTS}::bytea[]) WITH ORDINALITY AS t ({NAMES}, digest, position)
+    SELECT * FROM (%s) AS t ({NAMES}, digest, position) WHERE uid IS NOT NULL
 ), claim AS (
     INSERT INTO replay_claim (peer, request_id, seen)
     SELECT peer_server, request_id, time FROM input WHERE decision IS NOT NULL
@@ -50,18 +51,17 @@ WITH input AS (
     SELECT array_agg(number), array_agg(time), array_agg(uid), string_agg(digest, ''::bytea)
     FROM (SELECT number, time, uid, digest FROM record JOIN input USING (uid) ORDER BY number) AS r HAVING count(*) > 0
 )"""  # noqa: S608
-_ENTRY_ARRAYS = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(access.KINDS, DIGESTS + 2))
 _ENTRIES = f""", due AS MATERIALIZED (
     SELECT e.*, coalesce(e.message_number, r.number) AS to_number, row_number() OVER (ORDER BY e.position) AS nth
-    FROM unnest({_ENTRY_ARRAYS}) WITH ORDINALITY AS e ({access.NAMES}, position)
+    FROM unnest(%(arrays)s) WITH ORDINALITY AS e ({access.NAMES}, position)
     LEFT JOIN record AS r ON r.uid = e.message_uid
     WHERE r.uid IS NOT NULL
     OR e.message_uid IS NULL AND NOT EXISTS (SELECT FROM access_record AS a WHERE a.record_id = e.record_id)
 ), taken AS MATERIALIZED (
-    SELECT access_numbers(${DIGESTS + 1}, (SELECT count(*) FROM due)) AS before
+    SELECT access_numbers(%(server)s, (SELECT count(*) FROM due)) AS before
 ), entry AS (
     INSERT INTO access_record (server, number, message_number, fields, {access.STORED})
-    SELECT ${DIGESTS + 1}, taken.before + nth, to_number, fields::jsonb, {access.STORED} FROM due, taken
+    SELECT %(server)s, taken.before + nth, to_number, fields::jsonb, {access.STORED} FROM due, taken
 )"""  # noqa: S608
 _FINDINGS = """, found AS (
     INSERT INTO content_finding (message_number, time, client, service, rule, policy, cause, subject, refused)
@@ -73,6 +73,9 @@ _FIND = "SELECT uid, number FROM message_record WHERE time = ANY ($1::timestampt
 KEEP_CONFIGURATION = (
     "INSERT INTO globalconf_snapshot (fingerprint, names, contents) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 )
+
+
+_ROWS = tuple(2**n for n in range(11))  # few statements, so that each stays prepared; up to what parameters can be numbered
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +104,27 @@ async def write_batch(
 
 
 def _statement(batch: Batch) -> tuple[str, list[object]]:
-    columns = arrays_of(batch.records) if batch.records else [[]] * (DIGESTS - 1)
-    arrays: list[object] = [*columns, [sha512(r.signature).value for r in batch.records]]
-    statement = _RECORDS
-    if any(a.rows for a in batch.attached):
-        statement += _ENTRIES
-        arrays += [batch.server, *access.arrays_of(batch.attached)]
+    rows = _ROWS[bisect_left(_ROWS, len(batch.records))]
+    arguments: list[object] = parameters(batch.records, rows)
+    entries = any(a.rows for a in batch.attached)
+    if entries:
+        arguments += [batch.server, *access.arrays_of(batch.attached)]
     if batch.found:
-        statement += _FINDINGS.format(arrays=findings.arrays_after(len(arrays)), names=findings.NAMES)
-        arrays += findings.arrays_of(batch.found)
-    return statement + _NUMBERS, arrays
+        arguments += findings.arrays_of(batch.found)
+    return _sql(rows, entries=entries, found=bool(batch.found)), arguments
+
+
+@lru_cache(maxsize=4 * len(_ROWS))
+def _sql(rows: int, *, entries: bool, found: bool) -> str:
+    """For records on so many rows of parameters, with or without access entries and findings."""
+    statement, last = _RECORDS % values(rows), rows * WIDTH
+    if entries:
+        arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(access.KINDS, last + 2))
+        statement += _ENTRIES % {"server": f"${last + 1}", "arrays": arrays}
+        last += 1 + len(access.KINDS)
+    if found:
+        statement += _FINDINGS.format(arrays=findings.arrays_after(last), names=findings.NAMES)
+    return statement + _NUMBERS
 
 
 async def written_before(connection: asyncpg.Connection, records: Sequence[MessageRecord]) -> dict[UUID, int]:

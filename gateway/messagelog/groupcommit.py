@@ -14,8 +14,8 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -31,6 +31,7 @@ from gateway.messagelog.batch import Batch, write_batch, written_before
 from gateway.storage.failures import DATABASE_ERRORS, Failure, failure
 
 _COMPANY = 2  # records in a batch, from which on the next one gathers
+_CROWD = 8  # and from which on it does so as long as it may
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 0.5
 
@@ -40,12 +41,12 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class LogLimits:
     """`patience`: seconds after which a caller is told that the record is not durable. A batch and the queue are bounded in
-    records and in bytes. `gather`: seconds for which a batch waits for more, but only after one of several records: at low load
-    nobody waits, at high load commits are fewer and larger. `inline_below`: bodies up to this size stand in the record itself,
-    larger ones beside it."""
+    records and in bytes. `gather`: seconds for which a batch waits for more at most, the longer the more records the one before it
+    had, and not at all after a single one: at low load nobody waits, at high load commits are fewer and larger. `inline_below`:
+    bodies up to this size stand in the record itself, larger ones beside it."""
 
     patience: float = 10.0
-    gather: float = 0.003
+    gather: float = 0.012
     batch_records: int = 256
     batch_bytes: int = 8 << 20
     queue_records: int = 5000
@@ -67,25 +68,28 @@ class LogStats:
     last_commit: datetime | None
 
 
-@dataclass(slots=True, eq=False)
 class _Entry:
-    """`conf`: the configuration that `record` was judged by; both None when only access entries are written."""
+    """`conf`: the configuration that `record` was judged by; both None when only access entries are written. `size`: bytes, those of
+    access entries roughly."""
 
-    record: MessageRecord | None
-    conf: GlobalConfiguration | None
-    attached: Attached
-    done: asyncio.Future[int]
-    findings: tuple[Finding, ...] = ()
-    since: float = field(default_factory=time.monotonic)
+    __slots__ = ("attached", "claim", "conf", "done", "findings", "record", "since", "size")
 
-    @property
-    def size(self) -> int:
-        """Bytes, those of access entries roughly."""
-        return (0 if self.record is None else self.record.size) + 1024 * len(self.attached.rows)
-
-    @property
-    def claim(self) -> tuple[str, str] | None:
-        return None if self.record is None else self.record.claim
+    def __init__(
+        self,
+        record: MessageRecord | None,
+        conf: GlobalConfiguration | None,
+        attached: Attached,
+        done: asyncio.Future[int],
+        findings: tuple[Finding, ...],
+    ) -> None:
+        self.record = record
+        self.conf = conf
+        self.attached = attached
+        self.done = done
+        self.findings = findings
+        self.claim = None if record is None else record.claim
+        self.size = (0 if record is None else record.size) + 1024 * len(attached.rows)
+        self.since = time.monotonic()
 
 
 class GroupCommit:
@@ -102,6 +106,7 @@ class GroupCommit:
         self._queued_bytes = 0
         self._flight: Sequence[_Entry] = ()
         self._wake = asyncio.Event()
+        self._watching: asyncio.TimerHandle | None = None
         self._closed = False
         self._kept: set[str] = set()  # fingerprints of configurations that are durable
         self._records = self._commits = self._largest = self._replays = self._reconnects = 0
@@ -115,50 +120,59 @@ class GroupCommit:
         findings: tuple[Finding, ...] = (),
     ) -> int:
         """The record's number once it, its access entries and findings are durable. ReplayedRequest, EvidenceUnavailable."""
-        return await self._outcome(self._enqueue(record, conf, Attached(record.uid, None, entries), findings))
+        return await self._enqueue(record, conf, Attached(record.uid, None, entries), findings)
 
     async def append_entries(self, number: int, entries: tuple[AccessRow, ...]) -> None:
         """Return once the access entries that belong to the durable record `number` are durable. EvidenceUnavailable."""
-        await self._outcome(self._enqueue(None, None, Attached(None, number, entries)))
+        await self._enqueue(None, None, Attached(None, number, entries))
 
-    async def _outcome(self, entry: _Entry) -> int:
-        patience = entry.done.get_loop().call_later(
-            self._limits.patience, self._refuse, (entry,), "The message log does not answer"
-        )
-        try:
-            return await entry.done
-        finally:
-            patience.cancel()
+    def _watch(self) -> None:
+        """One timer for all, so that an entry costs none: it looks after who has waited longest."""
+        if self._watching is None and (oldest := next(self._unsettled(), None)) is not None:
+            left = oldest.since + self._limits.patience - time.monotonic()
+            self._watching = oldest.done.get_loop().call_later(max(left, 0.0), self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        self._watching = None
+        end = time.monotonic() - self._limits.patience
+        self._refuse([e for e in self._unsettled() if e.since <= end], "The message log does not answer")
+        self._watch()
+
+    def _unsettled(self) -> Iterator[_Entry]:
+        """In the order of their coming."""
+        return (e for entries in (self._flight, self._queue) for e in entries if not e.done.done())
 
     async def run(self) -> None:
         """Write until `drain` has been called and nothing waits, or until cancelled."""
-        busy = False
+        before = 0
         try:
             while self._queue or not self._closed:
                 self._wake.clear()
                 if not self._queue:
                     await self._wake.wait()
-                if busy and len(self._queue) < self._limits.batch_records:
-                    await asyncio.sleep(self._limits.gather)
+                if before >= _COMPANY and len(self._queue) < self._limits.batch_records:
+                    await asyncio.sleep(self._limits.gather * min(before, _CROWD) / _CROWD)
                 self._flight = self._take()
-                busy = len(self._flight) >= _COMPANY
+                before = len(self._flight)
                 await self._commit(self._flight)
                 self._flight = ()
         finally:
             self._closed = True
             self._refuse((*self._flight, *self._queue), "The message log is shut down")
+            if self._watching is not None:
+                self._watching.cancel()
             self._hang_up()
 
     async def drain(self) -> None:
         """Take nothing more, and return when everything that waited has its outcome. `run` then ends."""
         self._closed = True
         self._wake.set()
-        waiting = [e.done for e in (*self._flight, *self._queue) if not e.done.done()]
+        waiting = [e.done for e in self._unsettled()]
         if waiting:
             await asyncio.wait(waiting)
 
     def stats(self) -> LogStats:
-        waiting = [e for e in (*self._flight, *self._queue) if not e.done.done()]
+        waiting = list(self._unsettled())
         return LogStats(
             waiting=len(waiting),
             lag=time.monotonic() - min(e.since for e in waiting) if waiting else 0.0,
@@ -178,7 +192,7 @@ class GroupCommit:
         conf: GlobalConfiguration | None,
         attached: Attached,
         findings: tuple[Finding, ...] = (),
-    ) -> _Entry:
+    ) -> asyncio.Future[int]:
         limits = self._limits
         if self._closed:
             raise EvidenceUnavailable("The message log is shut down")
@@ -188,7 +202,9 @@ class GroupCommit:
         self._queue.append(entry)
         self._queued_bytes += entry.size
         self._wake.set()
-        return entry
+        if self._watching is None:
+            self._watch()
+        return entry.done
 
     def _take(self) -> Sequence[_Entry]:
         """What waits, in order, up to the limits; it ends before a second record with the same claim, which the next batch judges.

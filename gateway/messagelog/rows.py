@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -36,14 +37,27 @@ _COLUMNS = (
     ("sealed_by", "uuid"),
 )
 NAMES = ", ".join(name for name, _ in _COLUMNS)
-ARRAYS = ", ".join(f"${n}::{kind}[]" for n, (_, kind) in enumerate(_COLUMNS, 1))
+WIDTH = len(_COLUMNS) + 1  # parameters of a record: its columns, then the SHA-512 of the signature XML, for the time-stamp
+_KINDS = (*(kind for _, kind in _COLUMNS), "bytea")
 
-DIGESTS = len(_COLUMNS) + 1  # the parameter after these: SHA-512 of each signature XML, for its time-stamp
+
+def values(rows: int) -> str:
+    """`VALUES` of so many rows of parameters from $1 on, each with its place from 1 on behind them.
+
+    Scalars and not arrays: the driver asks of each element of an array whether it is one itself, which costs it more than sending.
+    """
+    first = ", ".join(f"${n}::{kind}" for n, kind in enumerate(_KINDS, 1))
+    others = (", ".join(f"${n}" for n in range(row * WIDTH + 1, (row + 1) * WIDTH + 1)) for row in range(1, rows))
+    return "VALUES " + ", ".join(f"({row}, {place})" for place, row in enumerate((first, *others), 1))
 
 
-def arrays_of(records: Iterable[MessageRecord]) -> list[list[Any]]:
-    """One array a column, for `unnest`; at least one record."""
-    return [list(column) for column in zip(*map(_row, records), strict=True)]
+def parameters(records: Iterable[MessageRecord], rows: int) -> list[Any]:
+    """For `values(rows)`; rows without a record are NULL."""
+    found: list[Any] = []
+    for record in records:
+        found += _row(record)
+    found += (None,) * (rows * WIDTH - len(found))
+    return found
 
 
 def _row(r: MessageRecord) -> tuple[Any, ...]:
@@ -68,6 +82,7 @@ def _row(r: MessageRecord) -> tuple[Any, ...]:
         *((None,) * 4 if body is None else (body.inline, body.pieces_id, body.size, body.digest.value)),
         r.conf_fingerprint,
         r.sealed_by,
+        hashlib.sha512(r.signature).digest(),
     )
 
 

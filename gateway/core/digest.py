@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gateway.core.errors import MalformedMessage
+from gateway.core.values import quick
 
 
 class DigestAlgorithm(Enum):
@@ -44,6 +45,7 @@ class DigestAlgorithm(Enum):
             raise MalformedMessage("unsupported digest algorithm", code="unsupported_algorithm") from e
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Digest:
     algorithm: DigestAlgorithm

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from urllib.parse import quote, unquote_to_bytes
 
 from gateway.core.errors import MalformedMessage
+from gateway.core.values import quick
 
 _UNESCAPED = "-._~!$'()*,;&=@:+"  # what the path-segment escaper of X-Road servers leaves alone (reference 1.3)
 _PCHAR = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*", re.ASCII)
@@ -60,6 +61,7 @@ class _Pieces:
         return "/".join(encode_piece(p) for p in self.pieces)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class MemberId(_Pieces):
     instance: str
@@ -77,6 +79,7 @@ class MemberId(_Pieces):
     __str__ = _Pieces.__str__
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SubsystemId(_Pieces):
     instance: str
@@ -98,6 +101,7 @@ class SubsystemId(_Pieces):
 ClientId: TypeAlias = MemberId | SubsystemId
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ServiceId(_Pieces):
     """A service of a client. REST services have no version (reference 1.2)."""

@@ -24,6 +24,7 @@ from gateway.core.messages.fault import parse_soap_fault
 from gateway.core.messages.rest import RestResponse, build_request, parse_response, request_hash
 from gateway.core.serverconf.admission import admit
 from gateway.core.signing.verify import MessageDigests, SignerVerdicts, verify_message
+from gateway.core.values import quick
 from gateway.exchange.batching import SigningBatches
 from gateway.exchange.blame import within
 from gateway.exchange.observation import Watch
@@ -69,6 +70,7 @@ class ClientSide:
     new_id: Callable[[], str]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ClientCall:
     """An information system's call: `target` is the raw path and query, `headers` are Latin-1 decoded, in order."""

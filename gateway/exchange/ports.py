@@ -14,6 +14,7 @@ from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.identifiers import MemberId
 from gateway.core.serverconf.model import ServerConf
 from gateway.core.signing.xades import SigningCredential
+from gateway.core.values import quick
 from gateway.exchange.states import (
     AnsweredRequest,
     AuthenticResponse,
@@ -125,6 +126,7 @@ class DisclosureLog(Protocol):
         log. EvidenceUnavailable otherwise."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class PeerReply:
     """`message` as decoded, `body` already complete. A fault stands in `message.fault`."""
@@ -145,6 +147,7 @@ class ServicePort(Protocol):
         ServiceUnavailable with the X-Road code for what went wrong."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ExchangeSummary:
     """One finished exchange. Identifiers of organisations and messages only: nothing about a person. `findings`: on the content of

@@ -40,6 +40,7 @@ from gateway.core.serverconf.access import Denial, Grant, decide_access
 from gateway.core.serverconf.metaservices import METASERVICES
 from gateway.core.serverconf.model import ClientStatus, ServerConf
 from gateway.core.signing.verify import MessageDigests, SignerVerdicts, verify_message
+from gateway.core.values import quick
 from gateway.exchange.batching import SigningBatches
 from gateway.exchange.blame import within
 from gateway.exchange.disclosure import Discloser, NewSeed, whom_it_is_about
@@ -92,6 +93,7 @@ class ServerSide:
     new_seed: NewSeed
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A peer's complete message. `request_id`: its HTTP header `x-road-request-id`; `peer_chain`: DER, leaf first."""

@@ -43,6 +43,7 @@ from gateway.core.messages.rest import RestRequest, RestResponse
 from gateway.core.serverconf.access import Grant
 from gateway.core.serverconf.model import Client, Service
 from gateway.core.signing.verify import VerifiedSignature
+from gateway.core.values import quick
 
 
 class Body(Protocol):
@@ -64,6 +65,7 @@ class Body(Protocol):
     def chunks(self) -> AsyncIterator[bytes]: ...
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Moment:
     """Taken once for one side of an exchange: the time (UTC) and the global configuration in force."""
@@ -72,6 +74,7 @@ class Moment:
     trust: GlobalConfiguration
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InformationSystem:
     """How the caller connected: TLS or not, and the DER of its client certificate if it showed one."""
@@ -80,6 +83,7 @@ class InformationSystem:
     certificate: bytes | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SignedParts:
     """A whole message as it is signed, sent and logged: exact bytes of each part (reference 3.7)."""
@@ -94,6 +98,7 @@ class SignedParts:
 # --- consumer's side -----------------------------------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ReceivedRequest:
     moment: Moment
@@ -101,12 +106,14 @@ class ReceivedRequest:
     body: Body | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class AdmittedRequest:
     received: ReceivedRequest
     client: Client
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RoutedRequest:
     """`servers`: where the provider can be reached, never empty, maintenance excluded."""
@@ -119,6 +126,7 @@ class RoutedRequest:
         return self.admitted.received
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
     routed: RoutedRequest
@@ -129,12 +137,14 @@ class SignedRequest:
         return self.routed.received
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
     signed: SignedRequest
     record_number: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class AuthenticResponse:
     request: LoggedRequest
@@ -144,6 +154,7 @@ class AuthenticResponse:
     moment: Moment
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LoggedResponse:
     authentic: AuthenticResponse
@@ -153,6 +164,7 @@ class LoggedResponse:
 # --- provider's side -----------------------------------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class IncomingRequest:
     """`peer_chain`: DER certificates the peer showed in its TLS handshake, leaf first."""
@@ -163,6 +175,7 @@ class IncomingRequest:
     peer_chain: tuple[bytes, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class AuthenticRequest:
     incoming: IncomingRequest
@@ -170,6 +183,7 @@ class AuthenticRequest:
     signer: VerifiedSignature
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class AuthorizedRequest:
     """`concern`: None when nothing is declared of the call: a metaservice, or a server that tells citizens nothing."""
@@ -180,6 +194,7 @@ class AuthorizedRequest:
     concern: Concern | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RefusedRequest:
     """`code`, `reason`: what the consumer is told; `about`: whom it named, as far as that can be told. `findings`: on its content,
@@ -200,6 +215,7 @@ class ExaminedRequest:
     findings: tuple[Finding, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DisclosedRequest:
     """`entries` and the findings: written in the transaction of the message record, or none is."""
@@ -212,12 +228,14 @@ class DisclosedRequest:
         return self.examined.authorized
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DisclosedRefusal:
     refused: RefusedRequest
     entries: tuple[AccessEntry, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DispatchableRequest:
     disclosed: DisclosedRequest
@@ -232,12 +250,14 @@ class DispatchableRequest:
         return self.authorized.authentic.incoming
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RecordedRefusal:
     disclosed: DisclosedRefusal
     record_number: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ServiceReply:
     """What the service (or a metaservice) answered. `headers`: names and values as received, Latin-1 decoded."""
@@ -248,17 +268,20 @@ class ServiceReply:
     body: Body | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class FailedRequest:
     request: DispatchableRequest
     entries: tuple[AccessEntry, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RecordedFailure:
     failed: FailedRequest
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class AnsweredRequest:
     """`found`: entries of the persons found only in the answer."""
@@ -268,6 +291,7 @@ class AnsweredRequest:
     found: tuple[AccessEntry, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RecordedAnswer:
     answered: AnsweredRequest
@@ -278,6 +302,7 @@ class RecordedAnswer:
         return (*self.answered.request.disclosed.entries, *self.answered.found)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DisclosedReply:
     """`promise`: None when the exchange is about nobody."""
@@ -294,6 +319,7 @@ class DisclosedReply:
         return self.recorded.answered.reply
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SignedResponse:
     disclosed: DisclosedReply
@@ -306,6 +332,7 @@ class SignedResponse:
         return self.disclosed.request
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LoggedReply:
     signed: SignedResponse

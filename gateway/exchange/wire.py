@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from gateway.core.errors import MalformedMessage
 from gateway.core.framing import transport as framing
+from gateway.core.values import quick
 from gateway.exchange.blame import within
 from gateway.exchange.ports import BodySink
 from gateway.exchange.states import Body, SignedParts
@@ -17,6 +18,7 @@ from gateway.exchange.states import Body, SignedParts
 _LETTERS = bytes(ord(string.ascii_letters[n % 52]) for n in range(256))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Framed:
     """A multipart message: `before`, the body's bytes (None: no body part), `after`. The signature is the last part."""

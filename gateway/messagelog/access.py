@@ -11,6 +11,7 @@ from uuid import UUID
 
 from gateway.core.disclosure.leaf import AccessEntry
 from gateway.core.sealing.access import SealedAccess
+from gateway.core.values import quick
 
 # Column and array type, in the order of a row; the first two say which message record it belongs to.
 _COLUMNS = (
@@ -38,6 +39,7 @@ AccessRow: TypeAlias = tuple[
 """The columns from `record_id` on: either person and seed are set, or what stands for them sealed."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Attached:
     """Rows and what they belong to: the message record `uid` of the same batch, or the durable one `number`; one of the two."""

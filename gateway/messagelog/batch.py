@@ -25,6 +25,7 @@ from uuid import UUID
 import asyncpg
 
 from gateway.core.messagelog.record import MessageRecord
+from gateway.core.values import quick
 from gateway.messagelog import access, findings
 from gateway.messagelog.access import Attached
 from gateway.messagelog.findings import Found
@@ -75,9 +76,11 @@ KEEP_CONFIGURATION = (
 )
 
 
-_ROWS = tuple(2**n for n in range(11))  # few statements, so that each stays prepared; up to what parameters can be numbered
+# Few statements, so that each stays prepared; up to as many rows as parameters can be numbered for.
+_ROWS = tuple(2**n for n in range(11))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Batch:
     """`server`: whose series the entries are numbered in. `found`: on the content of records of this batch."""

@@ -69,8 +69,8 @@ class LogStats:
 
 
 class _Entry:
-    """`conf`: the configuration that `record` was judged by; both None when only access entries are written. `size`: bytes, those of
-    access entries roughly."""
+    """`conf`: the configuration that `record` was judged by; both None when only access entries are written. `size`: bytes, those
+    of access entries roughly."""
 
     __slots__ = ("attached", "claim", "conf", "done", "findings", "record", "since", "size")
 

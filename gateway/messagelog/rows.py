@@ -37,7 +37,9 @@ _COLUMNS = (
     ("sealed_by", "uuid"),
 )
 NAMES = ", ".join(name for name, _ in _COLUMNS)
-WIDTH = len(_COLUMNS) + 1  # parameters of a record: its columns, then the SHA-512 of the signature XML, for the time-stamp
+WIDTH = (
+    len(_COLUMNS) + 1
+)  # parameters of a record: its columns, then the SHA-512 of the signature XML, for the time-stamp
 _KINDS = (*(kind for _, kind in _COLUMNS), "bytea")
 
 

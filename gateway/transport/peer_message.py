@@ -9,6 +9,7 @@ from gateway import XROAD_VERSION
 from gateway.core.errors import MalformedMessage
 from gateway.core.framing import transport as framing
 from gateway.core.messages.rest import header
+from gateway.core.values import quick
 from gateway.exchange.ports import BodySink, PeerReply
 from gateway.exchange.states import LoggedRequest
 from gateway.exchange.wire import Framed, frame, new_boundary, read_message
@@ -17,6 +18,7 @@ from gateway.transport.link import Link, ResponseHead
 _MOST_FAULT = 1024 * 1024
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Chunked:
     """A message in HTTP chunks, as X-Road consumers send it: in one chunk when it is in memory."""

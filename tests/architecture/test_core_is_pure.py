@@ -25,6 +25,10 @@ _FORBIDDEN_CALLS = (
 )  # fmt: skip
 
 
+# What `dataclass` itself does: an `__init__` written out from the names of fields.
+_EXCUSED = {("gateway.core.values", "exec")}
+
+
 def impure(m: Module) -> Iterator[str]:
     for found in imports(m):
         top = found.target.split(".")[0]
@@ -37,7 +41,7 @@ def impure(m: Module) -> Iterator[str]:
             continue
         yield f"{m.where}:{found.line}: imports {found.target}"
     for called, node in calls(m):
-        if called in _FORBIDDEN_CALLS:
+        if called in _FORBIDDEN_CALLS and (m.name, called) not in _EXCUSED:
             yield f"{m.where}:{node.lineno}: calls {called}"
     for inner in ast.walk(m.tree):
         if isinstance(inner, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith):

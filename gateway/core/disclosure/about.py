@@ -14,6 +14,7 @@ from gateway.core.serverconf.paths import path_segments
 from gateway.core.subjects.extract import persons_in
 from gateway.core.subjects.kinds import Person
 from gateway.core.subjects.view import MessageView
+from gateway.core.values import quick
 
 MOST_BYTES = 1 << 20
 """Bodies above this are not looked into: a call or an answer whose persons stand in a larger one is refused."""
@@ -21,6 +22,7 @@ MOST_BYTES = 1 << 20
 _UNREADABLE = "invalid_request"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class About:
     """`persons`: named in the request; more may be found in the answer."""
@@ -29,6 +31,7 @@ class About:
     persons: tuple[Person, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Concern:
     """A granted call: whom it is about, and for what. `purpose`: None for an endpoint that is about nobody."""

@@ -30,6 +30,7 @@ from gateway.core.disclosure.record import Access, Field
 from gateway.core.errors import MalformedMessage
 from gateway.core.merkle.hashing import leaf_hash, node_hash, root_of
 from gateway.core.subjects.kinds import Person
+from gateway.core.values import quick
 
 SEED_SIZE = 32
 LEAF_SIZE = 108
@@ -38,6 +39,7 @@ _VERSION, _ACCESS = 1, 1
 _HEAD = struct.Struct(">BBHII")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class AccessEntry:
     """A record ready to be written: for whom, the texts, and its leaf. The seed opens the leaf: it is a secret."""

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from gateway.core.errors import MalformedMessage
 from gateway.core.merkle.text import parse_hash, print_base64
 from gateway.core.messages.rest import Headers
+from gateway.core.values import quick
 
 PROMISE_HEADER = "Access-Record"
 _ORIGIN = re.compile(r"[!-*\-./-~]{1,255}")  # printable ASCII without plus (signed-note key names) and comma
 _MOST_LEAVES = 250
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Promise:
     """`leaves`: leaf hashes of 32 bytes, at least one."""

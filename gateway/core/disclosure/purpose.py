@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from gateway.core.disclosure.contract import EndpointContract, Purpose
 from gateway.core.messages.rest import Headers
 from gateway.core.serverconf.access import Denial
+from gateway.core.values import quick
 
 PURPOSE_HEADER = "Purpose-Code"
 BASIS_HEADER = "Legal-Basis"
 _DENIED = "access_denied"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class StatedPurpose:
     """Codes. `stated`: the consumer named the purpose itself; otherwise its right supplied it."""

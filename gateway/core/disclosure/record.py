@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 
 from gateway.core.errors import MalformedMessage
 from gateway.core.identifiers import ClientId
+from gateway.core.values import quick
 
 Outcome: TypeAlias = Literal["granted", "refused", "failed"]
 
@@ -41,6 +42,7 @@ class Field(IntEnum):
     FOLLOWS = 15
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Access:
     """What is the same for every person of one exchange, as texts.

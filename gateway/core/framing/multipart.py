@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from gateway.core.errors import MalformedMessage
+from gateway.core.values import quick
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -29,11 +30,13 @@ _PARAMETER = re.compile(r";[ \t]*([A-Za-z0-9!#$&^_.+\-]+)=(?:\"([^\"\\\x00-\x1f\
 _MAX_CONTENT_TYPE = 1024
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class PartBegin:
     headers: Headers
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class PartData:
     data: bytes

@@ -25,6 +25,7 @@ from gateway.core.framing.multipart import (
     check_boundary,
 )
 from gateway.core.framing.multipart import parse_boundary as parse_boundary
+from gateway.core.values import quick
 
 OCSP = "application/ocsp-response"
 REST_REQUEST = "application/x-road-rest-request"
@@ -69,6 +70,7 @@ class FramingLimits:
 _DEFAULT_LIMITS = FramingLimits()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class AttachmentBegin:
     """`number` from 1: the N of `/attachmentN`. The REST body is attachment 1."""
@@ -77,6 +79,7 @@ class AttachmentBegin:
     headers: Headers
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class AttachmentData:
     """Some undecoded bytes, never none."""
@@ -84,6 +87,7 @@ class AttachmentData:
     data: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class AttachmentEnd:
     number: int
@@ -92,6 +96,7 @@ class AttachmentEnd:
 Event: TypeAlias = AttachmentBegin | AttachmentData | AttachmentEnd
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TransportMessage:
     """Exact bytes of the collected parts. `part` is empty when a fault stands in its place. `attachments`: how many came."""

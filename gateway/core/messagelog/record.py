@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 from uuid import UUID
 
 from gateway.core.digest import Digest
+from gateway.core.values import quick
 
 RecordSide: TypeAlias = Literal["client", "server"]
 RecordKind: TypeAlias = Literal["request", "response"]
@@ -23,6 +24,7 @@ def refused(code: str) -> str:
     return f"refused:{code}"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RecordedBody:
     """A body part, which may be empty. Its bytes are `inline`, or stored in pieces under `pieces_id`; exactly one is set.
@@ -35,6 +37,7 @@ class RecordedBody:
     pieces_sealed_by: UUID | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class MessageRecord:
     """`uid` is made by the writer: writing the same record twice leaves one. `time`: the moment (UTC) at which the certificates

@@ -35,6 +35,7 @@ from gateway.core.identifiers import (
     parse_security_server_id,
     parse_service_id,
 )
+from gateway.core.values import quick
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -89,6 +90,7 @@ _service_id = lru_cache(1024)(parse_service_id)
 _server_id = lru_cache(1024)(parse_security_server_id)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RestRequest:
     """A request part. `path` is raw and begins with `/r1/`; `service_path` is "" or begins with "/"; `query` keeps the
@@ -111,6 +113,7 @@ class RestRequest:
         return self.path if self.query is None else f"{self.path}?{self.query}"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RestResponse:
     """A response part. `request_hash`: 64 raw bytes."""

@@ -9,8 +9,10 @@ from gateway.core.errors import MalformedMessage
 from gateway.core.identifiers import ClientId, GlobalGroupId, LocalGroupId, ServiceId
 from gateway.core.serverconf.model import AccessRight, Client, ClientStatus, Endpoint, ServerConf, Service, Subject
 from gateway.core.serverconf.paths import glob_matches, path_segments, readings
+from gateway.core.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Grant:
     """`rule`: the first right that matched, for people; `metaservice` for those. `purposes`: codes of the purposes that all rights

@@ -31,12 +31,14 @@ from gateway.core.signing.strictxml import (
     need_attribute,
     parse_xml,
 )
+from gateway.core.values import quick
 
 _MAX_STEPS = 128
 _MAX_DEPTH = 64
 _MAX_VALUES = 1024
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class HashChain:
     """`result`: the document that is signed; `chain`: how it is computed from the message's parts."""

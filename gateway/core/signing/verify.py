@@ -51,10 +51,12 @@ from gateway.core.signing.hashchain import part_names, verify_hash_chain
 from gateway.core.signing.ocsp import FUTURE_TOLERANCE, OcspVerdict, select, verify_ocsp
 from gateway.core.signing.trust import CaCertificate, InstanceTrust
 from gateway.core.signing.xades import HASH_CHAIN_RESULT, XadesSignature, parse_signature
+from gateway.core.values import quick
 
 _MAX_CHAIN = 8
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class MessageDigests:
     """SHA-512 of the message part and of each attachment (a REST body is the only attachment), as received."""
@@ -67,6 +69,7 @@ class MessageDigests:
         return dict(zip(part_names(len(self.attachments)), (self.message, *self.attachments), strict=True))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class VerifiedSignature:
     """`member` said it. `signing_time` is the signer's claim; `valid_until`: when the signer's OCSP answer stops being fresh.

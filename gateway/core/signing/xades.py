@@ -25,6 +25,7 @@ from gateway.core.signing.certificates import der, rfc2253
 from gateway.core.signing.hashchain import HashChain, build_hash_chain, build_hash_chains
 from gateway.core.signing.xadesfast import HASH_CHAIN_RESULT, MESSAGE, parse_signature
 from gateway.core.signing.xadesread import Reference, XadesSignature
+from gateway.core.values import quick
 
 __all__ = [
     "HASH_CHAIN_RESULT",
@@ -56,6 +57,7 @@ class SigningCredential:
         return hash(self.ocsp)  # cheap, for the cache below: bytes remember their hash, certificates do not
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SignatureDraft:
     """A signature short of its value. `signed_info`: canonical octets, to be signed; the chain documents travel beside it."""

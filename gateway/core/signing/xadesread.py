@@ -34,6 +34,7 @@ from gateway.core.signing.strictxml import (
     only_child,
     parse_xml,
 )
+from gateway.core.values import quick
 
 _XADES = "http://uri.etsi.org/01903/v1.3.2#"
 _ROOTS = tuple(f"{{http://uri.etsi.org/02918/v1.{n}.1#}}XAdESSignatures" for n in (2, 1))
@@ -47,6 +48,7 @@ _MAX_VALUES = 16
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d{0,6})?(Z|[+-](?:0\d|1[0-4]):[0-5]\d)", re.ASCII)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Reference:
     """What a signature covers: a file of the message, e.g. `/message.xml`."""
@@ -55,6 +57,7 @@ class Reference:
     digest: Digest
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class XadesSignature:
     """`signed_info`, `signed_properties`: canonical octets. `signed_properties_digest`: what SignedInfo says about the latter.

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.core.errors import MalformedMessage
+from gateway.core.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Person:
     """A person as a message names one. The number stays out of every representation that a log or traceback could show."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from ssl import SSLObject
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from multidict import CIMultiDict
 
 from gateway.clientproxy.asic import Containers, answer_asic
@@ -21,7 +21,7 @@ from gateway.exchange.blame import fault_of
 from gateway.exchange.client_side import ClientCall, ClientSide, exchange_as_client
 from gateway.exchange.ports import BodySink
 from gateway.exchange.states import AuthenticResponse, Body, InformationSystem
-from gateway.exchange.wire import give, take
+from gateway.exchange.wire import give, take, whole_body
 
 Report = Callable[[Exception, Fault], None]  # tells the operator; never raises
 
@@ -75,13 +75,21 @@ class ClientProxy:
         """No byte, no body part (reference 1.5)."""
         if not request.body_exists:
             return None
-        sink = self._new_body()
+        content = request.content
         try:
-            await take(request.content.iter_any(), sink.write, self._stall)
-            body = sink.finish()
-            return body if body.size else None
+            if content.is_eof():  # it came with its head
+                data = content.read_nowait()
+                return whole_body(data, self._new_body) if data else None
+            return await self._body_in_pieces(content)
         except web.RequestPayloadError as e:
             raise MalformedMessage("The body of the request is not framed as HTTP", code="io_error") from e
+
+    async def _body_in_pieces(self, content: StreamReader) -> Body | None:
+        sink = self._new_body()
+        try:
+            await take(content.iter_any(), sink.write, self._stall)
+            body = sink.finish()
+            return body if body.size else None
         finally:
             sink.abandon()
 

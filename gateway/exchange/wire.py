@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from gateway.core.errors import MalformedMessage
 from gateway.core.framing import transport as framing
+from gateway.core.framing.whole import take_apart
 from gateway.core.values import quick
 from gateway.exchange.blame import within
 from gateway.exchange.ports import BodySink
@@ -67,14 +68,19 @@ def frame(parts: SignedParts, part_type: str, boundary: str, ocsp: Sequence[byte
 
 async def take(pieces: AsyncIterator[bytes], each: Callable[[bytes], None], patience: float | None) -> None:
     """Call `each` with the pieces as they come. MalformedMessage `io_error` when the next one does not come within `patience`
-    seconds (None: for ever): whoever begins a body and falls silent must not hold a connection, memory and a spool file."""
+    seconds, an eighth less at times (None: for ever): whoever begins a body and falls silent must not hold a connection, memory
+    and a spool file."""
     now = asyncio.get_running_loop().time
+    since = now()
     try:
         async with asyncio.timeout(patience) as stalled:
             async for data in pieces:
                 each(data)
-                if patience is not None:
-                    stalled.reschedule(now() + patience)
+                if (
+                    patience is not None and now() - since > patience / 8
+                ):  # a timer for each piece would cost more than the piece
+                    since = now()
+                    stalled.reschedule(since + patience)
     except TimeoutError as e:
         if not stalled.expired():
             raise
@@ -99,22 +105,77 @@ async def read_message(
 ) -> tuple[framing.TransportMessage, Body | None]:
     """Take a multipart message apart as it arrives, its body into a sink. MalformedMessage below `service_failed`. `patience`: as
     in `take`."""
-    sink: BodySink | None = None
-
-    def feed(data: bytes) -> None:
-        nonlocal sink
-        for event in decoder.feed(data):
-            if isinstance(event, framing.AttachmentBegin):
-                sink = new_body()
-            elif isinstance(event, framing.AttachmentData) and sink is not None:
-                sink.write(event.data)
-
     try:
-        decoder = framing.TransportDecoder(framing.parse_boundary(content_type), direction, limits)
-        await take(pieces, feed, patience)
-        return decoder.close(), None if sink is None else sink.finish()
+        reader = _Reader(framing.parse_boundary(content_type), direction, new_body, limits)
+    except MalformedMessage as e:
+        raise within("service_failed", e) from e
+    try:
+        await take(pieces, reader.feed, patience)
+        return reader.finish()
     except MalformedMessage as e:
         raise within("service_failed", e) from e
     finally:
-        if sink is not None:
-            sink.abandon()
+        reader.abandon()
+
+
+def read_whole_message(
+    content_type: str | None,
+    direction: framing.Direction,
+    data: bytes,
+    new_body: Callable[[], BodySink],
+    limits: framing.FramingLimits,
+) -> tuple[framing.TransportMessage, Body | None]:
+    """The same for a message that is here whole."""
+    try:
+        boundary = framing.parse_boundary(content_type)
+        whole = take_apart(data, boundary, direction, limits)
+        if whole is not None:
+            return whole.message, None if whole.body is None else whole_body(whole.body, new_body)
+        reader = _Reader(boundary, direction, new_body, limits)
+        try:
+            reader.feed(data)
+            return reader.finish()
+        finally:
+            reader.abandon()
+    except MalformedMessage as e:
+        raise within("service_failed", e) from e
+
+
+def whole_body(data: bytes, new_body: Callable[[], BodySink]) -> Body:
+    """A body that is here whole, taken by a sink as any other. MalformedMessage as the sink says."""
+    sink = new_body()
+    try:
+        if data:
+            sink.write(data)
+        return sink.finish()
+    finally:
+        sink.abandon()
+
+
+class _Reader:
+    """Collects the parts of one message, its body into a sink."""
+
+    def __init__(
+        self,
+        boundary: str,
+        direction: framing.Direction,
+        new_body: Callable[[], BodySink],
+        limits: framing.FramingLimits,
+    ) -> None:
+        self._decoder = framing.TransportDecoder(boundary, direction, limits)
+        self._new_body = new_body
+        self._sink: BodySink | None = None
+
+    def feed(self, data: bytes) -> None:
+        for event in self._decoder.feed(data):
+            if isinstance(event, framing.AttachmentBegin):
+                self._sink = self._new_body()
+            elif isinstance(event, framing.AttachmentData) and self._sink is not None:
+                self._sink.write(event.data)
+
+    def finish(self) -> tuple[framing.TransportMessage, Body | None]:
+        return self._decoder.close(), None if self._sink is None else self._sink.finish()
+
+    def abandon(self) -> None:
+        if self._sink is not None:
+            self._sink.abandon()

@@ -20,8 +20,8 @@ from gateway.core.messages.fault import Fault, print_soap_fault
 from gateway.exchange.blame import fault_of
 from gateway.exchange.ports import BodySink
 from gateway.exchange.server_side import Delivery, ServerSide, exchange_as_server
-from gateway.exchange.states import SignedParts
-from gateway.exchange.wire import frame, give, new_boundary, read_message
+from gateway.exchange.states import Body, SignedParts
+from gateway.exchange.wire import frame, give, new_boundary, read_message, read_whole_message
 
 Report = Callable[[Exception, Fault], None]  # tells the operator; never raises
 ShownChain = Callable[[SSLObject | None], tuple[bytes, ...]]
@@ -67,19 +67,27 @@ class ServerProxy:
         if request.headers.get("x-road-message-type", "").upper() != "REST":
             raise MalformedMessage("This security server serves REST messages only", code="invalid_message")
         try:
-            message, body = await read_message(
-                request.headers.get("content-type"),
-                framing.Direction.REQUEST,
-                request.content.iter_any(),
-                self._new_body,
-                self._limits,
-                self._stall,
-            )
+            message, body = await self._read(request)
         except web.RequestPayloadError as e:
             raise MalformedMessage("The message is not framed as HTTP", code="service_failed.io_error") from e
         transport = request.transport
         chain = self._shown_chain(None if transport is None else transport.get_extra_info("ssl_object"))
         return Delivery(message, body, request.headers.get("x-road-request-id"), chain)
+
+    async def _read(self, request: web.BaseRequest) -> tuple[framing.TransportMessage, Body | None]:
+        content_type, content = request.headers.get("content-type"), request.content
+        if content.is_eof():  # it came with its head
+            return read_whole_message(
+                content_type, framing.Direction.REQUEST, content.read_nowait(), self._new_body, self._limits
+            )
+        return await read_message(
+            content_type,
+            framing.Direction.REQUEST,
+            content.iter_any(),
+            self._new_body,
+            self._limits,
+            self._stall,
+        )
 
     def _fault(self, error: Exception) -> web.Response:
         fault = fault_of(error, "server", str(uuid.uuid4()))

@@ -193,6 +193,15 @@ class Link(asyncio.Protocol):
                 self._transport.resume_reading()
             await self._wait_for_news()
 
+    def whole_body(self) -> bytes | None:
+        """The answer's body when all of it is here and nothing of it was taken; else None: `body` waits for it."""
+        if not self._complete or self._error is not None:
+            return None
+        data = b"".join(self._received)
+        self._received.clear()
+        self._received_bytes = 0
+        return data
+
     async def _wait_for_news(self) -> None:
         if self._error is not None and not self._received:
             raise self._error

@@ -12,7 +12,7 @@ from gateway.core.messages.rest import header
 from gateway.core.values import quick
 from gateway.exchange.ports import BodySink, PeerReply
 from gateway.exchange.states import LoggedRequest
-from gateway.exchange.wire import Framed, frame, new_boundary, read_message
+from gateway.exchange.wire import Framed, frame, new_boundary, read_message, read_whole_message
 from gateway.transport.link import Link, ResponseHead
 
 _MOST_FAULT = 1024 * 1024
@@ -69,6 +69,9 @@ async def read_reply(
         return PeerReply(_bare_fault(await _whole(link.body(), _MOST_FAULT)), None)
     if head.headers.get("x-hash-algorithm") != "SHA-512":
         raise MalformedMessage("Response without x-hash-algorithm: SHA-512", code="internal_error")
+    whole = link.whole_body()
+    if whole is not None:
+        return PeerReply(*read_whole_message(content_type, framing.Direction.RESPONSE, whole, new_body, limits))
     return PeerReply(*await read_message(content_type, framing.Direction.RESPONSE, link.body(), new_body, limits))
 
 

@@ -15,15 +15,18 @@ from gateway.core.framing.transport import (
     OCSP,
     REST_BODY,
     REST_REQUEST,
+    REST_RESPONSE,
     SIGNATURE,
     AttachmentData,
     Direction,
     Event,
+    FramingLimits,
     TransportDecoder,
     TransportEncoder,
     TransportMessage,
     parse_boundary,
 )
+from gateway.core.framing.whole import take_apart
 
 B = "xtopB"
 SOAP = (
@@ -98,3 +101,65 @@ def test_any_bytes(pieces: list[bytes], direction: Direction) -> None:
 def test_any_content_type(text: str) -> None:
     with suppress(MalformedMessage):
         TransportEncoder(parse_boundary(text))
+
+
+TYPES = (OCSP, REST_REQUEST, REST_RESPONSE, REST_BODY, HASH_CHAIN_RESULT, HASH_CHAIN, SIGNATURE, "text/xml")
+USUAL = st.builds(
+    lambda ocsp, direction, body, chain: [
+        *((OCSP, b"o" * n) for n in range(ocsp)),
+        (REST_REQUEST if direction is Direction.REQUEST else REST_RESPONSE, b"m"),
+        *([(REST_BODY, body)] if body is not None else []),
+        *([(HASH_CHAIN_RESULT, b"r"), (HASH_CHAIN, b"c")] if chain else []),
+        (SIGNATURE, b"s"),
+    ],
+    st.integers(0, 3),
+    st.sampled_from(Direction),
+    st.none() | content,
+    st.booleans(),
+)
+PARTS = USUAL | st.lists(st.tuples(st.sampled_from(TYPES), content), max_size=7)
+SMALL = FramingLimits(message=20, part=20, ocsp=20, ocsp_parts=2, attachments=1, body=30)
+
+
+def both(data: bytes, direction: Direction, limits: FramingLimits) -> TransportMessage | None:
+    """What the reader of whole messages gives, once the incremental one has given the same."""
+    whole = take_apart(data, B, direction, limits)
+    if whole is not None:
+        decoder = TransportDecoder(B, direction, limits)
+        body = b"".join(e.data for e in decoder.feed(data) if isinstance(e, AttachmentData))
+        assert decoder.close() == whole.message
+        assert body == (whole.body or b"")
+        assert (whole.message.attachments == 1) == (whole.body is not None)
+    return None if whole is None else whole.message
+
+
+@given(PARTS, st.sampled_from(Direction), st.sampled_from([SMALL, FramingLimits()]))
+def test_a_whole_message_reads_as_the_decoder_reads_it(
+    parts: list[tuple[str, bytes]], direction: Direction, limits: FramingLimits
+) -> None:
+    encoder = TransportEncoder(B)
+    both(b"".join(encoder.part(*p) for p in parts) + encoder.close(), direction, limits)
+
+
+@given(USUAL, st.integers(0, 2000), st.integers(0, 3), content)
+def test_a_changed_whole_message_reads_as_the_decoder_reads_it(
+    parts: list[tuple[str, bytes]], at: int, cut_out: int, put_in: bytes
+) -> None:
+    encoder = TransportEncoder(B)
+    data = b"".join(encoder.part(*p) for p in parts) + encoder.close()
+    at %= len(data)
+    both(data[:at] + put_in + data[at + cut_out :], Direction.REQUEST, FramingLimits())
+
+
+@given(st.binary(max_size=200) | content, st.sampled_from(Direction))
+def test_any_bytes_are_a_whole_message_or_left_to_the_decoder(data: bytes, direction: Direction) -> None:
+    both(data, direction, FramingLimits())
+
+
+def test_what_servers_write_is_taken_whole() -> None:
+    parts = [(OCSP, b"o"), (REST_REQUEST, b"m"), (REST_BODY, b""), (HASH_CHAIN_RESULT, b"r"), (HASH_CHAIN, b"c")]
+    encoder = TransportEncoder(B)
+    data = b"".join(encoder.part(*p) for p in [*parts, (SIGNATURE, b"s")]) + encoder.close()
+    assert both(data, Direction.REQUEST, FramingLimits()) is not None
+    assert both(data, Direction.RESPONSE, FramingLimits()) is None
+    assert both(data, Direction.REQUEST, FramingLimits(part=0)) is None

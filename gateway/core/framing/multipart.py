@@ -28,6 +28,7 @@ _HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=?]{1,70}")  # RFC 2046 bchars without the space
 _PARAMETER = re.compile(r";[ \t]*([A-Za-z0-9!#$&^_.+\-]+)=(?:\"([^\"\\\x00-\x1f\x7f]*)\"|([^\s\";,]+))[ \t]*")
 _MAX_CONTENT_TYPE = 1024
+_USUAL = re.compile(r"multipart/mixed; charset=UTF-8; boundary=([0-9A-Za-z]{1,70})")  # as X-Road servers write it
 
 
 @quick
@@ -57,6 +58,9 @@ def parse_boundary(content_type: str | None) -> str:
     """Boundary of a `multipart/mixed` content type. MalformedMessage `invalid_content_type` for any other or a doubtful one."""
     if content_type is None or len(content_type) > _MAX_CONTENT_TYPE:
         raise MalformedMessage("no usable content type", code="invalid_content_type")
+    usual = _USUAL.fullmatch(content_type)
+    if usual is not None:
+        return usual[1]
     media_type, semicolon, rest = content_type.partition(";")
     if media_type.strip(" \t").lower() != "multipart/mixed":
         raise MalformedMessage("expected multipart/mixed", code="invalid_content_type")

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -33,7 +33,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     pkcs12,
 )
-from pydantic import Field
+from cryptography.x509.oid import NameOID
+from pydantic import Field, model_validator
 
 from certs.notekeys import LogTopology, ensure_note_keys
 from gateway.core.errors import GatewayError
@@ -63,14 +64,28 @@ _Years = Annotated[int, Field(ge=1, le=30)]
 
 
 class MemberTopology(Strict):
-    """`servers`: code and address."""
+    """`servers`: code and address; a member without one is `hosted_by` a server of this code, which its signing key is for."""
 
     id: MemberName
-    servers: Annotated[dict[Piece, Host], Field(min_length=1)]
+    servers: dict[Piece, Host] = Field(default_factory=dict)
+    hosted_by: Piece | None = None
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Self:
+        if bool(self.servers) == (self.hosted_by is not None):
+            raise ValueError("a member has 'servers', or is 'hosted_by' one")
+        return self
+
+
+class FacilityTopology(Strict):
+    """Those who sign business documents: their certificates name them by `codes` in the subject's serialNumber."""
+
+    authority: Annotated[str, Field(min_length=1)]
+    codes: Annotated[tuple[Piece, ...], Field(min_length=1)]
 
 
 class Topology(Strict):
-    """`transparency`: None for an instance without a transparency log."""
+    """`transparency`: None for an instance without a transparency log; `facilities`: None for one without signed documents."""
 
     instance: Piece
     profile: Profile
@@ -81,6 +96,7 @@ class Topology(Strict):
     renew_within_days: Annotated[int, Field(ge=0)]
     members: tuple[MemberTopology, ...]
     information_systems: dict[Piece, tuple[Host, ...]]
+    facilities: FacilityTopology | None = None
     transparency: LogTopology | None = None
 
 
@@ -196,6 +212,7 @@ class _Generator:
         self._topology = topology
         self._now = now
         self._index = CertificateIndex(out / "index.json")
+        self._facility_index = CertificateIndex(out / "facilities-index.json")
         self._report = Report()
 
     def run(self) -> Report:
@@ -214,6 +231,8 @@ class _Generator:
             self._member(member, authority, during)
         for name, addresses in topology.information_systems.items():
             self._ensure(name, _PEM, named(name), partial(create_tls, addresses=addresses), during)
+        if topology.facilities is not None:
+            self._facilities(topology.facilities, during, of_root)
         log = topology.transparency
         for name, made in () if log is None else ensure_note_keys(self._out, log, self._now, _write):
             (self._report.made if made else self._report.kept).append(name)
@@ -223,7 +242,9 @@ class _Generator:
         member = topology.id.resolve(self._topology.instance).member
         profile, issuer, code = self._topology.profile, authority.identity.certificate, member.member_code
         servers = {c: SecurityServerId(member.instance, member.member_class, code, c) for c in topology.servers}
-        subject = sign_certificate_subject(profile, member=member, server=next(iter(servers.values())))
+        signs_on = topology.hosted_by or next(iter(servers))
+        on = SecurityServerId(member.instance, member.member_class, code, signs_on)
+        subject = sign_certificate_subject(profile, member=member, server=on)
         self._ensure(f"{code}-sign", _PKCS12, subject, authority.issue_signing, during, issuer)
         for server_code, server in servers.items():
             prefix = f"{code}-{server_code}"
@@ -232,6 +253,20 @@ class _Generator:
             make = partial(create_tls, addresses=[topology.servers[server_code]])
             self._ensure(f"{prefix}-tls", _PEM, named(prefix), make, during)
             self._log_keys(f"{prefix}-log")
+
+    def _facilities(self, facilities: FacilityTopology, during: Validity, of_root: Validity) -> None:
+        root = self._ensure("facilities-ca", _PEM, named(facilities.authority), create_root, of_root)
+        authority = Authority(root, self._facility_index.record)
+        for code in facilities.codes:
+            self._ensure(
+                f"facility-{code}",
+                _PKCS12,
+                facility_subject(code),
+                authority.issue_signing,
+                during,
+                root.certificate,
+                self._facility_index,
+            )
 
     def _log_keys(self, name: str) -> None:
         """The id says which key it is, so that another one in its place is found out before anything is written."""
@@ -256,10 +291,11 @@ class _Generator:
         make: _Make,
         during: Validity,
         issuer: x509.Certificate | None = None,
+        index: CertificateIndex | None = None,
     ) -> Identity:
         try:
             identity = form.read(self._out, name)
-            if self._still_good(identity.certificate, subject, issuer):
+            if self._still_good(identity.certificate, subject, issuer, index or self._index):
                 self._report.kept.append(name)
                 return identity
         except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
@@ -270,14 +306,26 @@ class _Generator:
         known.append(name)
         return identity
 
-    def _still_good(self, certificate: x509.Certificate, subject: x509.Name, issuer: x509.Certificate | None) -> bool:
+    def _still_good(
+        self,
+        certificate: x509.Certificate,
+        subject: x509.Name,
+        issuer: x509.Certificate | None,
+        index: CertificateIndex,
+    ) -> bool:
         left = certificate.not_valid_after_utc - self._now
         if certificate.subject != subject or left < timedelta(days=self._topology.renew_within_days):
             return False
-        return issuer is None or (is_issued_by(certificate, issuer) and certificate in self._index)
+        return issuer is None or (is_issued_by(certificate, issuer) and certificate in index)
 
     def _service(self, what: str) -> x509.Name:
         return named(f"{self._topology.authority} {what}")
+
+
+def facility_subject(code: str) -> x509.Name:
+    """How a facility's certificate names it: what `facility.certificate: serial_number` of a contract looks at."""
+    name = x509.NameAttribute(NameOID.COMMON_NAME, f"Health facility {code}")
+    return x509.Name([name, x509.NameAttribute(NameOID.SERIAL_NUMBER, code)])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

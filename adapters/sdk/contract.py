@@ -54,6 +54,7 @@ def _endpoint(name: str, endpoint: EndpointManifest) -> dict[str, object]:
     if endpoint.sensitivity != "ordinary":
         stated["sensitivity"] = endpoint.sensitivity
     stated["subjects"] = [_subject(s) for s in endpoint.persons] or "none"
+    stated |= {k: v for k, v in (("document", endpoint.document), ("return_reason", endpoint.return_reason)) if v}
     return stated
 
 

@@ -50,13 +50,16 @@ class Subject(_Strict):
 
 
 class EndpointManifest(_Strict):
-    """Codes of the instance's code lists; `subjects: none` declares openly that nobody can be singled out."""
+    """Codes of the instance's code lists; `subjects: none` declares openly that nobody can be singled out. `document` and
+    `return_reason`: what the security server examines in requests, in the words of the contract, which checks them."""
 
     action: Action
     categories: tuple[str, ...] = ()
     purposes: tuple[str, ...] = ()
     sensitivity: Literal["ordinary", "sensitive"] = "ordinary"
     subjects: tuple[Subject, ...] | Literal["none"]
+    document: Mapping[str, Any] | None = None
+    return_reason: Mapping[str, Any] | None = None
 
     @property
     def persons(self) -> tuple[Subject, ...]:

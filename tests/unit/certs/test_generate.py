@@ -33,6 +33,7 @@ NOTE_KEYS = (
     *(f"log-{year}-{kind}" for year in (2026, 2027) for kind in ("ed25519", "ml-dsa-44")),
     *("witness-a05", "witness-ktnn"),
 )
+FACILITIES = ("99901", "99902", "99903")
 SYSTEMS = ("dancu-is", "bhxh-is", "hotich-is", "dvc-is")
 
 
@@ -45,7 +46,7 @@ def topology() -> Topology:
 def made(tmp_path_factory: pytest.TempPathFactory, topology: Topology) -> Path:
     out = tmp_path_factory.mktemp("certs") / "out"
     report = generate(out, topology, NOW)
-    assert (len(report.made), report.renewed, report.kept) == (31, [], [])
+    assert (len(report.made), report.renewed, report.kept) == (36, [], [])
     return out
 
 
@@ -64,10 +65,11 @@ def certificate(out: Path, name: str) -> x509.Certificate:
 
 
 def test_exactly_these_files(out: Path) -> None:
-    expected = {"index.json"}
-    for name in ("ca", "ocsp", "registry", "tsa", *SYSTEMS, *(f"{c}-ss1-tls" for c in CODES)):
+    expected = {"index.json", "facilities-index.json"}
+    for name in ("facilities-ca", "ca", "ocsp", "registry", "tsa", *SYSTEMS, *(f"{c}-ss1-tls" for c in CODES)):
         expected |= {f"{name}.pem", f"{name}.key"}
-    for name in (f"{c}-{use}" for c in CODES for use in ("sign", "ss1-auth")):
+    signers = [f"{c}-{use}" for c in CODES for use in ("sign", "ss1-auth")]
+    for name in ("G18-sign", *(f"facility-{code}" for code in FACILITIES), *signers):
         expected |= {f"{name}.p12", f"{name}.pin", f"{name}.pem"}
     expected |= {f"{name}.key" for name in NOTE_KEYS} | {"log-policy.txt"}
     expected |= {f"{c}-ss1-log.keys" for c in CODES}
@@ -79,6 +81,20 @@ def test_only_the_owner_reads_keys(out: Path) -> None:
     for path in out.iterdir():
         secret = path.suffix in (".key", ".keys", ".p12", ".pin", ".json")
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == (0 if secret else 0o044), path.name
+
+
+def test_facilities_have_an_authority_of_their_own(out: Path, topology: Topology) -> None:
+    root, member = certificate(out, "facilities-ca"), certificate(out, "G18-sign")
+    for code in FACILITIES:
+        own = certificate(out, f"facility-{code}")
+        assert is_issued_by(own, root)
+        assert own.subject.get_attributes_for_oid(x509.NameOID.SERIAL_NUMBER)[0].value == code
+        assert own in CertificateIndex(out / "facilities-index.json")
+        assert own not in CertificateIndex(out / "index.json")
+    assert is_issued_by(member, certificate(out, "ca"))
+    assert signing_member(member, profile=EJBCA, instance="VN") == MemberId("VN", "GOV", "G18")
+    (out / "facilities-ca.key").unlink()
+    assert generate(out, topology, NOW).renewed == ["facilities-ca", *(f"facility-{code}" for code in FACILITIES)]
 
 
 def test_keys_fit_and_open_with_their_pins(out: Path) -> None:
@@ -123,7 +139,7 @@ def test_a_second_run_keeps_everything(out: Path, topology: Topology) -> None:
     before = contents(out)
     report = generate(out, topology, NOW + timedelta(days=30))
     assert contents(out) == before
-    assert (report.made, report.renewed, len(report.kept)) == ([], [], 31)
+    assert (report.made, report.renewed, len(report.kept)) == ([], [], 36)
 
 
 BROKEN: dict[str, tuple[str, Callable[[Path], object]]] = {
@@ -162,8 +178,9 @@ def test_a_missing_set_is_made(out: Path, topology: Topology) -> None:
 def test_what_ends_soon_is_made_anew(out: Path, topology: Topology) -> None:
     ca = contents(out)["ca.pem"]
     report = generate(out, topology, NOW + timedelta(days=730 - 29))
-    assert report.kept == ["ca", *(f"{c}-ss1-log" for c in CODES), "witness-a05", "witness-ktnn"]
-    assert len(report.renewed) == 19
+    logs = [f"{c}-ss1-log" for c in CODES]
+    assert report.kept == ["ca", *logs, "facilities-ca", "witness-a05", "witness-ktnn"]
+    assert len(report.renewed) == 23
     assert contents(out)["ca.pem"] == ca
 
 
@@ -172,9 +189,10 @@ def test_a_new_ca_means_new_certificates_but_not_new_self_signed_ones(out: Path,
     report = generate(out, topology, NOW)
     assert report.renewed[0] == "ca"
     own = {f"{c}-ss1-{use}" for c in CODES for use in ("tls", "log")}
-    assert set(report.kept) == {"registry", *SYSTEMS, *own, *NOTE_KEYS, "log-policy"}
+    facilities = {"facilities-ca", *(f"facility-{code}" for code in FACILITIES)}
+    assert set(report.kept) == {"registry", *SYSTEMS, *own, *NOTE_KEYS, *facilities, "log-policy"}
     assert is_issued_by(certificate(out, "G01-sign"), certificate(out, "ca"))
-    assert len(re.findall(b'"sha256"', contents(out)["index.json"])) == 10
+    assert len(re.findall(b'"sha256"', contents(out)["index.json"])) == 11
 
 
 def test_losing_the_index_does_not_undo_a_revocation(out: Path, topology: Topology) -> None:
@@ -223,7 +241,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 0
     assert capsys.readouterr().out.startswith(f"made in {tmp_path / 'out'}: ca, ocsp, tsa, registry, G01-sign,")
     assert main(arguments) == 0
-    assert capsys.readouterr().out == "kept: 31\n"
+    assert capsys.readouterr().out == "kept: 36\n"
 
 
 def test_command_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -238,7 +256,8 @@ def test_command_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_topology_fail(tmp_path: Path) -> None:
     text = TOPOLOGY.read_text()
-    for wrong in (text + "extra: 1\n", text.replace("GOV/G01", "G01"), text.replace("ec-p256 ", "ed25519 ")):
+    nowhere = text.replace(", hosted_by: ss1}", "}")
+    for wrong in (text + "extra: 1\n", text.replace("GOV/G01", "G01"), text.replace("ec-p256 ", "ed25519 "), nowhere):
         (tmp_path / "t.yaml").write_text(wrong)
         with pytest.raises(SettingsError):
             load_topology(tmp_path / "t.yaml")

@@ -14,7 +14,8 @@ import yaml
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from adapters.vneid.tokens import Citizen, Issuer
+from adapters.vneid.questions import parse_question
+from adapters.vneid.tokens import Answer, Citizen, Issuer, Officer
 
 _FOLDER = Path(__file__).parent
 _HEADERS = {
@@ -29,10 +30,14 @@ def load_citizens() -> tuple[Citizen, ...]:
     return tuple(Citizen(**entry) for entry in yaml.safe_load((_FOLDER / "citizens.yaml").read_text("utf-8")))
 
 
-def build_vneid(url: str, citizens: Sequence[Citizen]) -> web.Application:
-    """`url`: the issuer, without a slash at its end."""
+def load_officers() -> tuple[Officer, ...]:
+    return tuple(Officer(**entry) for entry in yaml.safe_load((_FOLDER / "officers.yaml").read_text("utf-8")))
+
+
+def build_vneid(url: str, citizens: Sequence[Citizen], officers: Sequence[Officer] = ()) -> web.Application:
+    """`url`: the issuer, without a slash at its end. Officers are offered to clients that ask for the scope `officer`."""
     issuer = Issuer(url)
-    by_number = {citizen.number: citizen for citizen in citizens}
+    people: dict[str, Citizen | Officer] = {c.number: c for c in citizens} | {o.number: o for o in officers}
     templates = Environment(
         loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, auto_reload=False
     )
@@ -50,32 +55,43 @@ def build_vneid(url: str, citizens: Sequence[Citizen]) -> web.Application:
                 "id_token_signing_alg_values_supported": ["ES256"],
                 "code_challenge_methods_supported": ["S256"],
                 "acr_values_supported": ["level-1", "level-2"],
+                "scopes_supported": ["openid", "officer"],
+                "authorization_details_types_supported": ["consent"],
             }
         )
 
     async def keys(_: web.Request) -> web.Response:
         return web.json_response(issuer.keys())
 
+    def page(template: str, **values: object) -> web.Response:
+        text = templates.get_template(template).render(**values)
+        return web.Response(text=text, content_type="text/html", headers=_HEADERS)
+
     async def choose(request: web.Request) -> web.Response:
         asked = _asked(request.query)
-        page = templates.get_template("choose.html").render(
-            citizens=citizens, asked=asked, client=urlsplit(asked["redirect_uri"]).netloc
-        )
-        return web.Response(text=page, content_type="text/html", headers=_HEADERS)
+        shown = officers if asked.get("scope") == "openid officer" else citizens
+        return page("choose.html", citizens=shown, asked=asked, client=urlsplit(asked["redirect_uri"]).netloc)
 
     async def decide(request: web.Request) -> web.Response:
         form = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
         asked = _asked(form)
-        citizen = by_number.get(form.get("citizen", ""))
-        answer = {"state": asked["state"], "iss": url}
-        if citizen is None:
-            answer["error"] = "access_denied"
+        person, answer = people.get(form.get("citizen", "")), None
+        if person is not None and "authorization_details" in asked:
+            question = parse_question(asked["authorization_details"])
+            if form.get("decision") not in (
+                "granted",
+                "refused",
+            ):  # nothing is chosen beforehand, and nothing is assumed
+                named = {**asked, "citizen": person.number}
+                return page("consent.html", question=question, asked=named, name=getattr(person, "name", ""))
+            answer = Answer(question, form["decision"] == "granted")
+        told = {"state": asked["state"], "iss": url}
+        if person is None:
+            told["error"] = "access_denied"
         else:
             given = (asked["client_id"], asked["redirect_uri"], asked["nonce"], asked["code_challenge"])
-            answer["code"] = issuer.code(*given, citizen)
-        return web.Response(
-            status=303, headers={"Location": f"{asked['redirect_uri']}?{urlencode(answer)}", **_HEADERS}
-        )
+            told["code"] = issuer.code(*given, person, answer)
+        return web.Response(status=303, headers={"Location": f"{asked['redirect_uri']}?{urlencode(told)}", **_HEADERS})
 
     async def token(request: web.Request) -> web.Response:
         form = {key: str(value) for key, value in (await request.post()).items()}
@@ -103,6 +119,7 @@ def _asked(given: Mapping[str, str]) -> dict[str, str]:
     """The request of a client; an error is shown here and not sent to an address that is not known (RFC 6749 4.1.2.1)."""
     keys = ("client_id", "redirect_uri", "state", "nonce", "code_challenge")
     asked = {key: given.get(key, "") for key in keys}
+    asked |= {key: given[key] for key in ("scope", "authorization_details") if given.get(key)}
     address = urlsplit(asked["redirect_uri"])
     if not all(asked.values()) or given.get("response_type", "code") != "code":
         raise web.HTTPBadRequest(text="response_type=code with client_id, redirect_uri, state, nonce, code_challenge\n")

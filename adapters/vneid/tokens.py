@@ -8,6 +8,7 @@ import hmac
 import json
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,36 @@ class Citizen:
     name: str
     assurance: str
 
+    def claims(self) -> dict[str, Any]:
+        return {"acr": self.assurance, "name": self.name, "personal_number": self.number}
+
+
+@dataclass(frozen=True, slots=True)
+class Officer:
+    """Somebody at work: `code` instead of a name, `role` says what for. No personal number leaves this provider."""
+
+    code: str
+    role: str
+    office: str
+
+    @property
+    def number(self) -> str:
+        return self.code
+
+    def claims(self) -> dict[str, Any]:
+        return {"acr": "level-2", "officer": self.code, "role": self.role, "office": self.office}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person said to a client's question (`authorization_details`, RFC 9396): the question as shown, and yes or no."""
+
+    question: Mapping[str, Any] = field(repr=False)
+    granted: bool
+
+    def claim(self) -> list[dict[str, Any]]:
+        return [{**self.question, "decision": "granted" if self.granted else "refused"}]
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -35,8 +66,9 @@ class Grant:
     redirect: str
     nonce: str
     challenge: str = field(repr=False)
-    citizen: Citizen = field(repr=False)
+    citizen: Citizen | Officer = field(repr=False)
     until: float
+    answer: Answer | None = None
 
 
 class Issuer:
@@ -53,13 +85,21 @@ class Issuer:
         public: dict[str, Any] = json.loads(ECAlgorithm.to_jwk(self._key.public_key()))
         return {"keys": [{**public, "kid": self._kid, "use": "sig", "alg": "ES256"}]}
 
-    def code(self, client: str, redirect: str, nonce: str, challenge: str, citizen: Citizen) -> str:
+    def code(
+        self,
+        client: str,
+        redirect: str,
+        nonce: str,
+        challenge: str,
+        citizen: Citizen | Officer,
+        answer: Answer | None = None,
+    ) -> str:
         now = time.monotonic()
         self._codes = {code: grant for code, grant in self._codes.items() if grant.until > now}
         if len(self._codes) >= _MOST_CODES:
             self._codes.clear()
         code = secrets.token_urlsafe(24)
-        self._codes[code] = Grant(client, redirect, nonce, challenge, citizen, now + _CODE_SECONDS)
+        self._codes[code] = Grant(client, redirect, nonce, challenge, citizen, now + _CODE_SECONDS, answer)
         return code
 
     def redeem(self, code: str, client: str, redirect: str, verifier: str) -> Grant | None:
@@ -72,7 +112,7 @@ class Issuer:
 
     def id_token(self, grant: Grant) -> str:
         now = int(time.time())
-        claims = {
+        claims: dict[str, Any] = {
             "iss": self.url,
             "sub": hashlib.sha256(f"{grant.client}\0{grant.citizen.number}".encode()).hexdigest(),
             "aud": grant.client,
@@ -80,8 +120,8 @@ class Issuer:
             "exp": now + _TOKEN_SECONDS,
             "auth_time": now,
             "nonce": grant.nonce,
-            "acr": grant.citizen.assurance,
-            "name": grant.citizen.name,
-            "personal_number": grant.citizen.number,
+            **grant.citizen.claims(),
         }
+        if grant.answer is not None:
+            claims["authorization_details"] = grant.answer.claim()
         return jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": self._kid})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,7 +13,7 @@ import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 
-from adapters.vneid.service import build_vneid, load_citizens
+from adapters.vneid.service import build_vneid, load_citizens, load_officers
 
 URL = "http://127.0.10.120:8640"
 BACK = "http://127.0.0.1:8700/callback"
@@ -90,3 +91,70 @@ async def test_whoever_declines_or_is_unknown(vneid: TestClient) -> None:
 async def test_nobody_is_sent_elsewhere(vneid: TestClient, back: str) -> None:
     async with vneid.get("/authorize", params={**ASKED, "redirect_uri": back}, allow_redirects=False) as answer:
         assert answer.status == 400
+
+
+QUESTION = {
+    "type": "consent",
+    "id": "00000000-0000-0000-0000-000000000001",
+    "dossier": "999-KS-2026-000001",
+    "role": "householder",
+    "question": {"vi": "Bạn có đồng ý không?", "en": "Do you consent?"},
+    "expires": "2026-07-31",
+}
+
+
+async def _answered(vneid: TestClient, **form: str) -> dict[str, object]:
+    asked = {**ASKED, "citizen": load_citizens()[0].number, "authorization_details": json.dumps([QUESTION])}
+    async with vneid.post("/authorize", data={**asked, **form}, allow_redirects=False) as answer:
+        if answer.status == 200:
+            return {"page": await answer.text()}
+        code = parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0]
+    _, told = await redeemed(vneid, code)
+    claims: dict[str, object] = jwt.decode(told["id_token"], options={"verify_signature": False})
+    return claims
+
+
+async def test_a_question_is_shown_and_the_answer_is_signed(vneid: TestClient) -> None:
+    page = (await _answered(vneid))["page"]
+    assert "Bạn có đồng ý không?" in str(page)
+    assert "checked" not in str(page)
+    for decision in ("granted", "refused"):
+        claims = await _answered(vneid, decision=decision)
+        assert claims["authorization_details"] == [{**QUESTION, "decision": decision}]
+
+
+@pytest.mark.parametrize("decision", ["", "yes", "default", "GRANTED"])
+async def test_whatever_is_no_answer_asks_again(vneid: TestClient, decision: str) -> None:
+    assert "page" in await _answered(vneid, decision=decision)
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        "[]",
+        "{",
+        json.dumps([QUESTION, QUESTION]),
+        json.dumps([{**QUESTION, "decision": "granted"}]),
+        json.dumps([{**QUESTION, "default": "granted"}]),
+        json.dumps([{**QUESTION, "type": "payment"}]),
+        "[" * 3000,
+    ],
+)
+async def test_what_is_no_question_fails(vneid: TestClient, details: str) -> None:
+    asked = {**ASKED, "citizen": load_citizens()[0].number, "authorization_details": details, "decision": "granted"}
+    async with vneid.post("/authorize", data=asked, allow_redirects=False) as answer:
+        assert answer.status == 400
+
+
+async def test_an_officer_is_a_code_and_a_role() -> None:
+    (operator, *_), (citizen, *_) = load_officers(), load_citizens()
+    async with TestClient(TestServer(build_vneid(URL, load_citizens(), load_officers()))) as vneid:
+        asked = {**ASKED, "response_type": "code", "scope": "openid officer"}
+        async with vneid.get("/authorize", params=asked) as page:
+            text = await page.text()
+            assert operator.code in text
+            assert citizen.name not in text
+        _, told = await redeemed(vneid, (await chosen(vneid, operator.code))["code"])
+        claims = jwt.decode(told["id_token"], options={"verify_signature": False})
+        assert (claims["officer"], claims["role"]) == ("VH-03", "dossier-operator")
+        assert "personal_number" not in claims

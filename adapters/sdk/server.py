@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 import uvloop
@@ -38,25 +38,36 @@ async def serve(
         await forget_old_effects(pool)
         if adapter.prepare is not None:
             await adapter.prepare(pool, log)
-        runner = web.AppRunner(
-            build_app(adapter, pool, log),
-            access_log=None,  # its lines hold the path, and the path holds a person
-            logger=http_log(),
-            shutdown_timeout=_SHUTDOWN_SECONDS,
-            max_line_size=_HEADER_BYTES,
-            max_field_size=_HEADER_BYTES,
-            max_headers=_HEADERS,
-        )
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port).start()
+        async with listening(build_app(adapter, pool, log), host, port), asyncio.TaskGroup() as beside:
+            if adapter.beside is not None:
+                beside.create_task(adapter.beside(pool, log))
             log.info("listening", address=f"{host}:{port}")
             if ready is not None:
                 ready()
-            await asyncio.Event().wait()
-        finally:
-            await runner.cleanup()
-            log.info("stopped")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                log.info("stopped")
+
+
+@contextlib.asynccontextmanager
+async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[None]:
+    """The application behind its port, with the limits that X-Road servers need; calls in progress have five seconds to end."""
+    runner = web.AppRunner(
+        app,
+        access_log=None,  # its lines hold the path, and the path holds a person
+        logger=http_log(),
+        shutdown_timeout=_SHUTDOWN_SECONDS,
+        max_line_size=_HEADER_BYTES,
+        max_field_size=_HEADER_BYTES,
+        max_headers=_HEADERS,
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield
+    finally:
+        await runner.cleanup()
 
 
 def run(

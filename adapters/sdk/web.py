@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -94,13 +94,16 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """`folder` holds openapi.yaml, manifest.yaml and schema.sql. `prepare` runs once before the listener opens (seeding)."""
+    """`folder` holds openapi.yaml, manifest.yaml and schema.sql. `prepare` runs once before the listener opens (seeding).
+
+    `beside` runs until cancelled while it is open: what the adapter does without being called."""
 
     name: str
     folder: Path
     endpoints: Callable[[Pool], Sequence[Endpoint | Effect]]
     formats: Formats = field(default_factory=dict)
     prepare: Callable[[Pool, FilteringBoundLogger], Awaitable[None]] | None = None
+    beside: Callable[[Pool, FilteringBoundLogger], Coroutine[Any, Any, None]] | None = None
     max_body: int = 64 * 1024
     body_seconds: float = 10.0
 

@@ -9,6 +9,8 @@ outbox.py      the sender's table: post, claim, settle; what a person can do wit
 inbox.py       the receiver's table: each message takes effect once
 road.py        one attempt: an exchange through the client proxy of the sender's own security server
 worker.py      takes what is due out of the outbox until cancelled
+legs.py        an agency's part in linked procedures: a leg comes as a message, its outcome leaves as one
+agency.py      the same beside an adapter: listener of the service `legs` (`leg_service/`), worker that sends outcomes
 cli.py         `python -m adapters.sdk.delivery`: dead letters, sending again, evidence
 
 Order: messages with the same key arrive in the order of their commits; the next one waits until the one before it was delivered or

@@ -1,0 +1,145 @@
+"""What other information systems may tell the coordinator. Each call is a message and is answered by its receipt.
+
+Who may open, resubmit and withdraw is decided by the rights of the security server. Who may report an outcome is decided here: only
+the agency whose leg it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from adapters.lienthong.desk import Desk, Opening
+from adapters.lienthong.model import Done, Event, NotPossible, Resubmitted, Returned, Undone, Withdrawn
+from adapters.lienthong.reasons import BadReturn, Reasons, check_reason
+from adapters.sdk import (
+    Adapter,
+    Call,
+    Connection,
+    Endpoint,
+    InvalidIdentifier,
+    JsonObject,
+    MalformedCall,
+    Pool,
+    Problem,
+)
+from adapters.sdk.delivery import receive
+
+_NUMBER = re.compile(r"[0-9]{12}")
+
+
+class DossierService:
+    def __init__(self, pool: Pool, desk: Desk, reasons: Reasons) -> None:
+        self._pool = pool
+        self._desk = desk
+        self._reasons = reasons
+
+    async def open(self, call: Call) -> JsonObject:
+        body = call.body
+        opening = Opening(
+            procedure=body["procedure"],
+            province=body["province"],
+            persons={part: str(number) for part, number in body["persons"].items()},
+            consents={role: str(number) for role, number in body.get("consents", {}).items()},
+            form=body["form"],
+            document=body["document"],
+        )
+
+        async def effect(connection: Connection) -> Mapping[str, object]:
+            return {"dossier_id": await self._desk.open(connection, opening, _client(call))}
+
+        return await self._received(call, effect)
+
+    async def outcome(self, call: Call) -> JsonObject:
+        leg, body = call.path["leg"], call.body
+        if body["outcome"] == "done":
+            return await self._event(call, Done(leg), body.get("document", {}), of_agency=True)
+        try:
+            reason = check_reason(self._reasons, body.get("reason"))
+        except BadReturn as e:
+            await self._count(call, e)
+            raise
+        return await self._event(call, Returned(leg, reason), None, of_agency=True)
+
+    async def undone(self, call: Call) -> JsonObject:
+        return await self._event(call, Undone(call.path["leg"]), None, of_agency=True)
+
+    async def resubmit(self, call: Call) -> JsonObject:
+        return await self._event(call, Resubmitted(call.path["leg"]), call.body["form"], of_agency=False)
+
+    async def withdraw(self, call: Call) -> JsonObject:
+        if call.body["withdrawn"] is not True:
+            raise MalformedCall("Rút hồ sơ phải được nói rõ (a withdrawal is said as such)")
+        return await self._event(call, Withdrawn(), None, of_agency=False)
+
+    async def _event(
+        self, call: Call, event: Event, document: Mapping[str, Any] | None, *, of_agency: bool
+    ) -> JsonObject:
+        dossier_id = call.path["dossier_id"]
+
+        async def effect(connection: Connection) -> Mapping[str, object]:
+            if of_agency:
+                await self._check_agency(connection, dossier_id, call)
+            try:
+                dossier = await self._desk.happen(connection, dossier_id, event, _client(call), document)
+            except NotPossible as e:
+                raise Problem(
+                    "Hồ sơ không ở trạng thái cho phép việc này (the dossier is not in a state for this)",
+                    status=409,
+                    code=e.code,
+                ) from e
+            return {"dossier_id": dossier_id, "status": dossier.status.value}
+
+        return await self._received(call, effect)
+
+    async def _check_agency(self, connection: Connection, dossier_id: str, call: Call) -> None:
+        procedure = await connection.fetchval("select procedure from lienthong.dossier where id = $1", dossier_id)
+        leg = None if procedure is None else self._desk.definition(procedure).leg(call.path["leg"])
+        if leg is None or leg.service is None or leg.client != str(call.road.client):
+            raise Problem(
+                "Chặng này không thuộc đơn vị gửi (this leg is not the sender's)", status=403, code="not_your_leg"
+            )
+
+    async def _received(self, call: Call, effect: Any) -> JsonObject:
+        async with self._pool.acquire() as connection, connection.transaction():
+            return await receive(connection, call, effect)
+
+    async def _count(self, call: Call, refused: BadReturn) -> None:
+        """Once for each message, however often it is sent."""
+        await self._pool.execute(
+            "insert into lienthong.refused_return (sender, message_id, at, dossier, leg, cause, code)"
+            " values ($1, $2, now(), $3, $4, $5, $6) on conflict do nothing",
+            *(_client(call), call.idempotency_key or "-", call.path["dossier_id"], call.path["leg"]),
+            *(refused.cause, refused.reason),
+        )
+
+
+def parse_number(text: str) -> str:
+    """A personal number, as far as the coordinator needs to know; whose it is, the agencies find out."""
+    if not _NUMBER.fullmatch(text):
+        raise InvalidIdentifier("Số định danh cá nhân có 12 chữ số (a personal number has 12 digits)")
+    return text
+
+
+def _client(call: Call) -> str:
+    return "-" if call.road.client is None else str(call.road.client)
+
+
+def build_adapter(desk: Desk, reasons: Reasons) -> Adapter:
+    """What other information systems reach; the pages for people are in `web/`."""
+
+    def endpoints(pool: Pool) -> tuple[Endpoint, ...]:
+        service = DossierService(pool, desk, reasons)
+        legs = "/v1/dossiers/{dossier_id}/legs/{leg}"
+        return (
+            Endpoint("POST", "/v1/dossiers", service.open),
+            Endpoint("POST", f"{legs}/outcome", service.outcome),
+            Endpoint("POST", f"{legs}/undone", service.undone),
+            Endpoint("POST", f"{legs}/resubmission", service.resubmit),
+            Endpoint("POST", "/v1/dossiers/{dossier_id}/withdrawal", service.withdraw),
+        )
+
+    formats = {"vn-personal-number": parse_number}
+    return Adapter("lienthong", Path(__file__).parent, endpoints, formats=formats, max_body=1024 * 1024)

@@ -1,0 +1,16 @@
+"""The pages of the coordinator: for operators, without anybody's name or number; for the persons of a dossier, about their own.
+
+oidc.py       our side of the identity provider; an answer to a question comes as its signed statement
+sessions.py   sign-ins under way and sessions
+guard.py      what every answer carries and every change must show
+board.py      SQL of the operators' pages; it never reads a person's name or number
+consents.py   questions to a person, and the answers
+chart.py      open dossiers by state and age, as bars and as the table under them
+words.py      every text in Vietnamese and English
+rendering.py  templates
+shown.py      a dossier as pages show it
+site.py       what the pages share: languages, sessions, errors
+operators.py  the operators' pages
+persons.py    a person's page: dossiers, questions
+app.py        all of it as one application
+"""

@@ -1,0 +1,118 @@
+"""Sign-ins under way and sessions. Browsers get random tokens; the database holds their SHA-256 only."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from adapters.lienthong.web.oidc import SignInRefused
+from adapters.sdk import Pool
+
+Kind = Literal["officer", "person"]
+OPERATOR, VIEWER = "dossier-operator", "dossier-viewer"
+IDLE, LONGEST, _SIGN_IN = timedelta(minutes=30), timedelta(hours=8), timedelta(minutes=10)
+
+_BEGIN = """
+    insert into lienthong.login (state_hash, browser_hash, nonce, verifier, language, kind, question, made)
+    values ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+_FINISH = """
+    delete from lienthong.login where state_hash = $1 and browser_hash = $2 and made > $3
+    returning nonce, verifier, language, kind, question
+"""
+_OPEN = """
+    insert into lienthong.session (token_hash, kind, code, role, words, started, seen) values ($1, $2, $3, $4, $5, $6, $6)
+"""
+_FIND = """
+    update lienthong.session set seen = $2 where token_hash = $1 and seen > $3 and started > $4
+    returning kind, code, role, words
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """`browser` binds the sign-in to the browser that began it."""
+
+    state: str = field(repr=False)
+    nonce: str = field(repr=False)
+    verifier: str = field(repr=False)
+    browser: str = field(repr=False)
+    language: str = "vi"
+    kind: Kind = "person"
+    question: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """`code`: of an officer, or a person's number; `words`: the office, or the person's name."""
+
+    token: str = field(repr=False)
+    kind: Kind
+    code: str = field(repr=False)
+    role: str
+    words: str = field(repr=False)
+
+    @property
+    def csrf(self) -> str:
+        """Must come with whatever changes something: another site can send our cookie but cannot know this."""
+        return hmac.digest(self.token.encode(), b"lienthong/csrf", hashlib.sha256).hex()
+
+    @property
+    def may_act(self) -> bool:
+        return self.role == OPERATOR
+
+
+class Sessions:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def begin(self, language: str, kind: Kind, now: datetime, question: UUID | None = None) -> Begun:
+        state, nonce, verifier, browser = (secrets.token_urlsafe(32) for _ in range(4))
+        begun = Begun(state, nonce, verifier, browser, language, kind, question)
+        await self._pool.execute("delete from lienthong.login where made < $1", now - _SIGN_IN)
+        secret = (_hash(begun.state), _hash(begun.browser), begun.nonce, begun.verifier)
+        await self._pool.execute(_BEGIN, *secret, language, kind, question, now)
+        return begun
+
+    async def finish(self, state: str, browser: str, now: datetime) -> Begun:
+        """Once. SignInRefused for one that was not begun in this browser, is over, or was used."""
+        row = await self._pool.fetchrow(_FINISH, _hash(state), _hash(browser), now - _SIGN_IN)
+        if row is None:
+            raise SignInRefused
+        question = None if row["question"] is None else UUID(str(row["question"]))
+        return Begun(state, row["nonce"], row["verifier"], browser, row["language"], row["kind"], question)
+
+    async def open(self, kind: Kind, claims: Mapping[str, Any], now: datetime) -> Session:
+        """SignInRefused for an officer without a role of ours, or a person without a number."""
+        if kind == "officer":
+            code, role, words = (claims.get(name) for name in ("officer", "role", "office"))
+            if role not in (OPERATOR, VIEWER):
+                raise SignInRefused
+        else:
+            code, role, words = claims.get("personal_number"), "person", claims.get("name")
+        if not isinstance(code, str) or not isinstance(role, str) or not isinstance(words, str):
+            raise SignInRefused
+        session = Session(secrets.token_urlsafe(32), kind, code, role, words)
+        await self._pool.execute(
+            "delete from lienthong.session where seen < $1 or started < $2", now - IDLE, now - LONGEST
+        )
+        await self._pool.execute(_OPEN, _hash(session.token), kind, code, role, words, now)
+        return session
+
+    async def find(self, token: str, now: datetime) -> Session | None:
+        """None: unknown, idle for too long, or too old."""
+        row = await self._pool.fetchrow(_FIND, _hash(token), now, now - IDLE, now - LONGEST)
+        return None if row is None else Session(token, row["kind"], row["code"], row["role"], row["words"])
+
+    async def close(self, session: Session) -> None:
+        await self._pool.execute("delete from lienthong.session where token_hash = $1", _hash(session.token))
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,183 @@
+"""What the pages share: two languages, sign-in and sign-out, sessions, one way to say that something is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from adapters.lienthong.model import NotPossible
+from adapters.lienthong.web.consents import Consents
+from adapters.lienthong.web.guard import Forbidden, Handler, checked_form
+from adapters.lienthong.web.oidc import IdentityProvider, ProviderAway, SignInRefused
+from adapters.lienthong.web.rendering import Renderer
+from adapters.lienthong.web.sessions import LONGEST, Kind, Session, Sessions
+from adapters.lienthong.web.words import LANGUAGES, Language
+from adapters.sdk import NotFound
+from adapters.sdk.postgres import source_errors
+from adapters.sdk.problems import SourceUnavailable
+
+PREFIX: dict[Language, str] = {"vi": "", "en": "/en"}
+HOME: dict[Kind, str] = {"officer": "/dossiers", "person": "/mine"}
+_SCOPE: dict[Kind, str] = {"officer": "openid officer", "person": "openid"}
+Page = Callable[[web.Request, Session, Language], Awaitable[web.StreamResponse]]
+
+
+class Site:
+    """`origin`: as browsers write ours."""
+
+    def __init__(
+        self,
+        origin: str,
+        provider: IdentityProvider,
+        sessions: Sessions,
+        consents: Consents,
+        renderer: Renderer,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.origin = origin
+        self.clock = clock
+        self._provider = provider
+        self._sessions = sessions
+        self._consents = consents
+        self.render = renderer
+
+    def add_to(self, app: web.Application) -> None:
+        for language in LANGUAGES:
+            prefix = PREFIX[language]
+            app.router.add_get(f"{prefix}/", self._open(language, self._welcome))
+            app.router.add_get(f"{prefix}/sign-in/{{kind}}", self._open(language, self._sign_in))
+            app.router.add_post(f"{prefix}/sign-out", self.signed_in(language, None, self._sign_out))
+        app.router.add_get("/callback", self._callback)
+
+    def signed_in(self, language: Language, kind: Kind | None, page: Page) -> Handler:
+        """`kind`: of the session that is needed; None: any."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            try:
+                async with source_errors():
+                    session = await self._session(request)
+                    if session is None or kind not in (None, session.kind):
+                        ended = "session" in request.cookies and session is None
+                        return see_other(f"{PREFIX[language]}/{'?state=expired' if ended else ''}")
+                    return await page(request, session, language)
+            except NotFound:
+                return self.trouble(language, 404)
+            except Forbidden:
+                return self.trouble(language, 403)
+            except NotPossible:
+                return self.trouble(language, 409)
+            except SourceUnavailable:
+                return self.trouble(language, 503)
+
+        return answer
+
+    async def ask_person(self, session: Session, language: Language, question: UUID) -> web.Response:
+        """To the identity provider, with the question. NotFound when this person is not asked that."""
+        details = await self._consents.details(question, session.code)
+        if details is None:
+            raise NotFound("no such question")
+        begun = await self._sessions.begin(language, "person", self.clock(), question)
+        return self._to_provider(
+            begun.browser, self._provider.url(begun.state, begun.nonce, begun.verifier, "openid", details)
+        )
+
+    # --- who is there ----------------------------------------------------------------------------------------------------
+
+    def _open(self, language: Language, page: Callable[[web.Request, Language], Awaitable[web.Response]]) -> Handler:
+        async def answer(request: web.Request) -> web.Response:
+            try:
+                async with source_errors():
+                    return await page(request, language)
+            except SourceUnavailable:
+                return self.trouble(language, 503)
+
+        return answer
+
+    async def _session(self, request: web.Request) -> Session | None:
+        token = request.cookies.get("session")
+        return None if token is None else await self._sessions.find(token, self.clock())
+
+    async def _welcome(self, request: web.Request, language: Language) -> web.Response:
+        state = request.query.get("state", "")
+        state = state if state in ("expired", "refused", "unreachable") else ""
+        session = await self._session(request)
+        if session is not None:
+            return see_other(PREFIX[language] + HOME[session.kind] + (f"?said={state}" if state else ""))
+        return self.html(language, "login", request, None, state=state)
+
+    async def _sign_in(self, request: web.Request, language: Language) -> web.Response:
+        kind: Kind = "officer" if request.match_info["kind"] == "officer" else "person"
+        begun = await self._sessions.begin(language, kind, self.clock())
+        return self._to_provider(
+            begun.browser, self._provider.url(begun.state, begun.nonce, begun.verifier, _SCOPE[kind])
+        )
+
+    def _to_provider(self, browser: str, url: str) -> web.Response:
+        answer = see_other(url)
+        self._set_cookie(answer, "sign-in", browser, 600)
+        return answer
+
+    async def _callback(self, request: web.Request) -> web.Response:
+        """Back from the provider: a sign-in, or an answer to a question. It is over with the first answer that names its state."""
+        language: Language = "vi"
+        try:
+            async with source_errors():
+                state, browser = request.query.get("state", ""), request.cookies.get("sign-in", "")
+                begun = await self._sessions.finish(state, browser, self.clock())
+                language = "en" if begun.language == "en" else "vi"
+                code = request.query.get("code")
+                if not code:
+                    raise SignInRefused
+                statement = await self._provider.redeem(code, begun.verifier, begun.nonce)
+                if begun.question is not None:
+                    await self._consents.answer(begun.question, statement)
+                session = await self._sessions.open(begun.kind, statement.claims, self.clock())
+        except SignInRefused:
+            answer = see_other(f"{PREFIX[language]}/?state=refused")
+        except (ProviderAway, SourceUnavailable):
+            answer = see_other(f"{PREFIX[language]}/?state=unreachable")
+        else:
+            said = "?said=answered" if begun.question is not None else ""
+            answer = see_other(PREFIX[language] + HOME[session.kind] + said)
+            self._set_cookie(answer, "session", session.token, int(LONGEST.total_seconds()))
+        answer.del_cookie("sign-in", path="/", httponly=True, samesite="Lax")
+        return answer
+
+    async def _sign_out(self, request: web.Request, session: Session, language: Language) -> web.Response:
+        await checked_form(request, session, self.origin)
+        await self._sessions.close(session)
+        answer = see_other(f"{PREFIX[language]}/")
+        answer.del_cookie("session", path="/", httponly=True, samesite="Lax")
+        return answer
+
+    def _set_cookie(self, answer: web.Response, name: str, value: str, seconds: int) -> None:
+        secure = self.origin.startswith("https:")
+        answer.set_cookie(name, value, max_age=seconds, path="/", secure=secure, httponly=True, samesite="Lax")
+
+    # --- answers ---------------------------------------------------------------------------------------------------------
+
+    def html(
+        self,
+        language: Language,
+        template: str,
+        request: web.Request | None,
+        session: Session | None,
+        *,
+        status: int = 200,
+        **values: Any,
+    ) -> web.Response:
+        path = "/" if request is None else request.path.removeprefix("/en") or "/"
+        shared = {"path": path, "prefix": PREFIX[language], "session": session, "now": self.clock()}
+        text = self.render(language, template, **shared, **values)
+        return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+
+    def trouble(self, language: Language, status: int) -> web.Response:
+        return self.html(language, "trouble", None, None, status=status, kind=str(status))
+
+
+def see_other(where: str) -> web.Response:
+    return web.Response(status=303, headers={"Location": where})

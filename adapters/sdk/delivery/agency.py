@@ -1,0 +1,98 @@
+"""What an agency of linked procedures runs beside its adapter: the service `legs` on a port of its own, a worker for its outbox.
+
+Rule: the agency's own rules decide. A Problem that they raise undoes the work of the leg and becomes a return with a listed reason;
+an error that nobody foresaw undoes the receipt too, so that the leg comes again.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from structlog.typing import FilteringBoundLogger
+
+from adapters.sdk.delivery.legs import Coordinator, Later, LegRequest, Outcome, Returned, Work, bootstrap_legs, take_leg
+from adapters.sdk.delivery.outbox import Outbox
+from adapters.sdk.delivery.road import open_road
+from adapters.sdk.delivery.worker import DeliveryWorker
+from adapters.sdk.postgres import Connection, Pool
+from adapters.sdk.problems import Conflict, InvalidIdentifier, MalformedCall, Problem
+from adapters.sdk.server import listening, parse_listen
+from adapters.sdk.web import Adapter, Call, Endpoint, JsonObject, build_app
+
+_FOLDER = Path(__file__).parent / "leg_service"
+_NUMBER = re.compile(r"[0-9]{12}")
+_LAW = "ND-118-2025"
+DIFFERS = Returned("THONG-TIN-KHONG-KHOP", _LAW)
+KNOWN_ALREADY = Returned("HO-SO-TRUNG", _LAW)
+
+
+@dataclass(frozen=True, slots=True)
+class Agency:
+    """`client`: who sends outcomes, `VN/GOV/G15/hotich`; `road`: the client proxy of its security server; `listen`: of the service.
+
+    `reasons`: what a problem's code means as a return; a conflict means that it was done before, anything else that data differ."""
+
+    client: str
+    listen: str
+    road: str
+    work: Mapping[str, Work]
+    reasons: Mapping[str, Returned] = field(default_factory=dict)
+    coordinator: Coordinator = field(default_factory=Coordinator)
+
+    async def run(self, pool: Pool, log: FilteringBoundLogger) -> None:
+        """`Adapter.beside`."""
+        await bootstrap_legs(pool)
+        host, port = parse_listen(self.listen)
+        outbox = Outbox(pool, _now, random.random)
+        async with (
+            listening(build_app(leg_adapter(self), pool, log), host, port),
+            open_road(self.road, self.client) as road,
+        ):
+            await DeliveryWorker(outbox, road, log, lanes=2).run(pool)
+
+
+def leg_adapter(agency: Agency) -> Adapter:
+    """The service `legs`."""
+    work = {leg: partial(_by_its_rules, does, agency.reasons) for leg, does in agency.work.items()}
+
+    def endpoints(pool: Pool) -> tuple[Endpoint, ...]:
+        async def leg(call: Call) -> JsonObject:
+            async with pool.acquire() as connection, connection.transaction():
+                return await take_leg(connection, call, work, agency.coordinator, _now())
+
+        return (Endpoint("POST", "/v1/dossiers/{dossier_id}/legs/{leg}", leg),)
+
+    return Adapter("legs", _FOLDER, endpoints, formats={"vn-personal-number": _number}, max_body=1024 * 1024)
+
+
+async def _by_its_rules(
+    does: Callable[[Connection, LegRequest], Awaitable[Outcome | Later]],
+    reasons: Mapping[str, Returned],
+    connection: Connection,
+    asked: LegRequest,
+) -> Outcome | Later:
+    try:
+        async with connection.transaction():
+            return await does(connection, asked)
+    except MalformedCall:
+        return DIFFERS
+    except Problem as e:
+        if e.status >= 500:
+            raise
+        return reasons.get(e.code, KNOWN_ALREADY if isinstance(e, Conflict) else DIFFERS)
+
+
+def _number(text: str) -> str:
+    if not _NUMBER.fullmatch(text):
+        raise InvalidIdentifier("Số định danh cá nhân có 12 chữ số (a personal number has 12 digits)")
+    return text
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

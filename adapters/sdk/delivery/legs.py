@@ -1,0 +1,179 @@
+"""An agency's part in linked procedures: it is asked to do a leg of a dossier, and tells the outcome when it has one.
+
+  1. the request comes as a delivery; the inbox makes it come once
+  2. the agency's work runs in the transaction of its receipt, by its own rules
+  3. the outcome is posted in the same transaction, or later in the one in which an officer decides (`report`)
+Asked again about what it has answered, the agency sends its answer again, under the same message id: whoever has it drops it.
+
+    received, working        received and answered
+    ---------------------    ---------------------
+    the row of the leg       the row, the effect and the message with the outcome: all of them or none
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeAlias
+from uuid import UUID, uuid4
+
+from adapters.sdk.delivery.inbox import receive
+from adapters.sdk.delivery.messages import Message, json_body
+from adapters.sdk.delivery.outbox import bootstrap_delivery, post, post_again
+from adapters.sdk.postgres import Connection, Pool, bootstrap
+from adapters.sdk.problems import MalformedCall
+from adapters.sdk.web import Call, JsonObject
+
+_ASKED = """
+    insert into delivery.leg (dossier_id, leg, action, round, asked_at, purpose) values ($1, $2, $3, $4, $5, $6)
+    on conflict do nothing returning true
+"""
+_KNOWN = """
+    select outcome_message from delivery.leg
+    where dossier_id = $1 and leg = $2 and action = $3 and round = $4 for update
+"""
+_TOLD = """
+    update delivery.leg set outcome = $5, outcome_message = $6, told_at = $7
+    where dossier_id = $1 and leg = $2 and action = $3 and round = $4 and outcome is null returning purpose
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """`document`: what the agency gives, for the legs after it."""
+
+    document: Mapping[str, object] = field(repr=False, default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """`code`, `legal_reference`: of the controlled list. `note`: for the applicant, without data of persons."""
+
+    code: str
+    legal_reference: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What was done is taken back, or was never done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Somebody has to decide first; `report` tells the outcome then."""
+
+
+Outcome: TypeAlias = Done | Returned | Undone
+
+
+@dataclass(frozen=True, slots=True)
+class LegRequest:
+    """`persons`: numbers by their part in the dossier; `form`: what the applicant filled in; `documents`: given by earlier legs."""
+
+    dossier_id: str
+    leg: str
+    action: str
+    round: int
+    procedure: str
+    province: str
+    persons: Mapping[str, str] = field(repr=False)
+    form: Mapping[str, Any] = field(repr=False)
+    documents: Mapping[str, Mapping[str, Any]] = field(repr=False)
+
+
+Work: TypeAlias = Callable[[Connection, LegRequest], Awaitable[Outcome | Later]]
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinator:
+    """Where outcomes go: the service of the coordinator, for how long they are tried. Their purpose is that of the request."""
+
+    service: str = "VN/GOV/G22/lienthong/dossiers"
+    lifetime: timedelta = timedelta(days=30)
+
+
+async def bootstrap_legs(pool: Pool) -> None:
+    """The tables of delivery, then those of legs."""
+    await bootstrap_delivery(pool)
+    await bootstrap(pool, "sdk.legs", (Path(__file__).parent / "legs.sql").read_text("utf-8"))
+
+
+def leg_request(call: Call) -> LegRequest:
+    """MalformedCall when body and path name different legs."""
+    body = call.body
+    if (body["dossier_id"], body["leg"]) != (call.path["dossier_id"], call.path["leg"]):
+        raise MalformedCall("Nội dung không khớp đường dẫn (the body is about another leg than the path)")
+    return LegRequest(
+        dossier_id=body["dossier_id"],
+        leg=body["leg"],
+        action=body["action"],
+        round=body["round"],
+        procedure=body["procedure"],
+        province=body["province"],
+        persons=body["persons"],
+        form=body["form"],
+        documents=body["documents"],
+    )
+
+
+async def take_leg(
+    connection: Connection, call: Call, work: Mapping[str, Work], coordinator: Coordinator, now: datetime
+) -> JsonObject:
+    """The receipt. `work`: by leg; a leg that is not in it is MalformedCall. What `work` raises undoes everything."""
+    asked = leg_request(call)
+    if asked.leg not in work:
+        raise MalformedCall("Cơ quan này không xử lý chặng đó (this agency has no such leg)", code="unknown_leg")
+    key = (asked.dossier_id, asked.leg, asked.action, asked.round)
+
+    async def effect(within: Connection) -> Mapping[str, object]:
+        if not await within.fetchval(_ASKED, *key, now, call.road.purpose):
+            told = await within.fetchval(_KNOWN, *key)
+            if told is not None:
+                await post_again(within, UUID(str(told)), now, coordinator.lifetime)
+            return {"state": "working" if told is None else "told_again"}
+        outcome = await work[asked.leg](within, asked)
+        if isinstance(outcome, Later):
+            return {"state": "working"}
+        await report(within, key, outcome, coordinator, now)
+        return {"state": "told"}
+
+    return await receive(connection, call, effect)
+
+
+async def report(
+    connection: Connection, key: tuple[str, str, str, int], outcome: Outcome, coordinator: Coordinator, now: datetime
+) -> bool:
+    """Tell the outcome of a leg (dossier, leg, action, round), in the caller's transaction. False when it was told before."""
+    dossier_id, leg, _, _ = key
+    message_id = uuid4()
+    word, path, body = _words(dossier_id, leg, outcome)
+    row = await connection.fetchrow(_TOLD, *key, word, message_id, now)
+    if row is None:
+        return False
+    message = Message(
+        message_id=message_id,
+        ordering_key=dossier_id,
+        issue=dossier_id,
+        service=coordinator.service,
+        path=path,
+        body=json_body(body),
+        deadline=now + coordinator.lifetime,
+        purpose=row["purpose"],
+    )
+    await post(connection, message, now)
+    return True
+
+
+def _words(dossier_id: str, leg: str, outcome: Outcome) -> tuple[str, str, Mapping[str, object]]:
+    path = f"/v1/dossiers/{dossier_id}/legs/{leg}"
+    match outcome:
+        case Done(document):
+            return "done", f"{path}/outcome", {"outcome": "done", "document": dict(document)}
+        case Returned(code, legal_reference, note):
+            reason = {"code": code, "legal_reference": legal_reference, "note": note}
+            return "returned", f"{path}/outcome", {"outcome": "returned", "reason": reason}
+        case Undone():
+            return "undone", f"{path}/undone", {"outcome": "undone"}

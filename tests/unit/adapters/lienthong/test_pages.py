@@ -1,0 +1,232 @@
+"""The pages: what an operator sees and may do, what a person sees and says, what nobody gets past."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import jwt
+import pytest
+import pytest_asyncio
+
+from adapters.lienthong.web.words import load_catalogues
+from adapters.sdk.delivery.legs import Later
+from tests.support.linked import FATHER, HOUSEHOLDER, LEGS, MOTHER, OWNER, LinkedWorld
+from tests.support.linkedpages import Visitor, linked_pages
+from tests.unit.adapters.lienthong.test_service import DEATH, opened
+
+HOTICH, DANCU, BHXH = LEGS
+
+
+@pytest_asyncio.fixture
+async def origin(world: LinkedWorld) -> AsyncIterator[str]:
+    async with linked_pages(world) as address:
+        yield address
+
+
+@asynccontextmanager
+async def visiting(origin: str) -> AsyncIterator[Visitor]:
+    visitor = Visitor(origin)
+    try:
+        yield visitor
+    finally:
+        await visitor.http.close()
+
+
+async def stuck_dossiers(world: LinkedWorld) -> list[str]:
+    """One stuck at the register, one in time, one at its consents; now is day five."""
+    world.agencies[HOTICH].decide = lambda _: Later()
+    stuck = await opened(world, DEATH)
+    await world.pass_time(4, step=4)
+    in_time = await opened(world, DEATH)
+    world.agencies[HOTICH].decide = lambda _: None
+    consent = await opened(world)
+    await world.pass_time(1, step=1)
+    return [stuck, in_time, consent]
+
+
+async def test_an_operator_sees_what_is_stuck_and_asks_again_once(world: LinkedWorld, origin: str) -> None:
+    stuck, in_time, consent = await stuck_dossiers(world)
+    async with visiting(origin) as operator:
+        page = await operator.sign_in("VH-03", "officer")
+        assert operator.url == f"{origin}/dossiers"
+        assert "<strong>1 hồ sơ đang kẹt</strong> trong 3" in page
+        assert stuck in page
+        assert in_time not in page
+        assert "Bản điện tử hộ tịch chưa trả" in page
+        (button,) = re.findall(r'name="do" value="(999-[^"]+)"', page)
+        for expected in (1, 0):
+            asked = await world.pool.fetchval(
+                "select count(*) from lienthong.entry where dossier = $1 and kind = 'asked_agency'", stuck
+            )
+            page = await operator.post("/dossiers/ask-again", {**operator.hidden(), "do": button})
+            again = await world.pool.fetchval(
+                "select count(*) from lienthong.entry where dossier = $1 and kind = 'asked_agency'", stuck
+            )
+            assert again - asked == expected
+        page = await operator.get(f"/dossiers/{stuck}")
+        assert "Trực ban gửi lại" in page
+        assert "VH-03" in page
+        page = await operator.get(f"/en/dossiers/{consent}")
+        assert "Consent: 2 of 2 missing" in page
+        assert "Silence is not consent." in page
+        page = await operator.get("/en/dossiers?state=consent")
+        assert consent in page
+        assert stuck not in page
+        page = await operator.get(f"/dossiers?case={in_time}&state=running")
+        assert in_time in page
+
+
+async def test_operators_pages_name_nobody(world: LinkedWorld, origin: str) -> None:
+    numbers = await stuck_dossiers(world)
+    async with visiting(origin) as operator:
+        await operator.sign_in("VH-03", "officer")
+        paths = ["/dossiers", "/letters", "/stuck.csv", "/provinces.csv", *(f"/dossiers/{n}" for n in numbers)]
+        for path in [*paths, *(f"/en{p}" for p in paths)]:
+            page = await operator.get(path)
+            assert operator.status == 200
+            assert not any(p in page for p in (MOTHER, FATHER, HOUSEHOLDER, OWNER, "Nguyễn An"))
+
+
+async def test_a_viewer_looks_and_a_person_does_not(world: LinkedWorld, origin: str) -> None:
+    (stuck, *_) = await stuck_dossiers(world)
+    async with visiting(origin) as viewer:
+        page = await viewer.sign_in("XEM-01", "officer")
+        assert 'name="do"' not in page
+        await viewer.post("/dossiers/ask-again", {**viewer.hidden(), "do": f"{stuck}:registration:1"})
+        assert viewer.status == 403
+    async with visiting(origin) as person:
+        await person.sign_in(MOTHER)
+        for path in ("/dossiers", f"/dossiers/{stuck}", "/stuck.csv", "/letters"):
+            await person.get(path)
+            assert person.url == f"{origin}/mine"
+    async with visiting(origin) as nobody:
+        await nobody.get(f"/dossiers/{stuck}")
+        assert nobody.url == f"{origin}/"
+        await nobody.sign_in(MOTHER, "officer")
+        assert nobody.url == f"{origin}/?state=refused", "a citizen is no officer"
+
+
+async def test_changes_come_from_our_own_pages(world: LinkedWorld, origin: str) -> None:
+    (stuck, *_) = await stuck_dossiers(world)
+    async with visiting(origin) as operator:
+        await operator.sign_in("VH-03", "officer")
+        good = {**operator.hidden(), "do": f"{stuck}:registration:1"}
+        for fields, headers in (
+            ({**good, "csrf": ""}, {}),
+            ({**good, "csrf": "0" * 64}, {}),
+            (good, {"Origin": "http://elsewhere.example"}),
+            (good, {"Sec-Fetch-Site": "cross-site"}),
+        ):
+            await operator.post("/dossiers/ask-again", fields, **headers)
+            assert operator.status == 403
+        for value in ("x", f"{stuck}:registration", f"{stuck}:registration:-1", "\0:a:1"):
+            await operator.post("/dossiers/ask-again", {**good, "do": value})
+            assert operator.status == 404
+        policy = operator.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        async with operator.http.get(f"{origin}/", headers={"Host": "evil.example"}) as answer:
+            assert answer.status == 421
+
+
+async def test_tables_to_take_away(world: LinkedWorld, origin: str) -> None:
+    (stuck, *_) = await stuck_dossiers(world)
+    await world.pool.execute("update lienthong.dossier set province = '=cmd()' where id = $1", stuck)
+    async with visiting(origin) as operator:
+        await operator.sign_in("VH-03", "officer")
+        rows = list(csv.DictReader(io.StringIO((await operator.get("/stuck.csv")).lstrip("\ufeff"))))
+        assert [(r["dossier"], r["province"], r["cause"], r["overdue_days"]) for r in rows] == [
+            (stuck, "'=cmd()", "BDT-02", "2")
+        ]
+        rows = list(csv.DictReader(io.StringIO((await operator.get("/provinces.csv")).lstrip("\ufeff"))))
+        assert [(r["sent"], r["stuck"]) for r in rows] == [("1", "1"), ("2", "0")]
+
+
+async def test_an_undelivered_message_is_sent_again(world: LinkedWorld, origin: str) -> None:
+    world.agencies[BHXH].client = "VN/GOV/G99/other"
+    number = await opened(world, {**DEATH})
+    await world.pool.execute("update delivery.outbox set state = 'dead', settled_at = now(), cause = 'x.access_denied'")
+    async with visiting(origin) as operator:
+        await operator.sign_in("VH-03", "officer")
+        page = await operator.get("/letters")
+        assert "x.access_denied" in page
+        (message, *_) = re.findall(r'name="message" value="([^"]+)"', page)
+        await operator.post("/letters/again", {**operator.hidden(), "message": message})
+        assert (
+            await world.pool.fetchval("select state from delivery.outbox where message_id = $1", message) == "waiting"
+        )
+    assert number
+
+
+async def test_persons_answer_in_the_identity_provider_and_the_answer_is_kept_signed(
+    world: LinkedWorld, origin: str
+) -> None:
+    number = await opened(world)
+    async with visiting(origin) as owner:
+        page = await owner.sign_in(OWNER)
+        assert f"Hồ sơ {number}" in page
+        page = await owner.answer("granted", OWNER)
+        assert "Câu trả lời của bạn đã được ghi" in page
+        assert "Không có câu hỏi nào chờ bạn" in page
+    assert (await world.dossier(number))["leg_status"] == "consent", "the householder has said nothing"
+    async with visiting(origin) as householder:
+        await householder.sign_in(HOUSEHOLDER)
+        await householder.answer("granted", HOUSEHOLDER)
+    await world.work()
+    assert (await world.dossier(number))["status"] == "finished"
+    for row in await world.pool.fetch("select * from lienthong.question"):
+        claims = jwt.decode(row["statement"], options={"verify_signature": False})
+        assert claims["personal_number"] == row["person"]
+        assert claims["authorization_details"][0]["decision"] == row["decision"] == "granted"
+    async with visiting(origin) as mother:
+        page = await mother.sign_in(MOTHER)
+        assert page.count('class="outcome tag ok"') == 5
+
+
+async def test_a_refusal_is_recorded_and_returns_the_leg(world: LinkedWorld, origin: str) -> None:
+    number = await opened(world)
+    async with visiting(origin) as householder:
+        await householder.sign_in(HOUSEHOLDER)
+        await householder.answer("refused", HOUSEHOLDER)
+    row = await world.dossier(number)
+    assert (row["leg_status"], row["reason"]) == ("returned", "CHU-HO-KHONG-DONG-Y")
+    async with visiting(origin) as owner:
+        assert "Không có câu hỏi nào chờ bạn" in await owner.sign_in(OWNER)
+
+
+async def test_nobody_answers_for_another(world: LinkedWorld, origin: str) -> None:
+    number = await opened(world)
+    question = await world.pool.fetchval("select id::text from lienthong.question where role = 'householder'")
+    async with visiting(origin) as owner:
+        await owner.sign_in(OWNER)
+        await owner.post("/mine/answer", {**owner.hidden(), "question": question})
+        assert owner.status == 404, "the question is another person's"
+        await owner.get("/mine")
+        await owner.answer("granted", HOUSEHOLDER)
+        assert owner.url == f"{origin}/mine?said=refused", "somebody else signed in at the provider"
+    assert await world.pool.fetchval("select count(*) from lienthong.question where decision is not null") == 0
+    assert (await world.dossier(number))["leg_status"] == "consent"
+
+
+@pytest.mark.parametrize("how", ["state", "browser"])
+async def test_a_sign_in_belongs_to_the_browser_that_began_it(world: LinkedWorld, origin: str, how: str) -> None:
+    async with visiting(origin) as visitor:
+        await visitor.get("/sign-in/officer")
+        fields = {**visitor.hidden(), "citizen": "VH-03"}
+        if how == "state":
+            fields["state"] = "x" * 43
+        else:
+            visitor.http.cookie_jar.clear()
+        await visitor.post("/authorize", fields)
+        assert visitor.url == f"{origin}/?state=refused"
+
+
+def test_both_languages_say_the_same_things() -> None:
+    vi, en = (catalogue.texts for catalogue in load_catalogues().values())
+    assert vi.keys() == en.keys()
+    for key in vi:
+        assert sorted(re.findall(r"{\w+}", vi[key])) == sorted(re.findall(r"{\w+}", en[key])), key

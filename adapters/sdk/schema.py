@@ -82,7 +82,7 @@ class Schema:
 
     def _string(self, node: Mapping[str, Any]) -> core_schema.CoreSchema:
         if "enum" in node:
-            return core_schema.literal_schema(list(node["enum"]))
+            return core_schema.literal_schema([value for value in node["enum"] if value is not None])
         parser = self._formats.get(node.get("format", ""))
         text = core_schema.str_schema(
             pattern=None if parser else node.get("pattern"),

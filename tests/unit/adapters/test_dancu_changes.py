@@ -1,22 +1,16 @@
 """Numbers for newborns, residence and death in the population register, over real HTTP and a real database."""
 
 import asyncio
-import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 
 from adapters.dancu import build_adapter
 from adapters.people.example import PERSONS
 from adapters.people.identifiers import Sex, parse_personal_number
-from adapters.sdk import bootstrap, build_app
-from adapters.sdk.access import adapter_log
-from adapters.sdk.document import response_schema
+from adapters.sdk.testkit import Served, key_of, served
 
-ADAPTER = build_adapter(1)
 FATHER, MOTHER, DAUGHTER, SON, CHILD = (p.id for p in PERSONS)
 HOME = "H99900000001"
 BABY = {
@@ -36,84 +30,57 @@ MOVE_IN = {
 }
 
 
-def key_of(what: object) -> str:
-    return str(uuid5(NAMESPACE_URL, str(what)))
+async def members(register: Served) -> list[tuple[str, str]]:
+    household = await register.get("/v1/households/{code}", code=HOME)
+    return [(m["id"], m["relation"]) for m in household.body["members"]]
 
 
-class Register:
-    def __init__(self, pool: Any) -> None:
-        self.pool = pool
-        self.log = io.StringIO()
-        self.client: TestClient[Any, Any] = TestClient(
-            TestServer(build_app(ADAPTER, pool, adapter_log("dancu", self.log)))
-        )
-        self._keys = 0
-
-    async def post(self, path: str, body: object, key: str | None = None) -> tuple[int, dict[str, Any]]:
-        """Every answer is as the document says."""
-        self._keys += 1
-        headers = {"Idempotency-Key": key_of(key or self._keys)}
-        async with self.client.post(path, json=body, headers=headers) as answer:
-            said: dict[str, Any] = await answer.json(content_type=None)
-            response_schema(ADAPTER.folder, f"POST {path}", answer.status, ADAPTER.formats).check(said)
-            return answer.status, said
-
-    async def get(self, path: str) -> dict[str, Any]:
-        async with self.client.get(path) as answer:
-            found: dict[str, Any] = await answer.json(content_type=None)
-            return found
-
-    async def members(self) -> list[tuple[str, str]]:
-        return [(m["id"], m["relation"]) for m in (await self.get(f"/v1/households/{HOME}"))["members"]]
+async def person(register: Served, number: str) -> Mapping[str, Any]:
+    return (await register.get("/v1/persons/{id}", id=number)).body
 
 
 @pytest.fixture
-async def register(source_pool: Any) -> AsyncIterator[Register]:
-    await bootstrap(source_pool, ADAPTER.name, (ADAPTER.folder / "schema.sql").read_text("utf-8"))
-    assert ADAPTER.prepare is not None
-    await ADAPTER.prepare(source_pool, adapter_log("dancu", io.StringIO()))
-    opened = Register(source_pool)
-    await opened.client.start_server()
-    yield opened
-    await opened.client.close()
+async def register(source_pool: Any) -> AsyncIterator[Served]:
+    async with served(build_adapter(1), source_pool) as opened:
+        yield opened
 
 
-async def test_a_child_gets_a_number_and_a_home(register: Register) -> None:
-    status, issued = await register.post("/v1/newborns", BABY)
-    assert (status, issued["birth_registration"]) == (201, "KS-2026-000900")
-    number = parse_personal_number(issued["id"])
+async def test_a_child_gets_a_number_and_a_home(register: Served) -> None:
+    issued = await register.post("/v1/newborns", BABY)
+    assert (issued.status, issued.body["birth_registration"]) == (201, "KS-2026-000900")
+    number = parse_personal_number(issued.body["id"])
     assert (number.province, number.sex, number.birth_year) == ("999", Sex.MALE, 2026)
 
-    record = await register.get(f"/v1/persons/{number}")
-    mother = await register.get(f"/v1/persons/{DAUGHTER}")
+    record = await person(register, str(number))
+    mother = await person(register, DAUGHTER)
     assert (record["full_name"], record["mother_id"], record["household_code"]) == ("Nguyễn Gia Bảo", DAUGHTER, None)
     assert record["residence"] == mother["residence"]
 
-    status, home = await register.post("/v1/residence-registrations", {"id": str(number), **MOVE_IN})
-    assert (status, home["address"]["line"]) == (201, "Số 12, đường Hoa Sữa")
-    assert (await register.members())[-1] == (str(number), "Cháu")
-    record = await register.get(f"/v1/persons/{number}")
-    assert (record["household_code"], record["residence"]["current"]) == (HOME, home["address"])
+    home = await register.post("/v1/residence-registrations", {"id": str(number), **MOVE_IN})
+    assert (home.status, home.body["address"]["line"]) == (201, "Số 12, đường Hoa Sữa")
+    assert (await members(register))[-1] == (str(number), "Cháu")
+    record = await person(register, str(number))
+    assert (record["household_code"], record["residence"]["current"]) == (HOME, home.body["address"])
 
 
-async def test_one_birth_one_number(register: Register) -> None:
+async def test_one_birth_one_number(register: Served) -> None:
     """The same key answers the same; another key for the same birth is refused, also when all come at once."""
-    first = await register.post("/v1/newborns", BABY, "birth-0001")
-    assert await register.post("/v1/newborns", BABY, "birth-0001") == first
-    status, problem = await register.post("/v1/newborns", BABY, "birth-0002")
-    assert (status, problem["code"]) == (409, "already_issued")
+    first = await register.post("/v1/newborns", BABY, key="birth 1")
+    assert await register.post("/v1/newborns", BABY, key="birth 1") == first
+    problem = await register.post("/v1/newborns", BABY, key="birth 2")
+    assert problem.outcome == (409, "already_issued")
 
     another = BABY | {"birth_registration": "KS-2026-000901"}
-    answers = await asyncio.gather(*(register.post("/v1/newborns", another, f"other-{n:04}") for n in range(5)))
-    assert sorted(status for status, _ in answers) == [201, 409, 409, 409, 409]
+    answers = await asyncio.gather(*(register.post("/v1/newborns", another, key=f"other {n}") for n in range(5)))
+    assert sorted(answer.status for answer in answers) == [201, 409, 409, 409, 409]
     assert await register.pool.fetchval("select count(*) from dancu.person where birth_date = '2026-10-20'") == 2
 
 
-async def test_a_taken_number_is_drawn_again(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_taken_number_is_drawn_again(register: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     draws = iter([61, 61, 62])
     monkeypatch.setattr("adapters.dancu.newborns.secrets.randbelow", lambda _: next(draws))
     given = [
-        (await register.post("/v1/newborns", BABY | {"birth_registration": f"KS-2026-00000{n}"}))[1]["id"]
+        (await register.post("/v1/newborns", BABY | {"birth_registration": f"KS-2026-00000{n}"})).body["id"]
         for n in (1, 2)
     ]
     assert given == ["999226000061", "999226000062"]
@@ -168,48 +135,47 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("path", "body", "status", "code"), REFUSED.values(), ids=REFUSED.keys())
-async def test_refused_fail(register: Register, path: str, body: dict[str, Any], status: int, code: str) -> None:
-    found, problem = await register.post(path, body)
-    assert (found, problem["code"]) == (status, code)
-    assert (await register.members())[0] == (FATHER, "Chủ hộ")
+async def test_refused_fail(register: Served, path: str, body: dict[str, Any], status: int, code: str) -> None:
+    assert (await register.post(path, body)).outcome == (status, code)
+    assert (await members(register))[0] == (FATHER, "Chủ hộ")
 
 
-async def test_a_householder_dies(register: Register) -> None:
+async def test_a_householder_dies(register: Served) -> None:
     """Status, the widow, the household: she becomes its head; each step once."""
     death = {"id": FATHER, "death_date": "2026-10-20", "death_registration": "KT-2026-000102"}
-    status, recorded = await register.post("/v1/deaths", death)
-    assert (status, recorded["status"], recorded["death_date"]) == (201, "Đã mất", "2026-10-20")
-    assert (await register.get(f"/v1/persons/{FATHER}"))["death_date"] == "2026-10-20"
-    assert (await register.get(f"/v1/persons/{MOTHER}"))["marital_status"] == "Góa"
+    recorded = await register.post("/v1/deaths", death)
+    assert (recorded.status, recorded.body["status"], recorded.body["death_date"]) == (201, "Đã mất", "2026-10-20")
+    assert (await person(register, FATHER))["death_date"] == "2026-10-20"
+    assert (await person(register, MOTHER))["marital_status"] == "Góa"
     removal = {"id": FATHER, "reason": "deceased", "effective_on": "2026-10-22"}
-    status, removed = await register.post("/v1/residence-removals", removal)
-    assert (status, removed["household_code"]) == (201, HOME)
-    assert await register.members() == [(MOTHER, "Chủ hộ"), (DAUGHTER, "Con"), (SON, "Con"), (CHILD, "Con")]
+    removed = await register.post("/v1/residence-removals", removal)
+    assert (removed.status, removed.body["household_code"]) == (201, HOME)
+    assert await members(register) == [(MOTHER, "Chủ hộ"), (DAUGHTER, "Con"), (SON, "Con"), (CHILD, "Con")]
 
-    assert (await register.post("/v1/deaths", death))[1]["code"] == "already_deceased"
-    assert (await register.post("/v1/residence-removals", removal))[1]["code"] == "not_a_member"
-    assert (await register.post("/v1/residence-registrations", {"id": FATHER, **MOVE_IN}))[1]["code"] == "deceased"
+    assert (await register.post("/v1/deaths", death)).code == "already_deceased"
+    assert (await register.post("/v1/residence-removals", removal)).code == "not_a_member"
+    assert (await register.post("/v1/residence-registrations", {"id": FATHER, **MOVE_IN})).code == "deceased"
     other = {"id": MOTHER, "death_date": "2026-10-20", "death_registration": "KT-2026-000102"}
-    assert (await register.post("/v1/deaths", other))[1]["code"] == "registration_used"
+    assert (await register.post("/v1/deaths", other)).code == "registration_used"
     rows = await register.pool.fetch("select person_id, change from dancu.residence_change")
     assert [tuple(row) for row in rows] == [(FATHER, "deceased")]
 
 
-async def test_the_last_member_leaves_and_the_household_is_empty(register: Register) -> None:
-    for person in (FATHER, MOTHER, DAUGHTER, SON, CHILD):
-        leaves = {"id": person, "reason": "moved", "effective_on": "2026-10-22"}
-        assert (await register.post("/v1/residence-removals", leaves))[0] == 201
-    assert (await register.get(f"/v1/households/{HOME}"))["code"] == "not_found"
-    status, problem = await register.post("/v1/residence-registrations", {"id": SON, **MOVE_IN})
-    assert (status, problem["code"]) == (422, "unknown_household")
+async def test_the_last_member_leaves_and_the_household_is_empty(register: Served) -> None:
+    for leaving in (FATHER, MOTHER, DAUGHTER, SON, CHILD):
+        leaves = {"id": leaving, "reason": "moved", "effective_on": "2026-10-22"}
+        assert (await register.post("/v1/residence-removals", leaves)).status == 201
+    assert (await register.get("/v1/households/{code}", code=HOME)).code == "not_found"
+    problem = await register.post("/v1/residence-registrations", {"id": SON, **MOVE_IN})
+    assert problem.outcome == (422, "unknown_household")
 
 
-async def test_nobody_is_in_the_log(register: Register) -> None:
-    await register.post("/v1/newborns", BABY, "one")
-    await register.post("/v1/newborns", BABY, "other")
+async def test_nobody_is_in_the_log(register: Served) -> None:
+    await register.post("/v1/newborns", BABY, key="one")
+    await register.post("/v1/newborns", BABY, key="other")
     await register.post("/v1/deaths", {"id": SON, "death_date": "1990-01-01", "death_registration": "KT-2026-000007"})
-    log = register.log.getvalue()
-    assert log.count('"event":"call"') == 3
+    log = register.log
+    assert [line["event"] for line in register.lines] == ["call"] * 3
     assert [
         word for word in (DAUGHTER, SON, "Gia Bảo", "KS-2026", "KT-2026", "2026-10-20", key_of("one")) if word in log
     ] == []

@@ -1,0 +1,6 @@
+"""`python -m adapters.bhxh --listen 127.0.10.2:9000 --database env:ADAPTER_DATABASE_URL`"""
+
+from adapters.bhxh.service import build_adapter
+from adapters.sdk.server import command_line
+
+command_line(build_adapter(), listen="127.0.10.2:9000")

@@ -13,7 +13,7 @@ import fcntl
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -84,8 +84,22 @@ class FacilityTopology(Strict):
     codes: Annotated[tuple[Piece, ...], Field(min_length=1)]
 
 
+class SignerTopology(Strict):
+    """Who signs documents: what the certificate calls the person or office, and the organisation."""
+
+    name: Annotated[str, Field(min_length=1)]
+    organisation: Annotated[str, Field(min_length=1)]
+
+
+class DocumentsTopology(Strict):
+    """Signatures on documents have an authority of their own: no security server believes it, and its signers are no members."""
+
+    authority: Annotated[str, Field(min_length=1)]
+    signers: dict[Piece, SignerTopology]
+
+
 class Topology(Strict):
-    """`transparency`: None for an instance without a transparency log; `facilities`: None for one without signed documents."""
+    """`transparency`: None for an instance without a transparency log; `facilities`, `documents`: None without such signers."""
 
     instance: Piece
     profile: Profile
@@ -98,6 +112,7 @@ class Topology(Strict):
     information_systems: dict[Piece, tuple[Host, ...]]
     facilities: FacilityTopology | None = None
     transparency: LogTopology | None = None
+    documents: DocumentsTopology | None = None
 
 
 @dataclass
@@ -212,7 +227,6 @@ class _Generator:
         self._topology = topology
         self._now = now
         self._index = CertificateIndex(out / "index.json")
-        self._facility_index = CertificateIndex(out / "facilities-index.json")
         self._report = Report()
 
     def run(self) -> Report:
@@ -232,7 +246,13 @@ class _Generator:
         for name, addresses in topology.information_systems.items():
             self._ensure(name, _PEM, named(name), partial(create_tls, addresses=addresses), during)
         if topology.facilities is not None:
-            self._facilities(topology.facilities, during, of_root)
+            codes = topology.facilities.codes
+            subjects = {f"facility-{code}": facility_subject(code) for code in codes}
+            self._signers("facilities", topology.facilities.authority, subjects, during, of_root)
+        if topology.documents is not None:
+            offices = topology.documents.signers.items()
+            subjects = {name: named(signer.name, organisation=signer.organisation) for name, signer in offices}
+            self._signers("documents", topology.documents.authority, subjects, during, of_root)
         log = topology.transparency
         for name, made in () if log is None else ensure_note_keys(self._out, log, self._now, _write):
             (self._report.made if made else self._report.kept).append(name)
@@ -254,19 +274,15 @@ class _Generator:
             self._ensure(f"{prefix}-tls", _PEM, named(prefix), make, during)
             self._log_keys(f"{prefix}-log")
 
-    def _facilities(self, facilities: FacilityTopology, during: Validity, of_root: Validity) -> None:
-        root = self._ensure("facilities-ca", _PEM, named(facilities.authority), create_root, of_root)
-        authority = Authority(root, self._facility_index.record)
-        for code in facilities.codes:
-            self._ensure(
-                f"facility-{code}",
-                _PKCS12,
-                facility_subject(code),
-                authority.issue_signing,
-                during,
-                root.certificate,
-                self._facility_index,
-            )
+    def _signers(
+        self, kind: str, authority: str, subjects: Mapping[str, x509.Name], during: Validity, of_root: Validity
+    ) -> None:
+        """Those who sign documents, below an authority of their own with an index of its own."""
+        root = self._ensure(f"{kind}-ca", _PEM, named(authority), create_root, of_root)
+        index = CertificateIndex(self._out / f"{kind}-index.json")
+        issuing = Authority(root, index.record)
+        for name, subject in subjects.items():
+            self._ensure(name, _PKCS12, subject, issuing.issue_signing, during, root.certificate, index)
 
     def _log_keys(self, name: str) -> None:
         """The id says which key it is, so that another one in its place is found out before anything is written."""

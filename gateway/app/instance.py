@@ -89,8 +89,8 @@ async def _adapter(adapter: AdapterSettings, databases: dict[Path, EmbeddedPostg
     name = f"adapter {adapter.name}"
     arguments = (f"adapters.{adapter.name}", "--listen", str(adapter.listen), "--supervised")
     form = adapter.database
-    environment = {} if form is None else {"ADAPTER_DATABASE_URL": await _database_of(adapter.name, form, databases)}
-    return Child(name, arguments, _LOGS / f"{name.replace(' ', '-')}.log", environment)
+    database = {} if form is None else {"ADAPTER_DATABASE_URL": await _database_of(adapter.name, form, databases)}
+    return Child(name, arguments, _LOGS / f"{name.replace(' ', '-')}.log", {**adapter.environment, **database})
 
 
 async def _database_of(name: str, form: DatabaseForm, databases: dict[Path, EmbeddedPostgres]) -> str:

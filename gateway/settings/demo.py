@@ -14,11 +14,12 @@ from gateway.settings.server import DatabaseSettings
 
 
 class AdapterSettings(Strict):
-    """`name`: the package below `adapters`."""
+    """`name`: the package below `adapters`; `environment`: variables that the adapter wants, no secrets."""
 
     name: Annotated[Piece, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     listen: Listen
     database: DatabaseSettings | None = None
+    environment: dict[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")], str] = Field(default_factory=dict)
 
 
 class DemoSettings(Strict):

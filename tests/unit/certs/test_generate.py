@@ -33,6 +33,7 @@ NOTE_KEYS = (
     *(f"log-{year}-{kind}" for year in (2026, 2027) for kind in ("ed25519", "ml-dsa-44")),
     *("witness-a05", "witness-ktnn"),
 )
+SIGNERS = ("hotich-registrar",)
 FACILITIES = ("99901", "99902", "99903")
 SYSTEMS = ("dancu-is", "bhxh-is", "hotich-is", "dvc-is", "yte-is")
 
@@ -46,7 +47,7 @@ def topology() -> Topology:
 def made(tmp_path_factory: pytest.TempPathFactory, topology: Topology) -> Path:
     out = tmp_path_factory.mktemp("certs") / "out"
     report = generate(out, topology, NOW)
-    assert (len(report.made), report.renewed, report.kept) == (37, [], [])
+    assert (len(report.made), report.renewed, report.kept) == (39, [], [])
     return out
 
 
@@ -65,11 +66,20 @@ def certificate(out: Path, name: str) -> x509.Certificate:
 
 
 def test_exactly_these_files(out: Path) -> None:
-    expected = {"index.json", "facilities-index.json"}
-    for name in ("facilities-ca", "ca", "ocsp", "registry", "tsa", *SYSTEMS, *(f"{c}-ss1-tls" for c in CODES)):
+    expected = {"index.json", "facilities-index.json", "documents-index.json"}
+    for name in (
+        "facilities-ca",
+        "documents-ca",
+        "ca",
+        "ocsp",
+        "registry",
+        "tsa",
+        *SYSTEMS,
+        *(f"{c}-ss1-tls" for c in CODES),
+    ):
         expected |= {f"{name}.pem", f"{name}.key"}
     signers = [f"{c}-{use}" for c in CODES for use in ("sign", "ss1-auth")]
-    for name in ("G18-sign", *(f"facility-{code}" for code in FACILITIES), *signers):
+    for name in ("G18-sign", *SIGNERS, *(f"facility-{code}" for code in FACILITIES), *signers):
         expected |= {f"{name}.p12", f"{name}.pin", f"{name}.pem"}
     expected |= {f"{name}.key" for name in NOTE_KEYS} | {"log-policy.txt"}
     expected |= {f"{c}-ss1-log.keys" for c in CODES}
@@ -127,6 +137,16 @@ def test_certificates_are_what_the_topology_says(out: Path) -> None:
     assert [str(a) for a in names.get_values_for_type(x509.IPAddress)] == ["127.0.10.2"]
 
 
+def test_signers_of_documents_have_an_authority_of_their_own(out: Path) -> None:
+    """Nothing that a security server believes vouches for them: the index of the members' CA does not know them."""
+    index, of_documents = CertificateIndex(out / "index.json"), CertificateIndex(out / "documents-index.json")
+    for name in SIGNERS:
+        found = certificate(out, name)
+        assert is_issued_by(found, certificate(out, "documents-ca"))
+        assert found.extensions.get_extension_for_class(x509.KeyUsage).value.content_commitment
+        assert (found in of_documents, found in index) == (True, False)
+
+
 def test_validity(out: Path) -> None:
     for name, years in (("ca", 10), ("G01-sign", 2), ("registry", 2), ("dvc-is", 2)):
         found = certificate(out, name)
@@ -139,7 +159,7 @@ def test_a_second_run_keeps_everything(out: Path, topology: Topology) -> None:
     before = contents(out)
     report = generate(out, topology, NOW + timedelta(days=30))
     assert contents(out) == before
-    assert (report.made, report.renewed, len(report.kept)) == ([], [], 37)
+    assert (report.made, report.renewed, len(report.kept)) == ([], [], 39)
 
 
 BROKEN: dict[str, tuple[str, Callable[[Path], object]]] = {
@@ -179,8 +199,8 @@ def test_what_ends_soon_is_made_anew(out: Path, topology: Topology) -> None:
     ca = contents(out)["ca.pem"]
     report = generate(out, topology, NOW + timedelta(days=730 - 29))
     logs = [f"{c}-ss1-log" for c in CODES]
-    assert report.kept == ["ca", *logs, "facilities-ca", "witness-a05", "witness-ktnn"]
-    assert len(report.renewed) == 24
+    assert report.kept == ["ca", *logs, "facilities-ca", "documents-ca", "witness-a05", "witness-ktnn"]
+    assert len(report.renewed) == 25
     assert contents(out)["ca.pem"] == ca
 
 
@@ -189,8 +209,8 @@ def test_a_new_ca_means_new_certificates_but_not_new_self_signed_ones(out: Path,
     report = generate(out, topology, NOW)
     assert report.renewed[0] == "ca"
     own = {f"{c}-ss1-{use}" for c in CODES for use in ("tls", "log")}
-    facilities = {"facilities-ca", *(f"facility-{code}" for code in FACILITIES)}
-    assert set(report.kept) == {"registry", *SYSTEMS, *own, *NOTE_KEYS, *facilities, "log-policy"}
+    others = {"facilities-ca", "documents-ca", *SIGNERS, *(f"facility-{code}" for code in FACILITIES)}
+    assert set(report.kept) == {"registry", *SYSTEMS, *own, *NOTE_KEYS, *others, "log-policy"}
     assert is_issued_by(certificate(out, "G01-sign"), certificate(out, "ca"))
     assert len(re.findall(b'"sha256"', contents(out)["index.json"])) == 11
 
@@ -241,7 +261,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 0
     assert capsys.readouterr().out.startswith(f"made in {tmp_path / 'out'}: ca, ocsp, tsa, registry, G01-sign,")
     assert main(arguments) == 0
-    assert capsys.readouterr().out == "kept: 37\n"
+    assert capsys.readouterr().out == "kept: 39\n"
 
 
 def test_command_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -193,6 +193,7 @@ REPRESENTATIVE = (
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", REPRESENTATIVE)
 def test_every_altered_byte_is_refused(name: str) -> None:
     path, message = next((p, m) for p, m in SIGNED.items() if name_of(p) == name)

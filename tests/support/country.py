@@ -12,6 +12,7 @@ import asyncio
 import itertools
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -58,8 +59,19 @@ class Server:
 
 
 def new_network() -> str:
-    """The first three numbers of loopback addresses that nobody else in this run uses."""
-    return f"127.{60 + next(_NETWORKS)}.10"
+    """The first three numbers of loopback addresses that nobody uses, in this run or another."""
+    return next(network for network in (f"127.{60 + n % 190}.10" for n in _NETWORKS) if _is_free(network))
+
+
+def _is_free(network: str) -> bool:
+    """Whether a server, a registry or the demo's identity provider could listen there."""
+    for host, port in ((1, PEER_PORT), (4, PEER_PORT), (200, 8600), (100, 8600), (120, 8640)):
+        with socket.socket() as probe:
+            try:
+                probe.bind((f"{network}.{host}", port))
+            except OSError:
+                return False
+    return True
 
 
 def _full(name: str) -> str:

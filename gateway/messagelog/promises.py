@@ -8,6 +8,7 @@ If we crash anywhere, the commit is looked through again and nothing is noted tw
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,7 +26,7 @@ from gateway.messagelog.keysource import KeySource
 from gateway.messagelog.reader import MessageLogReader
 
 _MOST_COMMITS = 16
-_AT_ONCE = 256  # records in memory
+_AT_ONCE = 64  # records between which exchanges have their turn
 _Row: TypeAlias = tuple[datetime, UUID, str, str, bytes]
 _NAME = PROMISE_HEADER.lower().encode()
 
@@ -57,6 +58,7 @@ class RecordedPromises:
                 some = slice(at, at + _AT_ONCE)
                 for stored in await self._reader.responses(times[some], uids[some]):
                     found += _promised(stored)
+                await asyncio.sleep(0)
             await connection.executemany(_NOTE, found)
             return len(commits) == _MOST_COMMITS
 

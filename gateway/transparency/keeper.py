@@ -25,10 +25,9 @@ from gateway.core.disclosure.promiseproof import (
     MOST_LEAVES,
     PromiseProof,
     SignedPromise,
-    print_proof,
     verify_proof,
 )
-from gateway.core.errors import EvidenceUnavailable, GatewayError, PeerUnavailable
+from gateway.core.errors import GatewayError, PeerUnavailable
 from gateway.core.merkle.absence import witnessed_at
 from gateway.core.merkle.policy import Policy
 from gateway.exchange.ports import Clock, GlobalConf
@@ -118,7 +117,7 @@ class PromiseKeeper:
         while True:
             try:
                 await self.round()
-            except (EvidenceUnavailable, OSError, *DATABASE_ERRORS) as e:
+            except (GatewayError, OSError, *DATABASE_ERRORS) as e:
                 _log.warning("promises are not looked after: %s", type(e).__name__)
             await asyncio.sleep(self.policy.every.total_seconds())
 
@@ -171,23 +170,35 @@ class PromiseKeeper:
         return False
 
     async def _judge(self, log: LogView, promises: Sequence[NotedPromise]) -> None:
-        """What was found before an error is kept all the same."""
         view = await log.newest(await self._table.seen(log.origin))
         await self._table.saw(log.origin, view.tree.size, bytes(view.note))
-        places: dict[bytes, int] = {}
-        try:
-            for promise in promises:
-                if promise.leaf not in places:
-                    places |= await log.places(view, promise.leaf)
-        finally:
-            await self._keep(promises, places)
-        at = witnessed_at(view.verified.cosignatures, self._believed)
-        if at is None:
-            return
+        places, doubt = await self._hinted(log, view, promises)
+        await self._keep(promises, places)
         # Enough witnesses saw no larger tree after the deadline: what is not in this one is too late.
+        at = witnessed_at(view.verified.cosignatures, self._believed) or 0
         late = [p for p in promises if p.leaf not in places and (p.noted + self.policy.max_delay).timestamp() <= at]
         if late:
             await self._decide(log, view, late)
+        if doubt is not None:
+            raise doubt
+
+    async def _hinted(
+        self, log: LogView, view: View, promises: Sequence[NotedPromise]
+    ) -> tuple[Mapping[bytes, int], GatewayError | None]:
+        """Index by leaf hash, as far as receipts lead there. A log that withholds or garbles one cannot hide a missing entry by it:
+        the verdict after the deadline needs none."""
+        places: dict[bytes, int] = {}
+        doubt: GatewayError | None = None
+        for promise in promises:
+            if promise.leaf in places:
+                continue
+            try:
+                places |= await log.places(view, promise.leaf)
+            except PeerUnavailable as e:
+                return places, e
+            except GatewayError as e:
+                doubt = e
+        return places, doubt
 
     async def _keep(self, promises: Sequence[NotedPromise], places: Mapping[bytes, int]) -> None:
         found = {p.number: places[p.leaf] for p in promises if p.leaf in places}
@@ -218,7 +229,7 @@ class PromiseKeeper:
         if not all(step.ok or (step.number == ABSENCE and leaves is None) for step in report.steps):
             _log.warning("a promise is overdue, and its proof would not hold")
             return
-        file = await asyncio.to_thread(self._folder.keep_proof, promise.leaf, print_proof(proof))
+        file = await asyncio.to_thread(self._folder.keep_proof, promise.leaf, proof)
         # If we crash here, the same file is written again.
         await self._table.broken(promise.number, self._clock())
         self.stats.broken += 1

@@ -10,6 +10,7 @@ import hashlib
 import re
 from pathlib import Path
 
+from gateway.core.disclosure.promiseproof import PromiseProof, print_proof
 from gateway.storage.durable import replace_durably
 
 _BROKEN = re.compile(r"broken-([0-9a-f]{64})\.json")
@@ -21,9 +22,9 @@ class ProofFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def keep_proof(self, leaf: bytes, data: bytes) -> str:
+    def keep_proof(self, leaf: bytes, proof: PromiseProof) -> str:
         """Durable on return; the file's name."""
-        return self._write(f"broken-{leaf.hex()}.json", data)
+        return self._write(f"broken-{leaf.hex()}.json", print_proof(proof))
 
     def keep_fork(self, origin: str, notes: tuple[bytes, bytes]) -> str:
         """One file for what was believed first, however long the log goes on with the other."""

@@ -81,6 +81,22 @@ async def test_an_exchange_is_seen_and_verified(demo: Demo) -> None:
             assert (await verdict(page))[0] == "verified"
 
 
+async def test_the_bundle_holds_without_the_portal(demo: Demo) -> None:
+    file, verify = demo.folder / "so.ndjson", ".venv/bin/python -m gateway verify bundle so.ndjson"
+    async with chromium() as browser, page_of(browser, "desk") as page:
+        await _sign_in(demo, page, "Nguyễn Thị Minh Anh")
+        async with page.expect_download() as downloading:
+            await page.click("text=Tải cả sổ")
+        await (await downloading.value).save_as(file)
+    whole = file.read_bytes()
+    for policy in ("", " --policy certs/out/log-policy.txt"):
+        found = demo.shell(verify + policy)
+        assert found.returncode == 0, found.stdout + found.stderr
+        file.write_bytes(whole.replace(b"granted", b"refused", 1))
+        assert "line 3: the texts are not those of the leaf" in demo.shell(verify + policy).stdout
+        file.write_bytes(whole)
+
+
 async def test_a_parent_reads_the_ledger_of_a_child(demo: Demo) -> None:
     async with chromium() as browser, page_of(browser, "phone") as page:
         await _sign_in(demo, page, "Trần Thị Lan")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.errors import PeerUnavailable
 from gateway.core.merkle.hashing import leaf_hash
 from gateway.storage.database import Database
 from gateway.transparency.keeper import KeeperPolicy
@@ -202,6 +203,26 @@ async def test_a_receipt_that_points_elsewhere_is_not_believed(world: PromiseWor
     world.log.receipt = lambda _: other  # type: ignore[method-assign]
     await world.keeper.round()
     assert (await world.states(), world.keeper.stats.trouble[ORIGIN][0]) == ({"open": 1}, "unverified")
+
+
+@pytest.mark.parametrize("withheld", ["garbled", "refused"])
+async def test_no_receipt_hides_a_missing_entry(world: PromiseWorld, withheld: str) -> None:
+    await world.promised([leaf(1)])
+    await world.promised([leaf(2)])
+    await world.stamp()
+    world.log.entries = [leaf(0), leaf(2)]
+    world.later(hours=25)
+
+    def receipt(wanted: bytes) -> bytes | None:
+        if withheld == "refused":
+            raise PeerUnavailable("not now")
+        return b"c2sp.org/tlog-proof@v1\n"
+
+    world.log.receipt = receipt  # type: ignore[method-assign]
+    await world.keeper.round()
+    assert await world.states() == {"kept": 1, "broken": 1}
+    assert [broken.leaf for broken in world.told] == [leaf_hash(leaf(1))]
+    assert world.keeper.stats.trouble[ORIGIN][0] == {"garbled": "unverified", "refused": "unreachable"}[withheld]
 
 
 async def test_a_crash_after_the_file_repeats_the_verdict(world: PromiseWorld, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 import pytest_asyncio
 
-from gateway.storage.database import Database, create_database, ensure_writer_role, open_pool
+from gateway.storage.database import Database, create_database, ensure_roles, open_pool
 from gateway.storage.embedded import EmbeddedPostgres
 from gateway.storage.schema import migrate
 
@@ -32,7 +32,7 @@ async def pg() -> AsyncIterator[EmbeddedPostgres]:
         await create_database(server.dsn_kwargs(_TEMPLATE))
         connection = await asyncpg.connect(**server.dsn_kwargs(_TEMPLATE))
         try:
-            await ensure_writer_role(connection)
+            await ensure_roles(connection)
             await migrate(connection)
         finally:
             await connection.close()

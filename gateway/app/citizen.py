@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -27,10 +27,14 @@ from gateway.citizen.representation import Register, Representation
 from gateway.citizen.service import build_citizen_app
 from gateway.citizen.sessions import Sessions
 from gateway.citizen.views import LOCAL, Dictionary
+from gateway.citizen.watching import Probe, Probes
+from gateway.core.errors import GatewayError
 from gateway.messagelog.accesskeys import AccessKeyStore
 from gateway.messagelog.keysource import KeySource, check_keys
 from gateway.monitoring.admin import build_admin, require_loopback
+from gateway.monitoring.citizen import IDENTITY, OWN_DATABASE, PUBLIC_LOG, PortalMetrics, reach, undelivered
 from gateway.monitoring.health import Health
+from gateway.monitoring.inquiries import InquiriesCollector, InquiriesReading, to_deliver
 from gateway.monitoring.logs import build_log, route_library_logs
 from gateway.settings.citizen import (
     InquirySettings,
@@ -44,7 +48,8 @@ from gateway.settings.log import read_policy
 from gateway.settings.registry import load_registry
 from gateway.settings.server import DatabaseForm
 from gateway.storage.accessrecords import AccessKeySource, nothing_sealed
-from gateway.storage.database import Database, EmbeddedDatabase, open_database
+from gateway.storage.database import CITIZEN_ROLE, Database, EmbeddedDatabase, open_database
+from gateway.storage.failures import DATABASE_ERRORS
 
 _READERS = 4  # connections to each provider's database
 
@@ -86,20 +91,54 @@ async def citizen_role(config: Path) -> AsyncIterator[str]:
         openid = OpenIdProvider(
             _client(login, origin), _expected(login), await _http(stack, login.timeout), time.monotonic
         )
-        app = build_citizen_app(portal, openid, Site(origin, session.longest))
+        metrics = CollectorRegistry()
+        app = build_citizen_app(portal, openid, Site(origin, session.longest), PortalMetrics(metrics))
+        probes = Probes(_probes(own.pool, providers, portal, openid), (GatewayError, *DATABASE_ERRORS))
+        background(group, stack, probes.run())
         if settings.admin is not None:
             require_loopback(settings.admin.host, path="admin")
-            admin = build_admin(CollectorRegistry(), Health(origin, clock))
-            await listen_app(stack, admin, settings.admin.host, settings.admin.port)
+            health = Health(origin, clock)
+            watch_portal(probes, delivery, metrics, health)
+            await listen_app(stack, build_admin(metrics, health), settings.admin.host, settings.admin.port)
         if origin.startswith("http:"):
             require_loopback(settings.listen.host, path="listen")
         await listen_app(stack, app, settings.listen.host, settings.listen.port)
         yield origin
 
 
+def _probes(
+    own: asyncpg.Pool, providers: Mapping[str, Provider], portal: Portal, openid: OpenIdProvider
+) -> dict[str, Probe]:
+    """What the portal cannot do without, and how to find out whether it answers."""
+
+    def database(pool: asyncpg.Pool) -> Probe:
+        return lambda: pool.fetchval("SELECT 1")
+
+    return {
+        **{server: database(provider.pool) for server, provider in providers.items()},
+        OWN_DATABASE: database(own),
+        PUBLIC_LOG: lambda: portal.log.checkpoint(clock().year),
+        IDENTITY: openid.describe,
+    }
+
+
+def watch_portal(probes: Probes, delivery: Delivery | None, metrics: CollectorRegistry, health: Health) -> None:
+    health.register("reach", lambda _: reach(probes.away))
+    if delivery is None:
+        health.register("inquiries", lambda _: undelivered())
+        return
+
+    def read() -> InquiriesReading:
+        standing = delivery.standing
+        return InquiriesReading(standing.open, standing.overdue, standing.waiting, standing.oldest)
+
+    metrics.register(InquiriesCollector(read))
+    health.register("inquiries", lambda _: to_deliver(read()))
+
+
 async def _open(form: DatabaseForm, name: str, stack: AsyncExitStack, *, read_only: bool = False) -> Database:
     source = form.dsn() or "" if form.embedded is None else EmbeddedDatabase(form.embedded, form.name or name)
-    opened = await open_database(source, connections=_READERS, read_only=read_only)
+    opened = await open_database(source, connections=_READERS, read_only=read_only, role=CITIZEN_ROLE)
     stack.push_async_callback(opened.close)
     return opened
 

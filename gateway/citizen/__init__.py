@@ -6,7 +6,8 @@
     inquiries.py, delivery.py           what people ask of agencies, over the exchange; answers.py comes back
     representation.py                   a parent reads a child's ledger, on evidence of the register
     views.py, words.py, chart.py        from stored values to what people read
-    api.py, pages.py, guard.py          HTTP: JSON, HTML, and what protects both
+    api.py, pages.py, guard.py          HTTP: JSON, HTML, and what protects both; forms.py reads what comes in
+    watching.py                         what the operator is told: counts, and what is away
 
 Rules: whoever is not signed in learns nothing; a record of somebody else is no record; nothing here vouches for a record: the
 browser checks it (`static/proof.js`), so everything it needs is passed on unchanged.

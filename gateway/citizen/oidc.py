@@ -71,6 +71,10 @@ class OpenIdProvider:
         }
         return f"{provider.authorize}{'&' if urlsplit(provider.authorize).query else '?'}{urlencode(query)}"
 
+    async def describe(self) -> None:
+        """Ask it now, whatever is known already. ServiceUnavailable when it does not describe itself."""
+        await self._describe()
+
     async def redeem(self, code: str, verifier: str, nonce: str) -> Identity:
         """Who signed in. BearerRejected when the provider or its token say otherwise, ServiceUnavailable when it is away."""
         provider = await self._discovered()
@@ -111,13 +115,16 @@ class OpenIdProvider:
     async def _discovered(self) -> _Provider:
         """OpenID Connect Discovery 4.3: the document must name the very issuer we asked."""
         if self._provider is None:
-            issuer = self._expected.issuer
-            status, found = await self._json("GET", issuer.rstrip("/") + "/.well-known/openid-configuration")
-            if status != 200 or found.get("issuer") != issuer:
-                raise ServiceUnavailable("the identity provider does not describe itself")
-            urls = [found.get(k) for k in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
-            self._provider = _Provider(*(_endpoint(url, issuer) for url in urls))
+            self._provider = await self._describe()
         return self._provider
+
+    async def _describe(self) -> _Provider:
+        issuer = self._expected.issuer
+        status, found = await self._json("GET", issuer.rstrip("/") + "/.well-known/openid-configuration")
+        if status != 200 or found.get("issuer") != issuer:
+            raise ServiceUnavailable("the identity provider does not describe itself")
+        urls = [found.get(k) for k in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
+        return _Provider(*(_endpoint(url, issuer) for url in urls))
 
     async def _json(self, method: str, url: str, **more: Any) -> tuple[int, Mapping[str, Any]]:
         answer = await fetch(self._http, method, url, most=_MOST_BYTES, **more)

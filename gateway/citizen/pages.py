@@ -22,6 +22,7 @@ from gateway.citizen.portal import Portal
 from gateway.citizen.rendering import Renderer
 from gateway.citizen.sessions import Session
 from gateway.citizen.views import LOCAL, Language, member_of, parse_filter, show
+from gateway.citizen.watching import PortalWatch
 from gateway.core.disclosure.record import Field
 from gateway.core.errors import (
     AccessDenied,
@@ -43,13 +44,20 @@ class Pages:
     """`session_of`: the request's session; BearerRejected without one."""
 
     def __init__(
-        self, portal: Portal, provider: OpenIdProvider, site: Site, renderer: Renderer, session_of: SessionOf
+        self,
+        portal: Portal,
+        provider: OpenIdProvider,
+        site: Site,
+        renderer: Renderer,
+        session_of: SessionOf,
+        watch: PortalWatch,
     ) -> None:
         self._portal = portal
         self._provider = provider
         self._site = site
         self._render = renderer
         self._session_of = session_of
+        self._watch = watch
 
     def add_to(self, app: web.Application) -> None:
         router = app.router
@@ -134,10 +142,13 @@ class Pages:
             session = await self._portal.sessions.open(identity, now)
             await self._portal.lookups.note(session, identity.person, "sign-in", now, None)
         except BearerRejected:
+            self._watch.signed_in("refused")
             answer = _see_other(f"{_PREFIX[language]}/?state=refused")
         except GatewayError:
+            self._watch.signed_in("unreachable")
             answer = _see_other(f"{_PREFIX[language]}/?state=unreachable")
         else:
+            self._watch.signed_in("confirmed")
             answer = _see_other(f"{_PREFIX[language]}/records")
             self._site.open_session(answer, session)
         self._site.forget(answer, "sign-in")

@@ -11,6 +11,7 @@ from gateway.citizen.pages import Pages
 from gateway.citizen.portal import Portal
 from gateway.citizen.rendering import STATIC, Renderer, static_name
 from gateway.citizen.sessions import Session
+from gateway.citizen.watching import PortalWatch, watched
 from gateway.citizen.words import load_catalogues
 from gateway.core.errors import BearerRejected
 from gateway.storage.failures import DATABASE_ERRORS
@@ -20,7 +21,7 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
-def build_citizen_app(portal: Portal, provider: OpenIdProvider, site: Site) -> web.Application:
+def build_citizen_app(portal: Portal, provider: OpenIdProvider, site: Site, watch: PortalWatch) -> web.Application:
     async def session_of(request: web.Request) -> Session:
         token = request.cookies.get(site.cookie("session"), "")
         found = await portal.sessions.find(token, portal.clock()) if token else None
@@ -28,10 +29,12 @@ def build_citizen_app(portal: Portal, provider: OpenIdProvider, site: Site) -> w
             raise BearerRejected("not signed in")
         return found
 
-    app = web.Application(client_max_size=_MOST_BYTES, middlewares=[only_our_name(site), _database_away])
+    app = web.Application(
+        client_max_size=_MOST_BYTES, middlewares=[watched(watch), only_our_name(site), _database_away]
+    )
     protect(app, site)
     add_api(app, portal, site, session_of)
-    Pages(portal, provider, site, Renderer(load_catalogues()), session_of).add_to(app)
+    Pages(portal, provider, site, Renderer(load_catalogues()), session_of, watch).add_to(app)
     for path in STATIC.iterdir():
         app.router.add_get(f"/static/{static_name(path)}", _file(path.read_bytes(), _TYPES[path.suffix]))
     return app

@@ -1,11 +1,14 @@
 """One database, opened: a pool whose sessions run as the writer role, and connections of the owner for what only he may do.
 
     owner            the role of the URL or of the embedded server: migrations, partitions, purging
-    gateway_writer   INSERT and SELECT on the log tables; no UPDATE, DELETE or TRUNCATE. Every session of `pool` runs as it.
+    gateway_writer   INSERT and SELECT on the log tables; no UPDATE, DELETE or TRUNCATE. Sessions of `pool` run as it
+    gateway_citizen  the citizens' portal: SELECT on what it shows, INSERT on its own tables. Its sessions run as this one
 
-With a URL, its user needs to own the database, and either CREATEROLE or to be made a member of `gateway_writer` beforehand:
+With a URL, its user needs to own the database, and either CREATEROLE or to find the roles made beforehand:
 
-    CREATE ROLE gateway_writer NOLOGIN;  GRANT gateway_writer TO <user>;
+    CREATE ROLE gateway_writer NOLOGIN;  CREATE ROLE gateway_citizen NOLOGIN;  GRANT gateway_writer TO <user>;
+
+For the portal, a user of its own with `GRANT gateway_citizen TO <user>` is enough in a provider's database, which it only reads.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +30,8 @@ from gateway.storage.failures import DATABASE_ERRORS
 from gateway.storage.schema import check_schema, migrate
 
 WRITER_ROLE = "gateway_writer"
+CITIZEN_ROLE = "gateway_citizen"
+_ROLES = (WRITER_ROLE, CITIZEN_ROLE)
 _CONNECT_SECONDS = 10.0
 _CLOSE_SECONDS = 5.0
 
@@ -39,7 +45,7 @@ class EmbeddedDatabase:
 
 
 class Database:
-    """`pool`: sessions of the writer role. `server`: the embedded server, None when the database is somebody else's."""
+    """`pool`: sessions of the role it was opened for. `server`: the embedded server, None when the database is somebody else's."""
 
     def __init__(self, pool: asyncpg.Pool, target: Mapping[str, Any], server: EmbeddedPostgres | None = None) -> None:
         self.pool = pool
@@ -74,28 +80,29 @@ async def open_database(
     *,
     connections: int = 8,
     read_only: bool = False,
+    role: str = WRITER_ROLE,
     settings: Mapping[str, str] | None = None,
 ) -> Database:
     """Open `source` (embedded, or a PostgreSQL URL), creating database, role and schema as far as they are missing.
-    `connections`: most sessions of the pool. `read_only`: create and migrate nothing. `settings`: of an embedded server, if this
-    process becomes its owner. SettingsError in words for what the operator must change; EvidenceUnavailable when the
-    database does not answer."""
+    `connections`: most sessions of the pool, which run as `role`. `read_only`: create and migrate nothing. `settings`: of an
+    embedded server, if this process becomes its owner. SettingsError in words for what the operator must change;
+    EvidenceUnavailable when the database does not answer."""
     if isinstance(source, str):
-        return await _open({"dsn": source}, None, connections, read_only)
+        return await _open({"dsn": source}, None, connections, read_only, role)
     server = await attach_or_start(source.directory, settings=settings)
     try:
-        return await _open(server.dsn_kwargs(source.name), server, connections, read_only)
+        return await _open(server.dsn_kwargs(source.name), server, connections, read_only, role)
     except BaseException:  # raised again: a server that we started is not left behind
         await server.stop()
         raise
 
 
 async def _open(
-    target: Mapping[str, Any], server: EmbeddedPostgres | None, connections: int, read_only: bool
+    target: Mapping[str, Any], server: EmbeddedPostgres | None, connections: int, read_only: bool, role: str
 ) -> Database:
     try:
-        await _prepare(target, read_only)
-        pool = await open_pool(target, connections=connections, read_only=read_only)
+        await _prepare(target, read_only, role)
+        pool = await open_pool(target, connections=connections, read_only=read_only, role=role)
         await pool.release(await pool.acquire(timeout=_CONNECT_SECONDS))
     except asyncpg.InsufficientPrivilegeError as e:
         raise SettingsError(["the database user lacks a privilege: it must own the gateway's database"]) from e
@@ -104,20 +111,22 @@ async def _open(
     return Database(pool, target, server)
 
 
-async def open_pool(target: Mapping[str, Any], *, connections: int = 8, read_only: bool = False) -> asyncpg.Pool:
-    """Sessions of the writer role in a database that is prepared; none is opened yet. `target`: arguments of `asyncpg.connect`."""
+async def open_pool(
+    target: Mapping[str, Any], *, connections: int = 8, read_only: bool = False, role: str = WRITER_ROLE
+) -> asyncpg.Pool:
+    """Sessions that run as `role` in a database that is prepared; none is opened yet. `target`: arguments of `asyncpg.connect`."""
     settings = {"default_transaction_read_only": "on"} if read_only else {}
     return await asyncpg.create_pool(
         **target,
         min_size=0,
         max_size=connections,
         timeout=_CONNECT_SECONDS,
-        init=_become_writer,
+        init=partial(_become, role),
         server_settings={"application_name": "gateway", **settings},
     )
 
 
-async def _prepare(target: Mapping[str, Any], read_only: bool) -> None:
+async def _prepare(target: Mapping[str, Any], read_only: bool, role: str) -> None:
     if not read_only:
         await create_database(target)
     connection = await _connect(target)
@@ -125,27 +134,30 @@ async def _prepare(target: Mapping[str, Any], read_only: bool) -> None:
         if read_only:
             await check_schema(connection)
         else:
-            await ensure_writer_role(connection)
+            await ensure_roles(connection, role)
             await migrate(connection)
     finally:
         await _close(connection)
 
 
-async def ensure_writer_role(connection: asyncpg.Connection) -> None:
-    """`gateway_writer` exists and this user may become it; SettingsError with the statements to run when it cannot be arranged."""
+async def ensure_roles(connection: asyncpg.Connection, role: str = WRITER_ROLE) -> None:
+    """All roles exist and this user may become `role`; SettingsError with the statements to run when it cannot be arranged."""
     try:
-        if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", WRITER_ROLE) is None:
-            with contextlib.suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):  # made in this moment
-                await connection.execute(f"CREATE ROLE {WRITER_ROLE} NOLOGIN")
-        if not await connection.fetchval("SELECT pg_has_role($1, 'MEMBER')", WRITER_ROLE):
-            await connection.execute(f"GRANT {WRITER_ROLE} TO CURRENT_USER")
+        for name in _ROLES:
+            if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name) is None:
+                with contextlib.suppress(
+                    asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError
+                ):  # made in this moment
+                    await connection.execute(f"CREATE ROLE {name} NOLOGIN")
+        if not await connection.fetchval("SELECT pg_has_role($1, 'MEMBER')", role):
+            await connection.execute(f"GRANT {role} TO CURRENT_USER")
         async with connection.transaction():
-            await connection.execute(f"SET LOCAL ROLE {WRITER_ROLE}")
+            await connection.execute(f"SET LOCAL ROLE {role}")
     except asyncpg.InsufficientPrivilegeError as e:
         raise SettingsError(
             [
-                "the database user may not become the role gateway_writer; let an administrator run: "
-                f"CREATE ROLE {WRITER_ROLE} NOLOGIN; GRANT {WRITER_ROLE} TO <user of the database URL>;"
+                f"the database user may not become the role {role}; let an administrator run: "
+                f"{' '.join(f'CREATE ROLE {name} NOLOGIN;' for name in _ROLES)} GRANT {role} TO <user of the database URL>;"
             ]
         ) from e
 
@@ -169,9 +181,9 @@ async def create_database(target: Mapping[str, Any]) -> None:
         await _close(admin)
 
 
-async def _become_writer(connection: asyncpg.Connection) -> None:
+async def _become(role: str, connection: asyncpg.Connection) -> None:
     """Survives the reset of a session that goes back to the pool: RESET ALL leaves the role alone."""
-    await connection.execute(f"SET ROLE {WRITER_ROLE}")
+    await connection.execute(f"SET ROLE {role}")
 
 
 async def _connect(target: Mapping[str, Any]) -> asyncpg.Connection:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
+import asyncpg
 import jwt
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
@@ -40,7 +41,7 @@ from gateway.core.merkle.receipt import Receipt
 from gateway.core.merkle.tiles import TILE_WIDTH, print_entries, print_hashes, tiles_of
 from gateway.settings.codes import load_codes
 from gateway.settings.registry import load_registry
-from gateway.storage.database import Database
+from gateway.storage.database import CITIZEN_ROLE, Database, open_pool
 from tests.support.access import KIND, SERVER, add_access
 from tests.support.logkeys import AUDITOR, LOG, LOG_PQ, WITNESS, checkpoint_of, signed
 
@@ -202,6 +203,21 @@ class PopulationRegister:
 
 
 @dataclass
+class SeenRequests:
+    """The portal's watch."""
+
+    requests: list[tuple[str, int]] = field(default_factory=list)
+    sign_ins: list[str] = field(default_factory=list)
+
+    def answered(self, kind: str, status: int, seconds: float) -> None:
+        assert seconds >= 0
+        self.requests.append((kind, status))
+
+    def signed_in(self, outcome: str) -> None:
+        self.sign_ins.append(outcome)
+
+
+@dataclass
 class PortalWorld:
     origin: str
     issuer: Issuer
@@ -209,6 +225,9 @@ class PortalWorld:
     register: PopulationRegister
     database: Database
     portal: Portal
+    pool: asyncpg.Pool
+    provider: OpenIdProvider
+    seen: SeenRequests
     now: datetime = NOW
 
     @asynccontextmanager
@@ -279,6 +298,9 @@ class Browser:
 @asynccontextmanager
 async def portal_world(database: Database) -> AsyncIterator[PortalWorld]:
     async with AsyncExitStack() as stack:
+        # As the portal's own role, in the one database that is here both the provider's and its own.
+        pool = await open_pool(database._target, role=CITIZEN_ROLE)
+        stack.push_async_callback(pool.close)
         log, register, issuer = MemoryLog(), PopulationRegister(), Issuer("")
         issuer.url = await _serve(issuer.app(), stack)
         policy = log.policy(await _serve(log.app(), stack))
@@ -288,12 +310,13 @@ async def portal_world(database: Database) -> AsyncIterator[PortalWorld]:
         site = Site(f"http://127.0.0.1:{port}", timedelta(hours=8))
         registry = load_registry(ROOT / "config/registry/vn.yaml", files=False)
         world: PortalWorld | None = None
+        seen = SeenRequests()
         portal = Portal(
-            records=RecordStore({SERVER: Provider(database.pool)}, timedelta(hours=7)),
-            lookups=Lookups(database.pool),
-            asked=Inquiries(database.pool),
+            records=RecordStore({SERVER: Provider(pool)}, timedelta(hours=7)),
+            lookups=Lookups(pool),
+            asked=Inquiries(pool),
             filed=lambda: None,
-            sessions=Sessions(database.pool, timedelta(minutes=15), timedelta(hours=8)),
+            sessions=Sessions(pool, timedelta(minutes=15), timedelta(hours=8)),
             log=PublicLog(parse_policy(policy), http),
             words=Dictionary(registry, load_codes(ROOT / "config/codes/vn.yaml")),
             deadlines=Deadlines(2, 30, 10),
@@ -305,10 +328,10 @@ async def portal_world(database: Database) -> AsyncIterator[PortalWorld]:
         client = Client(CLIENT, None, "openid", f"{site.origin}/callback")
         expected = Expected(issuer.url, CLIENT, ("ES256",), ("level-2",), "personal_number", KIND)
         provider = OpenIdProvider(client, expected, http, time.monotonic)
-        server = TestServer(build_citizen_app(portal, provider, site), host="127.0.0.1", port=port)
+        server = TestServer(build_citizen_app(portal, provider, site, seen), host="127.0.0.1", port=port)
         await server.start_server()
         stack.push_async_callback(server.close)
-        world = PortalWorld(site.origin, issuer, log, register, database, portal)
+        world = PortalWorld(site.origin, issuer, log, register, database, portal, pool, provider, seen)
         yield world
 
 

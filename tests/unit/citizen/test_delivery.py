@@ -57,7 +57,7 @@ class Road:
 async def road(world: PortalWorld, database: Database) -> AsyncIterator[Road]:
     agency = tracker_world(database)
     async with agency.over_http() as url, aiohttp.ClientSession() as http:
-        delivery = Delivery(database.pool, Exchange(url, ME, PURPOSE), http, lambda: world.now, lambda: road.seconds, 1)
+        delivery = Delivery(world.pool, Exchange(url, ME, PURPOSE), http, lambda: world.now, lambda: road.seconds, 1)
         road = Road(world, agency, delivery)
         yield road
 

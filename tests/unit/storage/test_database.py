@@ -58,7 +58,7 @@ def _url(pg: EmbeddedPostgres, user: str, database: str, password: str) -> str:
 
 
 async def test_a_url_whose_user_may_not_become_the_writer(pg: EmbeddedPostgres, plain_user: tuple[str, str]) -> None:
-    with pytest.raises(SettingsError, match="CREATE ROLE gateway_writer NOLOGIN; GRANT"):
+    with pytest.raises(SettingsError, match="CREATE ROLE gateway_citizen NOLOGIN; GRANT gateway_writer"):
         await open_database(_url(pg, *plain_user, "pw"))
 
 

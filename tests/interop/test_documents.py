@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from lxml import etree
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
+from adapters.people.dice import Dice
+from adapters.people.generator import generate
+from adapters.yte.emit import Hospital
+from adapters.yte.invent import invent_birth
+from certs.generate import generate as make_certs
+from certs.generate import load_topology
+from tests.architecture.source import ROOT
 from tests.support.documents import BAD, Bad, Documents, notice, parser
 
 pytestmark = pytest.mark.interop
@@ -65,3 +73,18 @@ def test_signxml_on_good(world: Documents, key: str, exclusive: bool) -> None:
         "notice",
         "SignatureProperties",
     ]
+
+
+@pytest.mark.skipif(shutil.which("xmlsec1") is None, reason="xmlsec1 is not installed")
+@pytest.mark.parametrize("bad", [None, "altered", "other", "unsigned"])
+def test_xmlsec1_on_what_a_hospital_sends(tmp_path: Path, bad: str | None) -> None:
+    """The adapter's own signatures. `other` is right as cryptography: another facility's certificate, which only policy refuses."""
+    topology = load_topology(ROOT / "certs" / "topology.yaml")
+    now = datetime.now(UTC)
+    make_certs(tmp_path / "out", topology.model_copy(update={"members": (), "transparency": None}), now)
+    notice = invent_birth(generate(400).persons, "99901", now, Dice(1))
+    (tmp_path / "notice.xml").write_bytes(Hospital("99901", tmp_path / "out", "99902", bad).written(notice, now))
+    trusted = ("--trusted-pem", "out/facilities-ca.pem", "--id-attr:Id", "SignatureProperties")
+    command = ["xmlsec1", "--verify", *trusted, "notice.xml"]
+    judged = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert (judged.returncode == 0) is (bad in (None, "other")), judged.stderr

@@ -20,6 +20,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,25 @@ async def test_verify_prints_every_step_and_notices_a_changed_byte(
         done = demo.verify(message_id, server)
         assert (done.returncode, "FAILED" in done.stdout) == (1, True), f"{column}: {done.stdout}"
         await demo.sql(database, flip, message_id)
+
+
+async def test_hospitals_that_sign_and_one_that_does_not(demo: Demo) -> None:
+    """The gate in front of the ministry of health's notices, and what its report says of the facilities."""
+    emit = ".venv/bin/python -m adapters.yte.emit --births 1 --deaths 1"
+    good = demo.shell(emit)
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert [line.split()[1] for line in good.stdout.splitlines()] == ["201", "201"]
+    for bad, cause in (("unsigned", "unsigned"), ("altered", "altered"), ("other", "untrusted")):
+        refused = demo.shell(f"{emit} --facility 99903 --bad {bad}")
+        assert refused.returncode == 1
+        said = [line.split()[-1] for line in refused.stdout.splitlines()]
+        assert said == [f"server.serverproxy.invalid_document.{cause}"] * 2
+    month = f"{datetime.now(timezone(timedelta(hours=7))):%Y-%m}"
+    report = f".venv/bin/python -m gateway documents report --server VN/GOV/G22/ss1 --month {month}"
+    found = json.loads(demo.shell(f"{report} --json").stdout)
+    assert (found["facilities"], found["failing"], found["refused"]) == (2, 1, 6)
+    assert {line["facility"]: line["good"] for line in found["by_facility"]} == {"99901": 2, "99903": 0}
+    assert "1 of 2 facilities do not sign, or sign wrongly (50.0 %)" in demo.shell(report).stdout
 
 
 async def test_a_killed_database_and_a_killed_role_come_back(demo: Demo) -> None:

@@ -254,6 +254,11 @@ BAD: dict[str, Bad] = {
     "wrapped-same-id": Bad(Cause.WRAPPED, _wrapped_with_the_same_id),
     "part-only": Bad(Cause.WRAPPED, _part_only, crypto=True),
     "signed-twice": Bad(Cause.WRAPPED, _signed_twice),
+    "inside-the-signature": Bad(
+        Cause.WRAPPED,
+        _changed("</ds:Signature>", "<ds:Object><child>Kẻ Giả Mạo</child></ds:Object></ds:Signature>"),
+        crypto=True,
+    ),
     "wrong-certificate": Bad(Cause.UNTRUSTED, lambda w: w.signed(by=w.stranger())),
     "for-tls": Bad(Cause.UNTRUSTED, lambda w: w.signed(by=w.issue(usage=("key_encipherment",))), crypto=True),
     "no-key-usage": Bad(Cause.UNTRUSTED, lambda w: w.signed(by=w.issue(usage=None)), crypto=True),

@@ -63,7 +63,7 @@ class ReturnRule:
             code, reference = _text(self.code, view), _text(self.legal_reference, view)
         except MalformedMessage:
             return _finding(ReturnCause.UNREADABLE, "")
-        if not code:
+        if not code.strip():
             return _finding(ReturnCause.EMPTY, "")
         reason = self.reasons.get(code)
         if reason is None:
@@ -75,7 +75,7 @@ class ReturnRule:
 
 def _text(place: FromPointer, view: MessageView) -> str:
     found = place.find(view)
-    return ("" if not found or found[0] is None else found[0]).strip()
+    return "" if not found or found[0] is None else found[0]
 
 
 def _finding(cause: ReturnCause, code: str) -> Finding:

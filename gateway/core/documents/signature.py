@@ -5,16 +5,18 @@ the document element (empty URI, or its own id) with the enveloped-signature tra
 further references only to properties inside the signature itself, the signer's certificate first in X509Data, and a signed
 `SigningTime` among those properties (`ds:SignatureProperty` or XAdES).
 
-Signature wrapping is refused by construction: the document element is the one delivered, there is no second signature, and an
-id that a reference names occurs once in the whole document.
+Signature wrapping is refused by construction: the document element is the one delivered, there is no second signature, an id that a
+reference names occurs once in the whole document, and what stands in the signature without being signed is a signature's own words
+(a reader who looks for an element anywhere would find a forged one there).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from typing import TypeAlias
 
 from cryptography import x509
 from lxml import etree
@@ -39,6 +41,12 @@ from gateway.core.signing.strictxml import (
 
 _ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 _IDS = ("Id", "ID", "id", "{http://www.w3.org/XML/1998/namespace}id")
+_OWN = (
+    DS,
+    "http://www.w3.org/2009/xmldsig11#",
+    "http://uri.etsi.org/01903/v1.3.2#",
+    "http://uri.etsi.org/01903/v1.4.1#",
+)
 _MOST_REFERENCES = 8
 _MOST_CERTIFICATES = 8
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d{0,6})?(Z|[+-](?:0\d|1[0-4]):[0-5]\d)?", re.ASCII)
@@ -97,8 +105,10 @@ def _read(root: etree._Element, signature: etree._Element) -> DocumentSignature:
     objects = parts.many(_ds("Object"), _MOST_REFERENCES)
     parts.end()
     canonicalization, algorithm, references = _read_signed_info(info)
-    whole, *inner = _document_first(references, root)
-    targets = [_inside(r.uri, root, (key_info, *objects)) for r in inner]
+    named = _by_id(root)
+    whole, *inner = _document_first(references, root, named)
+    targets = [_inside(r.uri, named, (key_info, *objects)) for r in inner]
+    _refuse_unsigned((key_info, *objects), targets)
     signing_time = _signing_time(targets)
     certificates = _read_key_info(key_info)
     signed_info = canonicalization.of(info)
@@ -142,29 +152,54 @@ def _read_reference(element: etree._Element) -> _Reference:
     return _Reference(uri, tuple(found), digest)
 
 
-def _document_first(references: list[_Reference], root: etree._Element) -> list[_Reference]:
+_Named: TypeAlias = Mapping[str, list[etree._Element]]
+
+
+def _by_id(root: etree._Element) -> _Named:
+    """Every element that an attribute gives an id, whatever its spelling: which one is an id, only a DTD could say."""
+    found: dict[str, list[etree._Element]] = {}
+    for element in root.iter():
+        for name in {element.get(attribute) for attribute in _IDS} - {None}:
+            found.setdefault(str(name), []).append(element)
+    return found
+
+
+def _document_first(references: list[_Reference], root: etree._Element, named: _Named) -> list[_Reference]:
     """The one reference to the document element before the others."""
     own = {f"#{root.get(name)}" for name in _IDS if root.get(name) is not None} | {""}
     whole = [r for r in references if r.uri in own]
     if len(whole) != 1:
         raise DocumentRejected(Cause.WRAPPED, "The signature does not cover the document that was sent, exactly once")
     if whole[0].uri:
-        _only_with_id(root, whole[0].uri[1:])
+        _only_with_id(named, whole[0].uri[1:])
     return [whole[0], *(r for r in references if r is not whole[0])]
 
 
-def _inside(uri: str, root: etree._Element, places: tuple[etree._Element, ...]) -> etree._Element:
+def _inside(uri: str, named: _Named, places: tuple[etree._Element, ...]) -> etree._Element:
     """The element that a further reference names: part of the signature itself, never of the document."""
     if not uri.startswith("#"):
         raise DocumentRejected(Cause.WRAPPED, "The signature refers to something outside the document")
-    target = _only_with_id(root, uri[1:])
+    target = _only_with_id(named, uri[1:])
     if not any(place is target or place in target.iterancestors() for place in places):
         raise DocumentRejected(Cause.WRAPPED, "The signature covers a part of the document on its own")
     return target
 
 
-def _only_with_id(root: etree._Element, name: str) -> etree._Element:
-    found = [e for e in root.iter() if any(e.get(attribute) == name for attribute in _IDS)]
+def _refuse_unsigned(places: tuple[etree._Element, ...], signed: list[etree._Element]) -> None:
+    """A signing time that is not signed is a fault of its own, and no danger."""
+    rest = list(places)
+    while rest:
+        element = rest.pop()
+        if any(element is target for target in signed):
+            continue
+        name = etree.QName(element)
+        if name.namespace not in _OWN and not (name.localname == "SigningTime" and len(element) == 0):
+            raise DocumentRejected(Cause.WRAPPED, "Something stands in the signature without being signed")
+        rest += element
+
+
+def _only_with_id(named: _Named, name: str) -> etree._Element:
+    found = named.get(name, [])
     if len(found) != 1:
         raise DocumentRejected(Cause.WRAPPED, "An id that the signature refers to does not occur exactly once")
     return found[0]

@@ -40,7 +40,8 @@ def test_nothing_is_returned(body: Any) -> None:
     ("body", "result"),
     [
         (returned(code="MISMATCH", legal_reference="LAW-2", note="…"), ("good", "MISMATCH", False)),
-        (returned(code=" MISMATCH ", legal_reference="LAW-1"), ("good", "MISMATCH", False)),
+        (returned(code=" MISMATCH ", legal_reference="LAW-1"), ("unknown", "", True)),
+        (returned(code="MISMATCH", legal_reference=" LAW-1"), ("legal_reference", "MISMATCH", True)),
         (returned(code="PAPER", legal_reference="LAW-1"), ("unlawful_demand", "PAPER", False)),
         ({"outcome": "returned"}, ("empty", "", True)),
         (returned(), ("empty", "", True)),

@@ -131,3 +131,11 @@ def test_a_later_moment_is_another_verdict(world: Documents) -> None:
     with pytest.raises(DocumentRejected) as e:
         verify_document(document, world.trust, at=world.now + timedelta(days=31), oldest=OLDEST)
     assert e.value.cause is Cause.SIGNING_TIME
+
+
+def test_what_is_signed_inside_the_signature_may_say_anything(world: Documents) -> None:
+    """The time stands in a namespace of its own; XAdES properties beside it need no signature."""
+    unsigned = (
+        b'<ds:Object><x:UnsignedProperties xmlns:x="http://uri.etsi.org/01903/v1.3.2#"/></ds:Object></ds:Signature>'
+    )
+    assert verify(world, world.signed().replace(b"</ds:Signature>", unsigned))

@@ -58,4 +58,7 @@ class Digest:
 
 def sha512(data: bytes) -> Digest:
     """The digest X-Road uses for every message part (`x-hash-algorithm: SHA-512`; reference 3.9)."""
-    return DigestAlgorithm.SHA512.of(data)
+    return Digest(_SHA512, hashlib.sha512(data).digest())
+
+
+_SHA512 = DigestAlgorithm.SHA512

@@ -7,7 +7,8 @@ out of X.509 writes an ASN.1 SEQUENCE (`sign_der`, `verify_der`; directories of 
 from __future__ import annotations
 
 from enum import Enum
-from typing import TypeAlias
+from functools import lru_cache
+from typing import TypeAlias, TypeGuard
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -81,16 +82,16 @@ def default_algorithm(public_key: PublicKeyTypes, *, pss: bool = False) -> Signa
 def sign(private_key: PrivateKeyTypes, algorithm: SignatureAlgorithm, data: bytes) -> bytes:
     """The XML-DSig signature value (ECDSA: r‖s). KeyTokenError when the key is not of the algorithm's kind."""
     value = sign_der(private_key, algorithm, data)
-    if not isinstance(private_key, ec.EllipticCurvePrivateKey):
-        return value
-    size = _coordinate_size(private_key.curve)
-    r, s = decode_dss_signature(value)
-    return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+    if _is_ec_private(private_key):
+        size = _coordinate_size(private_key.curve)
+        r, s = decode_dss_signature(value)
+        return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+    return value
 
 
 def verify(public_key: PublicKeyTypes, algorithm: SignatureAlgorithm, value: bytes, data: bytes) -> None:
     """Check an XML-DSig signature value (ECDSA: r‖s of exactly twice the curve's size). SignatureRejected otherwise."""
-    if isinstance(public_key, ec.EllipticCurvePublicKey):
+    if _is_ec_public(public_key):
         size = _coordinate_size(public_key.curve)
         if len(value) != 2 * size:
             raise SignatureRejected("Signature is not valid")
@@ -100,9 +101,9 @@ def verify(public_key: PublicKeyTypes, algorithm: SignatureAlgorithm, value: byt
 
 def sign_der(private_key: PrivateKeyTypes, algorithm: SignatureAlgorithm, data: bytes) -> bytes:
     """As `sign`, an ECDSA value as ASN.1 DER."""
+    if algorithm in _ECDSA_OF and _is_ec_private(private_key):
+        return private_key.sign(data, _ECDSA_OF[algorithm])
     match private_key:
-        case ec.EllipticCurvePrivateKey() if algorithm.is_ecdsa:
-            return private_key.sign(data, _ECDSA_OF[algorithm])
         case rsa.RSAPrivateKey() if not algorithm.is_ecdsa:
             return private_key.sign(data, _rsa_padding(algorithm), _HASH_OF[algorithm])
         case _:
@@ -119,15 +120,29 @@ def verify_der(
 ) -> None:
     """As `verify`, an ECDSA value as ASN.1 DER."""
     try:
+        if algorithm in _ECDSA_OF and _is_ec_public(public_key):
+            return public_key.verify(value, data, _ECDSA_OF[algorithm])
         match public_key:
-            case ec.EllipticCurvePublicKey() if algorithm.is_ecdsa:
-                public_key.verify(value, data, _ECDSA_OF[algorithm])
             case rsa.RSAPublicKey() if not algorithm.is_ecdsa and public_key.key_size >= least_rsa_bits:
                 public_key.verify(value, data, _rsa_padding(algorithm), _HASH_OF[algorithm])
             case _:
                 raise SignatureRejected("Signature is not valid: the key is too short or not of the algorithm's kind")
     except (InvalidSignature, UnsupportedAlgorithm, ValueError) as e:
         raise SignatureRejected("Signature is not valid") from e
+
+
+def _is_ec_public(key: PublicKeyTypes) -> TypeGuard[ec.EllipticCurvePublicKey]:
+    return _is_a(type(key), ec.EllipticCurvePublicKey)
+
+
+def _is_ec_private(key: PrivateKeyTypes) -> TypeGuard[ec.EllipticCurvePrivateKey]:
+    return _is_a(type(key), ec.EllipticCurvePrivateKey)
+
+
+@lru_cache(maxsize=64)
+def _is_a(kind: type, wanted: type) -> bool:
+    """`isinstance` with an abstract class asks Python code, four times a message."""
+    return issubclass(kind, wanted)
 
 
 def _rsa_padding(algorithm: SignatureAlgorithm) -> padding.AsymmetricPadding:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
+from gateway.core.digest import Digest, DigestAlgorithm
 from gateway.core.errors import AuthenticationFailed, MalformedMessage
 from gateway.core.identifiers import MemberId
 from gateway.core.signing.profiles import (
@@ -88,6 +89,12 @@ def has_octet_signature(signed: bytes, signature: bytes) -> bool:
 @lru_cache(maxsize=4096)
 def der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
+
+
+@lru_cache(maxsize=4096)
+def digest_of(certificate: x509.Certificate, algorithm: DigestAlgorithm) -> Digest:
+    """Of the certificate in DER."""
+    return algorithm.of(der(certificate))
 
 
 def sha256_hex(certificate: x509.Certificate) -> str:

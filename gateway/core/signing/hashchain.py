@@ -11,6 +11,7 @@ cycles; depth and number of steps are bounded. The codes are those of X-Road, be
 from __future__ import annotations
 
 import re
+from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +20,14 @@ from lxml import etree
 
 from gateway.core.digest import Digest, DigestAlgorithm
 from gateway.core.errors import MalformedMessage
-from gateway.core.signing.hashchainform import CHAIN_FILE, HASHCHAIN, chain_document, chain_result, step_digest
+from gateway.core.signing.hashchainform import (
+    CHAIN_FILE,
+    HASHCHAIN,
+    chain_document,
+    chain_result,
+    plain_form,
+    step_digest,
+)
 from gateway.core.signing.hashtree import build_tree
 from gateway.core.signing.strictxml import (
     DS,
@@ -55,9 +63,16 @@ def part_names(attachments: int) -> tuple[str, ...]:
 
 def build_hash_chain(message: Digest, attachments: Sequence[Digest]) -> HashChain:
     """The one-step chain over a message and its attachments, laid out as X-Road does. All digests of one algorithm."""
-    leaf = tuple(zip(part_names(len(attachments)), (message, *attachments), strict=True))
-    root = step_digest([digest for _, digest in leaf], message.algorithm)
-    return HashChain(chain_result(root, CHAIN_FILE), chain_document((), leaf))
+    algorithm = message.algorithm
+    if any(a.algorithm is not algorithm for a in attachments):
+        raise MalformedMessage("the digests of a hash chain are of different algorithms", code="unsupported_algorithm")
+    form = plain_form(algorithm, part_names(len(attachments)))
+    values = (message.value, *(a.value for a in attachments))
+    root = algorithm.of(form.step % values).value
+    return HashChain(
+        form.result % b2a_base64(root, newline=False),
+        form.document % tuple(b2a_base64(value, newline=False) for value in values),
+    )
 
 
 def build_hash_chains(messages: Sequence[tuple[Digest, Sequence[Digest]]]) -> tuple[HashChain, ...]:
@@ -108,7 +123,8 @@ def _is_what_we_write(result: bytes, chain: bytes, inputs: Mapping[str, Digest])
         return False
     if any(d.algorithm is not digests[0].algorithm for d in digests):
         return False
-    return build_hash_chain(digests[0], digests[1:]) == HashChain(result, chain)
+    ours = build_hash_chain(digests[0], digests[1:])
+    return ours.chain == chain and ours.result == result
 
 
 def _malformed(what: str) -> MalformedMessage:

@@ -22,6 +22,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import TypeAlias
 
 from cryptography import x509
@@ -39,6 +40,7 @@ from gateway.core.identifiers import ClientId, MemberId
 from gateway.core.signing import algorithms
 from gateway.core.signing.certificates import (
     der,
+    digest_of,
     find_issuer,
     is_authentication_certificate,
     is_signing_certificate,
@@ -194,7 +196,7 @@ def verify_parts(
         verdict.valid_until,
         (
             _covered_step(len(parts) - 1, hash_chain is not None),
-            f"Signature value verifies ({xades.algorithm.name})",
+            _value_step(xades.algorithm),
             *verdict.steps,
         ),
     )
@@ -231,7 +233,7 @@ def _verify_coverage(
 def _verify_certificate_kind(xades: XadesSignature) -> None:
     if not is_signing_certificate(xades.certificate):
         raise _malformed("The certificate of the signature is not a signing certificate")
-    if xades.certificate_digest.algorithm.of(der(xades.certificate)) != xades.certificate_digest:
+    if digest_of(xades.certificate, xades.certificate_digest.algorithm) != xades.certificate_digest:
         raise _malformed("The certificate of the signature is not the one that was signed with it")
 
 
@@ -295,6 +297,12 @@ def _verify_listed(
     return verify_ocsp(response, certificate, ca.certificate, ca, trust, at)
 
 
+@lru_cache(maxsize=64)
+def _value_step(algorithm: algorithms.SignatureAlgorithm) -> str:
+    return f"Signature value verifies ({algorithm.name})"
+
+
+@lru_cache(maxsize=64)
 def _covered_step(attachments: int, chained: bool) -> str:
     how = "through a hash chain" if chained else "directly"
     return f"Signature covers the message and all {attachments} attachments {how}"

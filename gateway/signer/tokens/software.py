@@ -44,6 +44,7 @@ class SoftwareToken:
         self._certificate = certificate
         self._intermediates = issuers_above(certificate, chain)
         self._algorithm = default_algorithm(self._key.public_key(), pss=pss)
+        self._slow = isinstance(self._key, rsa.RSAPrivateKey) or isinstance(self._key.curve, _SLOW_CURVES)
 
     @classmethod
     def load(
@@ -80,7 +81,7 @@ class SoftwareToken:
 
     @property
     def slow(self) -> bool:
-        return isinstance(self._key, rsa.RSAPrivateKey) or isinstance(self._key.curve, _SLOW_CURVES)
+        return self._slow
 
     def sign(self, algorithm: SignatureAlgorithm, data: bytes) -> bytes:
         return algorithms.sign(self._key, algorithm, data)

@@ -29,12 +29,15 @@ from gateway.core.errors import EvidenceUnavailable
 from gateway.exchange.ports import Clock
 from gateway.exchange.states import DisclosedReply, RecordedAnswer
 from gateway.storage.failures import DATABASE_ERRORS
-from gateway.transparency.waiting import WaitingLeaf, Waitlist
+from gateway.transparency.waiting import MOST_LEAVES, WaitingLeaf, Waitlist
 
 AtLimit: TypeAlias = Literal["stop", "degrade", "alert"]
 
-_IDLE_SECONDS = 1.0
-_GATHER_SECONDS = 0.1  # lets the records of a busy moment share a submission
+_FIRST_IDLE, _LONGEST_IDLE = (
+    1.0,
+    15.0,
+)  # seconds between two looks, more and more while nobody wakes us and nothing waits
+_GATHER_SECONDS = 0.3  # lets the records of a busy moment share a submission
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 _ASK_AGAIN = 0.1
 
@@ -144,12 +147,14 @@ class Outbox:
     async def run(self) -> None:
         """Submit what waits until cancelled. While the log is away, look less and less often, but keep measuring."""
         loop = asyncio.get_running_loop()
-        pause, not_before = _FIRST_PAUSE, 0.0
+        pause, not_before, idle = _FIRST_PAUSE, 0.0, _FIRST_IDLE
         while True:
-            await self._rest()
+            woken = await self._rest(idle)
+            idle = _FIRST_IDLE if woken or self.waiting else min(2 * idle, _LONGEST_IDLE)
             try:
-                await self._measure()
-                if self.waiting and loop.time() >= not_before:
+                if loop.time() < not_before or not woken:
+                    await self._measure()
+                if loop.time() >= not_before and (woken or self.waiting):
                     await self.submit_once()
                     self.last_error, pause = None, _FIRST_PAUSE
             except (EvidenceUnavailable, *DATABASE_ERRORS) as e:
@@ -161,24 +166,30 @@ class Outbox:
 
     async def submit_once(self) -> None:
         """Everything that waits, batch after batch. EvidenceUnavailable, DATABASE_ERRORS."""
-        await self._measure()
-        while leaves := await self._waitlist.next():
-            await self._submit(leaves)
-            # If we crash here, the same batch is submitted again: the log knows its records.
-            await self._waitlist.note(leaves[-1].number)
-            self.submitted += len(leaves)
+        try:
+            while leaves := await self._waitlist.next():
+                await self._submit(leaves)
+                # If we crash here, the same batch is submitted again: the log knows its records.
+                await self._waitlist.note(leaves[-1].number)
+                self.submitted += len(leaves)
+                if len(leaves) < MOST_LEAVES:
+                    break  # who came meanwhile has woken us
+        finally:
             await self._measure()
 
     async def _measure(self) -> None:
         self.waiting, self._oldest = await self._waitlist.measure()
 
-    async def _rest(self) -> None:
-        """Until somebody wakes us or a moment has passed."""
+    async def _rest(self, seconds: float) -> bool:
+        """Until somebody wakes us, which is told, or some seconds have passed."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_IDLE_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._wake.wait()
-        self._wake.clear()
-        await asyncio.sleep(_GATHER_SECONDS)
+        woken = self._wake.is_set()
+        if woken:
+            await asyncio.sleep(_GATHER_SECONDS)
+            self._wake.clear()
+        return woken
 
     async def _included(self, entries: Sequence[AccessEntry]) -> None:
         try:

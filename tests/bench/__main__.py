@@ -69,13 +69,10 @@ async def main() -> None:
 
 async def _figures(chosen: argparse.Namespace, country: Country, nothing: Target) -> None:
     exchange = exchange_target(country)
+    await _idle(exchange)
     await _compare(chosen, country, nothing, exchange)
     _memory(country, exchange)
     await _one_client(chosen, exchange, country.folder)
-    idle = await idle_cpu(exchange, 5.0)
-    print(
-        "nobody asks: " + "  ".join(f"{name} {percent:.1f} %" for name, percent in idle.items()) + " of one processor"
-    )
     if chosen.soak:
         await _soak(chosen, country, exchange)
     for upload in (True, False) if chosen.large else ():
@@ -86,6 +83,15 @@ async def _figures(chosen: argparse.Namespace, country: Country, nothing: Target
             f"{chosen.large} MiB {what}: SHA-512 right at the other end, {found.megabytes_per_second:.0f} MB/s, "
             f"memory {growth} (to reach: a server <= +32)"
         )
+
+
+async def _idle(exchange: Target) -> None:
+    """Before the load: for a minute behind it a server still makes time-stamps of what was asked."""
+    await asyncio.sleep(3.0)  # what a server does once it has started
+    idle = await idle_cpu(exchange, 10.0)
+    print(
+        "nobody asks: " + "  ".join(f"{name} {percent:.1f} %" for name, percent in idle.items()) + " of one processor"
+    )
 
 
 async def _compare(chosen: argparse.Namespace, country: Country, nothing: Target, exchange: Target) -> None:

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from gateway.core.errors import EvidenceUnavailable, ReplayedRequest
-from gateway.messagelog.access import Attached
+from gateway.messagelog.access import Attached, clear_row
 from gateway.messagelog.batch import Batch, write_batch
 from gateway.messagelog.groupcommit import LogLimits
 from gateway.messagelog.writer import MessageLogWriter
@@ -71,7 +71,8 @@ async def test_entries_whose_first_commit_is_still_under_way(database: Database)
     at its next look. They are known by their record ids: each stands once, and no number is lost."""
     async with writing(database) as writer:
         request = await writer.append_authorized(authorized_request(entries=access_entries(AN)))
-    batch = Batch([], [Attached(None, request.record_number, access_entries(BINH, "999173000034"))], str(SERVER))
+    rows = tuple(map(clear_row, access_entries(BINH, "999173000034")))
+    batch = Batch([], [Attached(None, request.record_number, rows)], str(SERVER))
 
     async def write() -> object:
         async with database.pool.acquire() as connection:

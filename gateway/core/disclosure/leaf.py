@@ -26,6 +26,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
+
 from gateway.core.disclosure.record import Access, Field
 from gateway.core.errors import MalformedMessage
 from gateway.core.merkle.hashing import leaf_hash, node_hash, root_of
@@ -36,6 +39,7 @@ SEED_SIZE = 32
 LEAF_SIZE = 108
 BUCKET_SECONDS = 600
 _VERSION, _ACCESS = 1, 1
+_SALTS = tuple(b"salt" + bytes((index,)) for index in Field)
 _HEAD = struct.Struct(">BBHII")
 
 
@@ -73,25 +77,33 @@ def make_entry(access: Access, person: Person, provider: int, seed: bytes, follo
     """`seed`: 32 fresh random bytes, used for this leaf only; `provider`: its public number."""
     if len(seed) != SEED_SIZE:
         raise ValueError("a seed has 32 bytes")
-    fields = access.fields(str(record_id(seed)), follows)
+    keyed = _keyed(seed)
+    fields = access.fields(str(_record_id(keyed)), follows)
     head = _HEAD.pack(_VERSION, _ACCESS, 0, int(access.time.timestamp()) // BUCKET_SECONDS, provider)
-    leaf = head + root_of(_field_hashes(seed, fields)) + subject_commitment(seed, person)
-    return AccessEntry(person, fields, access.time, seed, leaf + _statement_commitment(seed, fields, person))
+    subject = _commit_subject(_mac(keyed, b"subj"), person)
+    statement = _commit_statement(_mac(keyed, b"stmt"), fields, person)
+    leaf = b"".join((head, root_of(_field_hashes(keyed, fields)), subject, statement))
+    return AccessEntry(person, fields, access.time, seed, leaf)
 
 
 def record_id(seed: bytes) -> UUID:
-    return UUID(bytes=_hmac(seed, b"id")[:16], version=4)
+    return _record_id(_keyed(seed))
+
+
+def _record_id(keyed: HMAC) -> UUID:
+    return UUID(bytes=_mac(keyed, b"id")[:16], version=4)
 
 
 def open_field(seed: bytes, fields: Sequence[str], index: int) -> Opening:
     """What proves text `index` of the leaf made from this seed and these texts, and nothing of the others."""
-    level = _field_hashes(seed, fields)
+    keyed = _keyed(seed)
+    level = _field_hashes(keyed, fields)
     path, n = [], index
     while len(level) > 1:
         path.append(level[n ^ 1])
         level = [node_hash(level[i], level[i + 1]) for i in range(0, len(level), 2)]
         n >>= 1
-    return Opening(index, _salt(seed, index), fields[index], tuple(path))
+    return Opening(index, _mac(keyed, _SALTS[index]), fields[index], tuple(path))
 
 
 def check_opening(leaf: bytes, opening: Opening) -> None:
@@ -109,15 +121,11 @@ def check_opening(leaf: bytes, opening: Opening) -> None:
 
 
 def subject_commitment(seed: bytes, person: Person) -> bytes:
-    return _commit_subject(_hmac(seed, b"subj"), person)
+    return _commit_subject(_mac(_keyed(seed), b"subj"), person)
 
 
 def _commit_subject(key: bytes, person: Person) -> bytes:
     return _hmac(key, b"egov-al/v1/subject\0" + _named(person))
-
-
-def _statement_commitment(seed: bytes, fields: Sequence[str], person: Person) -> bytes:
-    return _commit_statement(_hmac(seed, b"stmt"), fields, person)
 
 
 def _commit_statement(key: bytes, fields: Sequence[str], person: Person) -> bytes:
@@ -136,7 +144,8 @@ class LeafKeys:
 
 
 def open_leaf(seed: bytes) -> LeafKeys:
-    return LeafKeys(tuple(_salt(seed, i) for i in Field), _hmac(seed, b"subj"), _hmac(seed, b"stmt"))
+    keyed = _keyed(seed)
+    return LeafKeys(tuple(_mac(keyed, name) for name in _SALTS), _mac(keyed, b"subj"), _mac(keyed, b"stmt"))
 
 
 def check_leaf(leaf: bytes, keys: LeafKeys, fields: Sequence[str], person: Person) -> None:
@@ -160,17 +169,25 @@ def _named(person: Person) -> bytes:
     return f"{person.kind}:{person.number}".encode()
 
 
-def _field_hashes(seed: bytes, fields: Sequence[str]) -> list[bytes]:
-    return [leaf_hash(_field_entry(i, _salt(seed, i), text)) for i, text in enumerate(fields)]
+def _field_hashes(keyed: HMAC, fields: Sequence[str]) -> list[bytes]:
+    salts = [_mac(keyed, name) for name in _SALTS]
+    return [leaf_hash(_field_entry(i, salts[i], text)) for i, text in enumerate(fields)]
 
 
 def _field_entry(index: int, salt: bytes, text: str) -> bytes:
     return bytes((1, index)) + salt + text.encode()
 
 
-def _salt(seed: bytes, index: int) -> bytes:
-    return _hmac(seed, b"salt" + bytes((index,)))
-
-
 def _hmac(key: bytes, data: bytes) -> bytes:
     return hmac.digest(key, data, hashlib.sha256)
+
+
+def _keyed(seed: bytes) -> HMAC:
+    """Twenty values of a leaf come from its seed: the key is scheduled once and copied."""
+    return HMAC(seed, SHA256())
+
+
+def _mac(keyed: HMAC, data: bytes) -> bytes:
+    mac = keyed.copy()
+    mac.update(data)
+    return mac.finalize()

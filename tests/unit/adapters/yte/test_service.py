@@ -8,19 +8,15 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import aiohttp
 import pytest
-import pytest_asyncio
-from aiohttp.test_utils import TestClient, TestServer
 
 from adapters.people.dice import Dice
 from adapters.people.generator import generate
-from adapters.sdk import bootstrap, build_app
 from adapters.sdk.contract import contract_text
-from adapters.sdk.document import response_schema
 from adapters.sdk.manifest import load_manifest
+from adapters.sdk.testkit import Served, served
 from adapters.yte import build_adapter
 from adapters.yte.emit import Hospital, emit, main, message, send
 from adapters.yte.invent import invent_birth, invent_death
@@ -35,60 +31,54 @@ PEOPLE = generate(400).persons
 BIRTH, DEATH = invent_birth(PEOPLE, "99901", NOW, Dice(3)), invent_death(PEOPLE, "99901", NOW, Dice(3))
 
 
-@pytest_asyncio.fixture
-async def yte(source_pool: Any) -> AsyncIterator[TestClient[Any, Any]]:
-    adapter = build_adapter()
-    await bootstrap(source_pool, "yte", (FOLDER / "schema.sql").read_text("utf-8"))
-    async with TestClient(TestServer(build_app(adapter, source_pool))) as client:
-        yield client
+NOTICES, NOTICE = "/v1/notices", "/v1/notices/{number}"
 
 
-async def sent(yte: TestClient[Any, Any], body: bytes, key: str | None = None) -> tuple[int, Any]:
-    headers = {"Content-Type": "application/json", "Idempotency-Key": key or str(uuid4())}
-    async with yte.post("/v1/notices", data=body, headers=headers) as answer:
-        return answer.status, await answer.json(content_type=None)
+@pytest.fixture
+async def yte(source_pool: Any) -> AsyncIterator[Served]:
+    async with served(build_adapter(), source_pool) as opened:
+        yield opened
+
+
+def body_of(notice: Notice) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(message(print_notice(notice)))
+    return found
 
 
 @pytest.mark.parametrize("notice", [BIRTH, DEATH], ids=["birth", "death"])
-async def test_taken_in_and_given_out(yte: TestClient[Any, Any], notice: Notice) -> None:
-    document = print_notice(notice)
-    status, taken = await sent(yte, message(document))
-    response_schema(FOLDER, "POST /v1/notices", 201, build_adapter().formats).check(taken)
-    assert (status, taken["number"], taken["kind"]) == (201, notice.number, notice.KIND)
-    async with yte.get(f"/v1/notices/{notice.number}") as answer:
-        found = await answer.json()
-    response_schema(FOLDER, "GET /v1/notices/{number}", 200, build_adapter().formats).check(found)
-    assert found["document"] == b64encode(document).decode()
+async def test_taken_in_and_given_out(yte: Served, notice: Notice) -> None:
+    taken = await yte.post(NOTICES, body_of(notice))
+    assert (taken.status, taken.body["number"], taken.body["kind"]) == (201, notice.number, notice.KIND)
+    found = (await yte.get(NOTICE, number=notice.number)).body
+    assert found["document"] == b64encode(print_notice(notice)).decode()
     assert (found["facility"], found["kind"]) == ("99901", notice.KIND)
     assert {name: found[name] for name in notice.persons} == notice.persons
+    assert not any(number in yte.log for number in notice.persons.values())
 
 
-async def test_once_and_no_number_twice(yte: TestClient[Any, Any]) -> None:
-    body, key = message(print_notice(BIRTH)), str(uuid4())
-    assert (await sent(yte, body, key))[0] == (await sent(yte, body, key))[0] == 201
-    status, problem = await sent(yte, body)
-    assert (status, problem["code"]) == (409, "number_used")
+async def test_once_and_no_number_twice(yte: Served) -> None:
+    first = await yte.post(NOTICES, body_of(BIRTH), key="one")
+    assert await yte.post(NOTICES, body_of(BIRTH), key="one") == first
+    assert (await yte.post(NOTICES, body_of(DEATH), key="one")).outcome == (422, "idempotency_key_reused")
+    assert (await yte.post(NOTICES, body_of(BIRTH))).outcome == (409, "number_used")
 
 
-async def test_numbers_beside_the_document_are_those_inside(yte: TestClient[Any, Any]) -> None:
-    good = json.loads(message(print_notice(BIRTH)))
+async def test_numbers_beside_the_document_are_those_inside(yte: Served) -> None:
+    good = body_of(BIRTH)
     for change in ({"mother_id": DEATH.deceased_id}, {"deceased_id": DEATH.deceased_id}):
-        status, problem = await sent(yte, json.dumps(good | change).encode())
-        assert (status, problem["code"]) == (422, "other_persons")
+        assert (await yte.post(NOTICES, good | change)).outcome == (422, "other_persons")
     del good["father_id"]
-    assert (await sent(yte, json.dumps(good).encode()))[0] == 422
+    assert (await yte.post(NOTICES, good)).outcome == (422, "other_persons")
 
 
 @pytest.mark.parametrize("document", ["!!!!", b64encode(b"<notice/>").decode(), b64encode(b"\x00" * 30).decode()])
-async def test_what_is_no_notice(yte: TestClient[Any, Any], document: str) -> None:
-    status, problem = await sent(yte, json.dumps({"document": document}).encode())
-    assert (status, problem["code"]) == (400, "malformed_notice")
+async def test_what_is_no_notice(yte: Served, document: str) -> None:
+    assert (await yte.post(NOTICES, {"document": document})).outcome == (400, "malformed_notice")
 
 
-async def test_no_such_notice(yte: TestClient[Any, Any]) -> None:
-    for number, status in (("CS-99901-2026-999999", 404), ("CS-1", 422)):
-        async with yte.get(f"/v1/notices/{number}") as answer:
-            assert answer.status == status
+async def test_no_such_notice(yte: Served) -> None:
+    assert (await yte.get(NOTICE, number="CS-99901-2026-999999")).outcome == (404, "not_found")
+    assert (await yte.get(NOTICE, number="CS-1")).outcome == (422, "invalid_identifier")
 
 
 def test_the_contract_is_the_manifests() -> None:
@@ -104,10 +94,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-async def test_the_tool_sends_and_says(
-    yte: TestClient[Any, Any], keys: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    target = str(yte.make_url("")).rstrip("/")
+async def test_the_tool_sends_and_says(yte: Served, keys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = str(yte.client.make_url("")).rstrip("/")
     hospital = Hospital("99901", keys, "99902")
     assert await emit(hospital, target, "VN/GOV/G18/coso", births=2, deaths=1) == 0
     lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
@@ -115,7 +103,7 @@ async def test_the_tool_sends_and_says(
     assert [number[:2] for number, _ in lines] == ["CS", "CS", "BT"]
 
 
-async def test_the_tool_spoils_on_purpose(yte: TestClient[Any, Any], keys: Path) -> None:
+async def test_the_tool_spoils_on_purpose(yte: Served, keys: Path) -> None:
     good = Hospital("99901", keys, "99902").written(BIRTH, NOW)
     unsigned, altered, other = (
         Hospital("99901", keys, "99902", bad).written(BIRTH, NOW) for bad in ("unsigned", "altered", "other")
@@ -124,9 +112,9 @@ async def test_the_tool_spoils_on_purpose(yte: TestClient[Any, Any], keys: Path)
     assert altered.count(b"+07:30<") == 1
     assert good.count(b"<X509Certificate>") == other.count(b"<X509Certificate>") == 1
     async with aiohttp.ClientSession() as session:
-        said = await send(session, str(yte.make_url("")).rstrip("/"), "VN/GOV/G18/coso", b"\n".join([good]), "birth")
+        said = await send(session, str(yte.client.make_url("")).rstrip("/"), "VN/GOV/G18/coso", good, "birth")
         assert said == f"201 {BIRTH.number}"
-        again = await send(session, str(yte.make_url("")).rstrip("/"), "VN/GOV/G18/coso", good, "birth")
+        again = await send(session, str(yte.client.make_url("")).rstrip("/"), "VN/GOV/G18/coso", good, "birth")
         assert again == "409 number_used"
 
 

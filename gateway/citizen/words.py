@@ -44,9 +44,9 @@ class Catalogue:
     def __call__(self, key: str, **values: object) -> Markup:
         return Markup(self.texts[key]).format(**values)  # noqa: S704 - texts of our own files; format escapes the values
 
-    def under(self, prefix: str) -> dict[str, str]:
+    def under(self, *prefixes: str) -> dict[str, str]:
         """All texts whose key begins so, for scripts."""
-        return {key: text for key, text in self.texts.items() if key.startswith(prefix)}
+        return {key: text for key, text in self.texts.items() if key.startswith(prefixes)}
 
     def day(self, day: date) -> str:
         return f"{day.day}/{day.month}/{day.year}" if self.language == "vi" else _english(day)

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from tests.bench.citizen import citizen_figures
 from tests.bench.disclosure import disclosure_cost
 from tests.bench.large import large_body
 from tests.bench.log import log_figures
@@ -42,6 +43,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--clients", type=int, default=32, help="connections, each with one request at a time")
     parser.add_argument("--large", type=int, default=1024, help="MiB of the large body, 0: none")
     parser.add_argument("--leaves", type=int, default=40_000, help="leaves into the transparency log, 0: none")
+    parser.add_argument("--records", type=int, default=1_000_000, help="access records, 1,000 of one citizen, 0: none")
     parser.add_argument("--soak", type=int, default=0, help="exchanges to make while memory is watched, 0: none")
     return parser.parse_args()
 
@@ -63,6 +65,8 @@ async def main() -> None:
         for batch in (20, 200) if chosen.leaves else ():
             await log_figures(chosen.leaves, batch)
         await disclosure_cost(rounds=chosen.rounds, seconds=chosen.seconds, clients=chosen.clients)
+        if chosen.records:
+            await citizen_figures(records=chosen.records)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

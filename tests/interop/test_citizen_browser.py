@@ -207,3 +207,76 @@ async def test_a_large_log(browser: Any, world: PortalWorld) -> None:
             found, steps = await verdict(page)
             assert found == "verified", steps
             assert f"vị trí {index} trên {size}" in steps["inclusion"]
+
+
+async def ledger(page: Any) -> tuple[str, str, list[str]]:
+    """Press the button that checks everything: the state, what is said, and what is named as wrong."""
+    await page.evaluate("delete document.querySelector('[data-ledger]').dataset.state")
+    await page.click("[data-ledger] button")
+    await page.wait_for_selector("[data-ledger][data-state]", timeout=20_000)
+    wrong = [await item.inner_text() for item in await page.query_selector_all("[data-ledger] li")]
+    return (
+        await page.get_attribute("[data-ledger]", "data-state"),
+        await page.inner_text("[data-ledger] [role=status]"),
+        wrong,
+    )
+
+
+def damaged(receipt: bytes, line: int) -> bytes:
+    """Another hash in one line of a receipt's path."""
+    lines = receipt.split(b"\n")
+    lines[line] = b"A" * 43 + b"="
+    return b"\n".join(lines)
+
+
+@pytest.mark.parametrize("others", [0, 1, 2, 5, 12, 250])
+async def test_the_whole_ledger_at_once(browser: Any, world: PortalWorld, others: int) -> None:
+    """Trees of every shape: entries that share paths, a last one without sibling."""
+    for n in range(9):
+        await world.add(ANH, n)
+        if n % 3 == 0:
+            world.log.entries += [b"%d/%d" % (n, k) for k in range(others)]
+    world.log.publish()
+    async with page_of(browser, "phone") as page:
+        await sign_in(world, page)
+        await page.goto(world.origin + "/en/records")
+        state, said, wrong = await ledger(page)
+        assert (state, wrong) == ("verified", []), said
+        assert "All 9 entries" in said
+        if others == 1:
+            await look_at(page, "ledger-en")
+
+
+async def test_in_a_whole_ledger_what_is_wrong_is_named(browser: Any, world: PortalWorld) -> None:
+    entries = [await world.add(ANH, n) for n in range(6)]
+    receipt = world.log.receipt
+    async with page_of(browser, "phone") as page:
+        await sign_in(world, page)
+        await page.goto(world.origin + "/records")
+
+        bad = entries[2].leaf_hash
+        world.log.receipt = lambda wanted: damaged(receipt(wanted), 2) if wanted == bad else receipt(wanted)  # type: ignore
+        state, said, wrong = await ledger(page)
+        assert (state, len(wrong)) == ("wrong", 1), said
+        assert wrong[0].startswith(str(entries[2].record_id))
+        await look_at(page, "ledger-wrong")
+        world.log.receipt = receipt  # type: ignore[method-assign]
+
+        async with world.database.owner() as owner:
+            change = "UPDATE access_record SET fields = jsonb_set(fields, '{12}', '\"X\"') WHERE record_id = $1"
+            await owner.execute(change, entries[4].record_id)
+        state, said, wrong = await ledger(page)
+        assert (state, [w[:36] for w in wrong]) == ("wrong", [str(entries[4].record_id)]), said
+        async with world.database.owner() as owner:
+            await owner.execute(change.replace("X", ""), entries[4].record_id)
+
+        world.log.note = signed(checkpoint_of([b"\0" * 32]), LOG, LOG_PQ, WITNESS)
+        state, said, wrong = await ledger(page)
+        assert (state, len(wrong)) == ("wrong", 6), said  # a checkpoint with too few witnesses
+
+        world.log.publish()
+        world.log.waiting = True
+        state, said, _ = await ledger(page)
+        assert (state, "6 lượt hỏi mới còn chờ" in said) == ("verified", True), said
+        world.log.down = True
+        assert (await ledger(page))[0] == "unreachable"

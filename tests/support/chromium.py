@@ -50,7 +50,8 @@ async def page_of(browser: Any, size: str, *, dark: bool = False) -> AsyncIterat
         yield page
     finally:
         await context.close()
-    assert [c for c in complaints if "status of" not in c] == []  # answers other than 200 are what some tests want
+    wanted = ("status of", "ERR_INCOMPLETE_CHUNKED")  # answers other than 200, or cut off: what some tests are about
+    assert [c for c in complaints if not any(words in c for words in wanted)] == []
 
 
 async def look_at(page: Any, name: str) -> None:

@@ -30,7 +30,9 @@ globalThis.Checker = (() => {
     let raw;
     try { raw = atob(text); } catch { throw new Bad("malformed"); }
     if (btoa(raw) !== text) throw new Bad("malformed");
-    return Uint8Array.from(raw, (c) => c.charCodeAt(0));
+    const value = new Uint8Array(raw.length);
+    for (let i = 0; i < raw.length; i += 1) value[i] = raw.charCodeAt(i);
+    return value;
   };
   const hash32 = (text) => { const value = base64(text); if (value.length !== 32) throw new Bad("malformed"); return value; };
   const decimal = (text) => {
@@ -48,14 +50,27 @@ globalThis.Checker = (() => {
   };
 
   /* ---- 1. content ---- */
-  async function content(opening, shown) {
-    const fields = opening.fields, leaf = base64(opening.leaf);
-    if (fields.length !== FIELDS || opening.salts.length !== FIELDS || leaf.length !== LEAF) throw new Bad("content.form");
-    for (const [index, text] of shown) if (fields[index] !== text) throw new Bad("content.shown", { field: index });
+  function form(opening) {
+    const leaf = base64(opening.leaf);
+    if (opening.fields.length !== FIELDS || opening.salts.length !== FIELDS || leaf.length !== LEAF) throw new Bad("content.form");
     if (leaf[0] !== 1 || leaf[1] !== 1) throw new Bad("content.form");
+    return leaf;
+  }
+
+  async function content(opening, shown) {
+    const fields = opening.fields, leaf = form(opening);
+    for (const [index, text] of shown) if (fields[index] !== text) throw new Bad("content.shown", { field: index });
     let level = await Promise.all(fields.map((text, i) => leafHash(joined(Uint8Array.of(1, i), base64(opening.salts[i]), utf8.encode(text)))));
     while (level.length > 1) level = await Promise.all(level.filter((_, i) => i % 2 === 0).map((left, i) => nodeHash(left, level[2 * i + 1])));
     if (!equal(level[0], leaf.slice(12, 44))) throw new Bad("content.fields");
+    await stated(opening);
+    return { state: "ok", key: "content.ok", values: {} };
+  }
+
+  /** The leaf's bytes, if its statement says exactly these texts of this person. That binds all of them; the tree of salted texts,
+      which `content` checks as well, is there to show one text without the others. */
+  async function stated(opening) {
+    const fields = opening.fields, leaf = form(opening);
     const person = utf8.encode(`${opening.person.kind}:${opening.person.number}`);
     const subject = await hmac(base64(opening.subject_key), utf8.encode("egov-al/v1/subject\0"), person);
     if (!equal(subject, leaf.slice(44, 76))) throw new Bad("content.person");
@@ -65,7 +80,7 @@ globalThis.Checker = (() => {
     if (!equal(committed, leaf.slice(76))) throw new Bad("content.statement");
     const bucket = new DataView(leaf.buffer).getUint32(4);
     if (Math.floor(Date.parse(fields[1]) / 1000 / BUCKET) !== bucket) throw new Bad("content.time", { field: 1 });
-    return { state: "ok", key: "content.ok", values: {} };
+    return leaf;
   }
 
   /* ---- notes, checkpoints, receipts, policies ---- */
@@ -84,14 +99,15 @@ globalThis.Checker = (() => {
     return { text: utf8.encode(body), origin: lines[0], size: decimal(lines[1]), root: hash32(lines[2]), signatures };
   }
 
-  function parseReceipt(text) {
+  /** `note`: how to read the checkpoint, for who has read the same one before. */
+  function parseReceipt(text, note = parseNote) {
     const end = text.indexOf("\n\n");
     const lines = text.slice(0, end).split("\n");
     if (end < 0 || lines.shift() !== "c2sp.org/tlog-proof@v1") throw new Bad("malformed");
     if (lines[0]?.startsWith("extra ")) lines.shift();
     const index = /^index (.*)$/.exec(lines.shift() ?? "");
     if (!index || lines.length > 63) throw new Bad("malformed");
-    return { index: decimal(index[1]), path: lines.map(hash32), note: parseNote(text.slice(end + 2)) };
+    return { index: decimal(index[1]), path: lines.map(hash32), note: note(text.slice(end + 2)) };
   }
 
   async function parseKey(vkey) {
@@ -298,5 +314,8 @@ globalThis.Checker = (() => {
     return steps.inclusion.state === "wait" ? "pending" : "verified";
   }
 
-  return { Bad, Unknown, check, content, parseNote, parsePolicy, parseReceipt, rootOf, leafHash, Tiles };
+  return {
+    Bad, Unknown, check, stated, parseNote, parsePolicy, parseReceipt, rootOf, leafHash, nodeHash, Tiles,
+    equal, signature, witnesses,
+  };
 })();

@@ -14,6 +14,7 @@ import asyncpg
 from prometheus_client import CollectorRegistry
 
 from gateway.app.listeners import background, clock, listen_app
+from gateway.app.sources import key_source
 from gateway.citizen.delivery import Delivery, Exchange
 from gateway.citizen.guard import Site
 from gateway.citizen.idtoken import Expected
@@ -30,7 +31,7 @@ from gateway.citizen.views import LOCAL, Dictionary
 from gateway.citizen.watching import Probe, Probes
 from gateway.core.errors import GatewayError
 from gateway.messagelog.accesskeys import AccessKeyStore
-from gateway.messagelog.keysource import KeySource, check_keys
+from gateway.messagelog.keysource import check_keys
 from gateway.monitoring.admin import build_admin, require_loopback
 from gateway.monitoring.citizen import IDENTITY, OWN_DATABASE, PUBLIC_LOG, PortalMetrics, reach, undelivered
 from gateway.monitoring.health import Health
@@ -146,7 +147,7 @@ async def _open(form: DatabaseForm, name: str, stack: AsyncExitStack, *, read_on
 async def _access_keys(pool: asyncpg.Pool, settings: ProviderSettings) -> AccessKeySource:
     """SettingsError when the keys are not those of this provider's log."""
     name = f"seal_with of the provider {settings.server}"
-    source = None if settings.seal_with is None else KeySource(settings.seal_with.read, name)
+    source = None if settings.seal_with is None else key_source(settings.seal_with, settings.seal_pin, name)
     await check_keys(pool, source, name)
     return nothing_sealed if source is None else AccessKeyStore(pool, source).current
 

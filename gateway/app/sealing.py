@@ -10,11 +10,10 @@ from pathlib import Path
 import typer
 
 from gateway.app.listeners import clock
-from gateway.app.sources import database_source, log_keys, settings_of
+from gateway.app.sources import database_source, key_source, log_keys, settings_of
 from gateway.core.errors import SettingsError
 from gateway.messagelog.datakeys import Listed
 from gateway.messagelog.keyadmin import KeyAdministration, Selection
-from gateway.messagelog.keysource import KeySource
 from gateway.monitoring.logs import build_log
 from gateway.settings.server import ServerSettings
 from gateway.storage.database import Database, open_database
@@ -116,5 +115,7 @@ def _warning(keys: Sequence[Listed]) -> str:
 
 
 def _is_known(settings: ServerSettings, kek: str) -> bool:
-    secret = settings.evidence.seal_with
-    return secret is not None and KeySource(secret.read).ring.find(kek) is not None
+    evidence = settings.evidence
+    return (
+        evidence.seal_with is not None and key_source(evidence.seal_with, evidence.seal_pin).ring.find(kek) is not None
+    )

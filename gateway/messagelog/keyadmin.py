@@ -9,15 +9,13 @@ with its reason or not at all. Records, signatures, digests and time-stamps stay
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
 
 from gateway.core.errors import EvidenceUnavailable, MalformedMessage, SettingsError
-from gateway.core.sealing.envelope import NONCE_BYTES
-from gateway.core.sealing.keys import WrappedKey, rewrap
+from gateway.core.sealing.keys import WrappedKey
 from gateway.exchange.ports import Clock
 from gateway.messagelog import datakeys
 from gateway.messagelog.archivetables import ArchiveTables
@@ -64,7 +62,7 @@ class KeyAdministration:
 
     async def _rewrapped(self, key: WrappedKey, source: KeySource) -> WrappedKey:
         try:
-            return rewrap(key, await source.find(key.kek), source.ring.first, os.urandom(NONCE_BYTES))
+            return await source.rewrap(key)
         except MalformedMessage as e:
             raise EvidenceUnavailable(f"The data key of {key.member} for {key.day} does not open") from e
 

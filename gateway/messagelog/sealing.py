@@ -16,8 +16,8 @@ from uuid import uuid4
 import asyncpg
 
 from gateway.core.errors import EvidenceUnavailable, MalformedMessage
-from gateway.core.sealing.envelope import KEY_BYTES, NONCE_BYTES
-from gateway.core.sealing.keys import DataKey, WrappedKey, wrap
+from gateway.core.sealing.envelope import KEY_BYTES
+from gateway.core.sealing.keys import DataKey, WrappedKey
 from gateway.messagelog import datakeys
 from gateway.messagelog.keysource import KeySource
 from gateway.storage.failures import DATABASE_ERRORS, Failure, failure
@@ -74,5 +74,4 @@ class Seal:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _new(self, day: date, member: str) -> WrappedKey:
-        kek = (await self._source.renew()).first
-        return wrap(os.urandom(KEY_BYTES), kek, uuid4(), day, member, os.urandom(NONCE_BYTES))
+        return await self._source.wrap(os.urandom(KEY_BYTES), uuid4(), day, member)

@@ -40,6 +40,7 @@ class ProviderSettings(Strict):
     server: FullServerName
     database: DatabaseSettings
     seal_with: Secret | None = None
+    seal_pin: Secret | None = None
 
 
 class SessionSettings(Strict):

@@ -59,6 +59,7 @@ class EvidenceSettings(Strict):
     store_body_inline_below: Size = ByteCount(64 << 10)
     partitions: Literal["day", "month"] = "day"
     seal_with: Secret | None = None
+    seal_pin: Secret | None = None
     timestamps: TimestampSettings = TimestampSettings()
     archive: ArchiveSettings | None = None
 

@@ -63,9 +63,9 @@ def test_while_it_is_away_it_is_looked_for_once_a_second(
 ) -> None:
     identity = pki.sign()
     token = open_token(hsm.keep("looked", identity), pin=PIN, certificate=_certificate(identity, tmp_path))
-    generation = token._library.generation  # type: ignore[attr-defined]
+    generation = token._key._library.generation  # type: ignore[attr-defined]
     monkeypatch.setattr(room, "_LOOK_AGAIN_AFTER", 3600.0)
-    token._library._looked = -3600.0  # type: ignore[attr-defined]
+    token._key._library._looked = -3600.0  # type: ignore[attr-defined]
     hsm.tokens.rename(away := hsm.folder / "away")
     try:
         for _ in range(20):
@@ -73,7 +73,7 @@ def test_while_it_is_away_it_is_looked_for_once_a_second(
                 token.sign(token.algorithm, b"data")
     finally:
         away.rename(hsm.tokens)
-    assert token._library.generation == generation + 1  # type: ignore[attr-defined]
+    assert token._key._library.generation == generation + 1  # type: ignore[attr-defined]
     monkeypatch.setattr(room, "_LOOK_AGAIN_AFTER", 0.0)
     token.sign(token.algorithm, b"data")
 
@@ -92,8 +92,8 @@ def test_a_refused_pin_is_not_tried_again(
         return plain(self, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(room.Library, "session", counting)
-    token._pin = "0000"  # type: ignore[attr-defined]
-    token._library.call(token._library.start_again)  # type: ignore[attr-defined]
+    token._key._pin = "0000"  # type: ignore[attr-defined]
+    token._key._library.call(token._key._library.start_again)  # type: ignore[attr-defined]
     for _ in range(3):
         with pytest.raises(KeyTokenError) as e:
             token.sign(token.algorithm, b"data")

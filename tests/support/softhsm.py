@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pkcs11 import Attribute, KeyType, ObjectClass
 
+from gateway.settings.pkcs11uri import parse_pkcs11_uri
+from gateway.signer.tokens.cryptoki import library
 from gateway.trust.authority import Identity
 
 LABEL, PIN = "gateway-test", "1234"
@@ -43,6 +46,29 @@ class SoftHsm:
         key.write_bytes(identity.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         number = f"{len(list(self.folder.glob('*.key'))):04x}"
         self._util("--import", str(key), "--token", LABEL, "--label", name, "--id", number, "--pin", PIN)
+        return self.uri(name)
+
+    def keep_secret(self, name: str, value: bytes) -> str:
+        """Put an AES key on the token under this name; its URI. A real one would be made there."""
+        uri = parse_pkcs11_uri(self.uri(name))
+        template = {
+            Attribute.CLASS: ObjectClass.SECRET_KEY,
+            Attribute.KEY_TYPE: KeyType.AES,
+            Attribute.LABEL: name,
+            Attribute.VALUE: value,
+            Attribute.TOKEN: True,
+            Attribute.PRIVATE: True,
+            Attribute.SENSITIVE: True,
+            Attribute.ENCRYPT: True,
+            Attribute.DECRYPT: True,
+        }
+        opened = library(uri.module)
+
+        def put() -> None:
+            with opened.writing(uri, PIN) as session:
+                session.create_object(template)
+
+        opened.call(put)
         return self.uri(name)
 
     def uri(self, name: str) -> str:

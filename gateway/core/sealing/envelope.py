@@ -9,8 +9,9 @@ The place (which record, which column, which key) is authenticated and not store
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.core.errors import MalformedMessage
 
@@ -20,12 +21,21 @@ OVERHEAD = 1 + NONCE_BYTES + 16
 _VERSION = b"\x01"
 
 
-def seal(cipher: AESGCM, plain: bytes, place: bytes, nonce: bytes) -> bytes:
+class Cipher(Protocol):
+    """AES-256-GCM as `AESGCM` of `cryptography` has it; a key on a token takes its time, and may raise KeyTokenError."""
+
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None, /) -> bytes: ...
+
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None, /) -> bytes:
+        """InvalidTag when it is not what `encrypt` made."""
+
+
+def seal(cipher: Cipher, plain: bytes, place: bytes, nonce: bytes) -> bytes:
     """`nonce`: 12 bytes that were never used with this key."""
     return _VERSION + nonce + cipher.encrypt(nonce, plain, place)
 
 
-def unseal(cipher: AESGCM, envelope: bytes, place: bytes) -> bytes:
+def unseal(cipher: Cipher, envelope: bytes, place: bytes) -> bytes:
     """MalformedMessage when it is not what `seal` made with this key for this place, every byte of it."""
     if len(envelope) < OVERHEAD or envelope[:1] != _VERSION:
         raise MalformedMessage("not an envelope of a form that is known")

@@ -1,17 +1,20 @@
 """Two kinds of keys, both AES-256.
 
 A *data key* seals what one member exchanged on one day (UTC), so that destroying it shreds just that. It is stored wrapped under a
-*key-encryption key*, which only the operator has. Operators write those as words `id:key` (64 hexadecimal digits), any white space
-between them; the first one wraps new data keys, the others open what they once wrapped:
+*key-encryption key*, which only the operator has. Operators write those as words `id:key`, where the key is 64 hexadecimal digits
+or the URI of one on a PKCS#11 token (RFC 7512), any white space between them; the first one wraps new data keys, the others open
+what they once wrapped:
 
-    k2027:8f0c…  k2026:11ab…
+    k2028:pkcs11:token=gateway;object=k2028?module-path=/usr/lib/softhsm/libsofthsm2.so  k2027:8f0c…  k2026:11ab…
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TypeAlias
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,17 +22,21 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from gateway.core.errors import MalformedMessage
-from gateway.core.sealing.envelope import KEY_BYTES, seal, unseal
+from gateway.core.sealing.envelope import KEY_BYTES, Cipher, seal, unseal
 
-_WORD = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63}):([0-9a-fA-F]{64})", re.ASCII)
+_WORD = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63}):(?:([0-9a-fA-F]{64})|(pkcs11:[!-~]{1,1000}))", re.ASCII)
 _MOST = 100
 _INDEX = b"access record tokens"
+
+
+TokenKeys: TypeAlias = Callable[[str], Cipher]
+"""The key that a `pkcs11:` URI names; nothing is opened before it is used. MalformedMessage when it is no such URI."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyEncryptionKey:
     id: str
-    cipher: AESGCM = field(repr=False, compare=False)
+    cipher: Cipher = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +75,30 @@ class WrappedKey:
     wrapped: bytes
 
 
-def parse_keyring(text: str) -> KeyRing:
-    """MalformedMessage, which never repeats the text, when it is not `id:key` words with different ids and keys."""
+def no_tokens(uri: str) -> Cipher:
+    raise MalformedMessage("a key-encryption key on a token is not possible here")
+
+
+def parse_keyring(text: str, token_keys: TokenKeys = no_tokens) -> KeyRing:
+    """MalformedMessage, which never repeats the text, when it is not words with different ids and keys."""
     words = text.split()
     if not 0 < len(words) <= _MOST:
         raise MalformedMessage("no key-encryption keys, or too many: words of the form id:64-hexadecimal-digits")
     found = [_WORD.fullmatch(word) for word in words]
-    parsed = [(m[1], bytes.fromhex(m[2])) for m in found if m is not None]
+    parsed = [(m[1], m[3] or m[2].lower()) for m in found if m is not None]
     if len(parsed) != len(words):
-        raise MalformedMessage(f"word {found.index(None) + 1} is not id:64-hexadecimal-digits")
+        raise MalformedMessage(f"word {found.index(None) + 1} is not id:64-hexadecimal-digits or id:pkcs11:…")
     if len({id for id, _ in parsed}) != len(parsed) or len({key for _, key in parsed}) != len(parsed):
         raise MalformedMessage("two key-encryption keys are the same, or have the same id")
-    return KeyRing(tuple(KeyEncryptionKey(id, AESGCM(key)) for id, key in parsed))
+    return KeyRing(tuple(KeyEncryptionKey(id, _cipher(key, token_keys)) for id, key in parsed))
+
+
+def _cipher(key: str, token_keys: TokenKeys) -> Cipher:
+    return token_keys(key) if key.startswith("pkcs11:") else AESGCM(bytes.fromhex(key))
 
 
 def wrap(key: bytes, kek: KeyEncryptionKey, id: UUID, day: date, member: str, nonce: bytes) -> WrappedKey:
-    """`key`: 32 random bytes; `nonce`: 12."""
+    """`key`: 32 random bytes; `nonce`: 12. KeyTokenError, here and below, when a token does not answer."""
     return WrappedKey(id, day, member, kek.id, seal(kek.cipher, key, _place(id, day, member, kek.id), nonce))
 
 

@@ -1,7 +1,9 @@
-"""PKCS#11 libraries: loading, sessions, finding what a URI names.
+"""PKCS#11 libraries: loading, sessions, finding and using what a URI names.
 
-Rule: one thread for each library does everything with it, because libraries of this kind crash when several threads open sessions.
-While a device is away it is looked for at most once a second.
+Rules. One thread for each library does everything with it, because libraries of this kind crash when several threads open sessions.
+A failed call is tried once more on a library set up anew, because that is how a device that was pulled and put back is found again;
+while the device is away it is looked for at most once a second, and every call fails at once. A wrong PIN is never tried twice:
+tokens lock themselves.
 """
 
 from __future__ import annotations
@@ -78,6 +80,54 @@ class Library:
 
 
 library = lru_cache(maxsize=None)(Library)
+
+
+class TokenObject:
+    """The one object of its kind that a URI names. From any thread."""
+
+    def __init__(self, uri: Pkcs11Uri, pin: str | None, kind: ObjectClass) -> None:
+        self._uri = uri
+        self._pin = pin
+        self._kind = kind
+        self._library = library(uri.module)
+        self._found: Any = None
+        self._generation = -1
+        self._pin_refused = False
+
+    def use(self, work: Callable[[Any], T]) -> T:
+        """`work` with the object, in the library's thread; it may raise PKCS11Error and is called once more then. KeyTokenError in
+        words."""
+        return self._library.call(lambda: self._use(work))
+
+    # --- in the library's thread ---------------------------------------------------------------------------------------
+
+    def _use(self, work: Callable[[Any], T]) -> T:
+        try:
+            return work(self._object())
+        except pkcs11.PKCS11Error as first:
+            self._refuse_pin_errors(first)
+            try:
+                self._library.start_again()
+                return work(self._object())
+            except pkcs11.PKCS11Error as e:
+                self._refuse_pin_errors(e)
+                self._found = None
+                raise KeyTokenError(
+                    f"the token does not answer ({type(e).__name__})", code="token_not_available"
+                ) from e
+
+    def _refuse_pin_errors(self, error: pkcs11.PKCS11Error) -> None:
+        if isinstance(error, PIN_ERRORS):
+            self._pin_refused = True
+            raise KeyTokenError(f"{self._uri}: the token does not take the PIN", code="pin_incorrect") from error
+
+    def _object(self) -> Any:
+        if self._found is None or self._generation != self._library.generation:
+            if self._pin_refused:
+                raise KeyTokenError(f"{self._uri}: the token does not take the PIN", code="pin_incorrect")
+            self._found = find_one(self._library.session(self._uri, self._pin), self._uri, self._kind)
+            self._generation = self._library.generation
+        return self._found
 
 
 def template(uri: Pkcs11Uri, kind: ObjectClass) -> dict[Attribute, Any]:

@@ -1,20 +1,16 @@
 """`pkcs11:` a private key on a smart card or HSM, behind its vendor's PKCS#11 library (RFC 7512 URI). The key never leaves it.
 
-Rules. Everything happens in the thread of its library (`cryptoki.py`). A failed call is tried once more on a library set up anew,
-because that is how a device that was pulled and put back is found again; while the device is away, every signature fails at once.
-A wrong PIN is never tried twice: tokens lock themselves.
+How a device is found, lost and found again: `cryptoki.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import pkcs11
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from pkcs11 import MGF, Attribute, Mechanism, ObjectClass
@@ -22,10 +18,8 @@ from pkcs11 import MGF, Attribute, Mechanism, ObjectClass
 from gateway.core.errors import KeyTokenError, SignatureRejected
 from gateway.core.signing.algorithms import SignatureAlgorithm, default_algorithm, verify
 from gateway.settings.pkcs11uri import Pkcs11Uri, parse_pkcs11_uri
-from gateway.signer.tokens.cryptoki import PIN_ERRORS, find_one, library
+from gateway.signer.tokens.cryptoki import TokenObject
 from gateway.signer.tokens.software import issuers_above, read_certificates
-
-T = TypeVar("T")
 
 _RSA = {
     SignatureAlgorithm.RSA_SHA256: Mechanism.SHA256_RSA_PKCS,
@@ -44,12 +38,8 @@ class Pkcs11Token:
 
     def __init__(self, uri: Pkcs11Uri, pin: str | None, certificate: Path | None, *, pss: bool) -> None:
         self._uri = uri
-        self._pin = pin
-        self._library = library(uri.module)
-        self._key: Any = None
-        self._generation = -1
-        self._pin_refused = False
-        found = self._library.call(self._certificates) if certificate is None else read_certificates(certificate)
+        self._key = TokenObject(uri, pin, ObjectClass.PRIVATE_KEY)
+        found = _stored_certificates(uri, pin) if certificate is None else read_certificates(certificate)
         if not found:
             raise KeyTokenError(f"{uri}: no certificate beside the key", code="cert_not_found")
         self._certificate = found[0]
@@ -87,7 +77,7 @@ class Pkcs11Token:
     def sign(self, algorithm: SignatureAlgorithm, data: bytes) -> bytes:
         if algorithm.is_ecdsa != self._algorithm.is_ecdsa:
             raise KeyTokenError("the key is not of the algorithm's kind", code="unsupported_sign_algorithm")
-        return self._library.call(partial(self._sign, algorithm, data))
+        return self._key.use(partial(self._sign_with, algorithm, data))
 
     def export_key(self) -> bytes:
         raise KeyTokenError("a PKCS#11 token keeps its key: TLS needs one from a file", code="key_not_available")
@@ -102,10 +92,7 @@ class Pkcs11Token:
 
     # --- in the library's thread ---------------------------------------------------------------------------------------
 
-    def _sign(self, algorithm: SignatureAlgorithm, data: bytes) -> bytes:
-        return self._with_session(lambda: self._sign_with(self._private_key(), algorithm, data))
-
-    def _sign_with(self, key: Any, algorithm: SignatureAlgorithm, data: bytes) -> bytes:
+    def _sign_with(self, algorithm: SignatureAlgorithm, data: bytes, key: Any) -> bytes:
         if algorithm.is_ecdsa:
             digest = hashlib.new(algorithm.digest.name.lower(), data).digest()
             return bytes(key.sign(digest[: self._order_bytes()], mechanism=Mechanism.ECDSA))
@@ -120,41 +107,10 @@ class Pkcs11Token:
         assert isinstance(public, ec.EllipticCurvePublicKey)
         return (public.curve.key_size + 7) // 8
 
-    def _with_session(self, work: Callable[[], T]) -> T:
-        """`work`, once more on a library set up anew when the token fails. KeyTokenError when that fails too."""
-        try:
-            return work()
-        except pkcs11.PKCS11Error as first:
-            self._refuse_pin_errors(first)
-            try:
-                self._library.start_again()
-                return work()
-            except pkcs11.PKCS11Error as e:
-                self._refuse_pin_errors(e)
-                self._key = None
-                raise KeyTokenError(
-                    f"the token does not answer ({type(e).__name__})", code="token_not_available"
-                ) from e
 
-    def _refuse_pin_errors(self, error: pkcs11.PKCS11Error) -> None:
-        if isinstance(error, PIN_ERRORS):
-            self._pin_refused = True
-            raise KeyTokenError(f"{self._uri}: the token does not take the PIN", code="pin_incorrect") from error
-
-    def _private_key(self) -> Any:
-        if self._key is None or self._generation != self._library.generation:
-            self._key = find_one(self._open(), self._uri, ObjectClass.PRIVATE_KEY)
-            self._generation = self._library.generation
-        return self._key
-
-    def _open(self) -> Any:
-        if self._pin_refused:
-            raise KeyTokenError(f"{self._uri}: the token does not take the PIN", code="pin_incorrect")
-        return self._library.session(self._uri, self._pin)
-
-    def _certificates(self) -> list[x509.Certificate]:
-        stored = self._with_session(lambda: find_one(self._open(), self._uri, ObjectClass.CERTIFICATE)[Attribute.VALUE])
-        try:
-            return [x509.load_der_x509_certificate(stored)]
-        except ValueError as e:
-            raise KeyTokenError(f"{self._uri}: the certificate cannot be read", code="cert_not_found") from e
+def _stored_certificates(uri: Pkcs11Uri, pin: str | None) -> list[x509.Certificate]:
+    stored = TokenObject(uri, pin, ObjectClass.CERTIFICATE).use(lambda found: bytes(found[Attribute.VALUE]))
+    try:
+        return [x509.load_der_x509_certificate(stored)]
+    except ValueError as e:
+        raise KeyTokenError(f"{uri}: the certificate cannot be read", code="cert_not_found") from e

@@ -65,6 +65,7 @@ lock: ## the hash-pinned locks from pyproject.toml (needs uv)
 	uv lock -q
 	uv export -q --frozen --no-dev --no-emit-project --no-annotate --no-header --no-emit-index-url -o requirements.lock
 	uv export -q --frozen --no-emit-project --no-annotate --no-header --no-emit-index-url -o requirements-dev.lock
+	uv export -q --frozen --only-group acme --no-emit-project --no-annotate --no-header --no-emit-index-url -o requirements-acme.lock
 	uv export -q --frozen --only-group browser --no-emit-project --no-annotate --no-header --no-emit-index-url -o requirements-browser.lock
 	rm -f uv.lock
 

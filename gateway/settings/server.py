@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, Wit
 
 from gateway.core.errors import MalformedMessage
 from gateway.core.merkle.policy import parse_policy
+from gateway.settings.acme import AcmeSettings, acme_findings
 from gateway.settings.clients import ClientSettings, client_findings
 from gateway.settings.common import (
     ByteCount,
@@ -231,6 +232,7 @@ class ServerSettings(Strict):
     evidence: EvidenceSettings = EvidenceSettings()
     transparency: Transparency | None = None
     promises: PromiseSettings | None = None
+    acme: AcmeSettings | None = None
     clients: tuple[ClientSettings, ...] = ()
 
     @property
@@ -268,6 +270,7 @@ def server_findings(settings: ServerSettings, *, files: bool = True) -> Iterator
     yield from duplicates(ids, "client")
     for i, client in enumerate(settings.clients):
         yield from client_findings(client, instance, ("clients", i), files=files)
+    yield from acme_findings(settings.acme)
     yield from evidence_findings(settings.evidence, [client.id for client in settings.clients], instance)
     yield from _transparency_findings(settings)
     if settings.promises is not None:

@@ -115,20 +115,25 @@ def renew(
     authority: Annotated[
         Path | None, typer.Option(help="YAML file of the trust role, when its authority is ours: it answers at once")
     ] = None,
+    acme: Annotated[bool, typer.Option("--acme", help="order the certificates over ACME, as the settings say")] = False,
     years: Annotated[float, typer.Option(min=0.01, max=30, help="that authority's certificates last so long")] = 2,
     kind: Kind = "ec-p256",
     ca: Ca = None,
     dns: Dns = None,
     country: Country = "VN",
 ) -> None:
-    """A successor for every key that ends soon: made, requested and, where the authority is ours, issued and imported."""
+    """A successor for every key that ends soon: made, requested and, where an authority answers at once, issued and imported."""
+    from gateway.app.keyring.renewal import acme_authority, our_authority
     from gateway.app.keyring.renewal import renew as successors
     from gateway.app.keyring.requests import Wanted
     from gateway.app.keyring.states import due, key_states
     from gateway.app.listeners import clock
 
     horizon, settings = _horizon(within), load_server(config)
+    if acme and authority is not None:
+        raise SettingsError(["--acme and --authority: who is to issue?"])
     states, now = process.run(key_states(settings)), clock()
+    issuer = None if authority is None else our_authority(load_trust(authority), now, years)
     texts = successors(
         settings,
         _conf(settings),
@@ -137,11 +142,20 @@ def renew(
         out,
         now,
         within=horizon,
-        authority=None if authority is None else load_trust(authority),
-        years=years,
+        issuer=acme_authority(settings) if acme else issuer,
     )
     for text in texts:
         typer.echo(text + "\n")
+
+
+@keys.command()
+def order(config: Config, out: Folder) -> None:
+    """Certificates over ACME for all keys that wait for one, imported; says what the settings need then."""
+    from gateway.app.keyring.renewal import acme_authority, certify_waiting
+
+    settings = load_server(config)
+    texts = list(certify_waiting(settings, _conf(settings), out, acme_authority(settings)))
+    typer.echo("\n\n".join(texts) if texts else "no key waits for a certificate")
 
 
 def _conf(settings: ServerSettings) -> GlobalConfiguration:

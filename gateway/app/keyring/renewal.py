@@ -1,4 +1,5 @@
-"""`gateway keys renew`: for every key that ends soon a new one, its request, and its certificate where the authority is ours.
+"""`gateway keys renew`: for every key that ends soon a new one, its request, and its certificate where an authority answers at
+once: ours, or one over ACME. `keys order` does the last of these for keys that wait.
 
 To be run as often as one likes, by a timer too: a key whose successor waits in the folder gets no second one, and what an earlier
 run could not finish is finished. A key on a token is followed by one on that token. The settings are not touched: which key comes
@@ -8,23 +9,34 @@ first there is the operator's decision.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.app.keyring.files import WaitingKey, keys_in
+from gateway.app import listeners
+from gateway.app.keyring.files import Use, WaitingKey, keys_in
 from gateway.app.keyring.importing import Imported, import_certificate, what_to_do
 from gateway.app.keyring.requests import Wanted, request_key
 from gateway.app.keyring.states import KeyState
+from gateway.core.errors import SettingsError
 from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.settings.pkcs11uri import Pkcs11Uri
 from gateway.settings.server import ServerSettings
 from gateway.settings.trust import TrustSettings
-from gateway.trust.authority import Use
+from gateway.trust.authority import Use as CertificateUse
 from gateway.trust.issuing import issue, load_authority
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who answers requests at once. `issue`: PEM, the certificate first, its intermediates with it; GatewayError."""
+
+    uses: frozenset[Use]
+    issue: Callable[[WaitingKey], bytes]
 
 
 def renew(
@@ -36,11 +48,10 @@ def renew(
     now: datetime,
     *,
     within: timedelta,
-    authority: TrustSettings | None,
-    years: float,
+    issuer: Issuer | None,
 ) -> Iterator[str]:
-    """What is to be done now, a text for each holder and use in `ending`. `wanted`: the form of new keys. `authority`: answers
-    requests for signing and authentication certificates at once; None leaves them to somebody else."""
+    """What is to be done now, a text for each holder and use in `ending`. `wanted`: the form of new keys. `issuer`: answers
+    requests at once; None leaves them to somebody else."""
     for state in {(s.use, s.holder): s for s in ending}.values():
         key = _successor(folder, state, now + within)
         if key is None:
@@ -49,10 +60,17 @@ def renew(
             assert key is not None
         if key.certificate is not None:
             yield what_to_do(Imported(key, key.certificate))
-        elif authority is None or state.use == "tls":
+        elif issuer is None or state.use not in issuer.uses:
             yield f"{key.place.with_suffix('.csr')}: to be sent to the authority; then: gateway keys import"
         else:
-            yield what_to_do(_certify(settings, conf, key, folder, now, authority, years))
+            yield what_to_do(certify(settings, conf, key, folder, issuer))
+
+
+def certify_waiting(settings: ServerSettings, conf: GlobalConfiguration, folder: Path, issuer: Issuer) -> Iterator[str]:
+    """The certificates of all keys of the folder that wait for one; for each what the settings need then."""
+    for key in list(keys_in(folder)) if folder.is_dir() else []:
+        if key.certificate is None and key.record.use in issuer.uses:
+            yield what_to_do(certify(settings, conf, key, folder, issuer))
 
 
 def _like(state: KeyState, wanted: Wanted, now: datetime) -> Wanted:
@@ -76,17 +94,34 @@ def _successor(folder: Path, state: KeyState, until: datetime) -> WaitingKey | N
     return found[-1] if found else None
 
 
-def _certify(
-    settings: ServerSettings,
-    conf: GlobalConfiguration,
-    key: WaitingKey,
-    folder: Path,
-    now: datetime,
-    authority: TrustSettings,
-    years: float,
+def certify(
+    settings: ServerSettings, conf: GlobalConfiguration, key: WaitingKey, folder: Path, issuer: Issuer
 ) -> Imported:
-    certificate = issue(load_authority(authority), key.request, Use(key.record.use), now, years=years)
+    """Judged at the moment it came. GatewayError when it is not issued, or others would refuse it; the key then still waits."""
     with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-        file.write(certificate.public_bytes(Encoding.PEM))
+        file.write(issuer.issue(key))
         file.flush()
-        return import_certificate(settings, conf, Path(file.name), folder, now)
+        return import_certificate(settings, conf, Path(file.name), folder, listeners.clock())
+
+
+def our_authority(trust: TrustSettings, now: datetime, years: float) -> Issuer:
+    """The authority of the trust role, asked in this process."""
+
+    def answer(key: WaitingKey) -> bytes:
+        certificate = issue(load_authority(trust), key.request, CertificateUse(key.record.use), now, years=years)
+        return certificate.public_bytes(Encoding.PEM)
+
+    return Issuer(frozenset({"sign", "auth"}), answer)
+
+
+def acme_authority(settings: ServerSettings) -> Issuer:
+    """The one that the settings name. SettingsError when they name none, or its packages are not installed."""
+    if settings.acme is None:
+        raise SettingsError(["acme: is not configured"])
+    try:
+        from gateway.app.keyring.acme import (
+            order_certificate,  # its packages are only for those who have such an authority
+        )
+    except ModuleNotFoundError as e:
+        raise SettingsError([f"ACME needs more packages: pip install -r requirements-acme.lock ({e.name})"]) from e
+    return Issuer(frozenset({"sign", "auth", "tls"}), partial(order_certificate, settings.acme))

@@ -65,7 +65,9 @@ def request_key(
     stem = folder / _UNSAFE.sub("_", f"{named.holder.replace('/', '-')}-{wanted.use}-{now:%Y%m%dT%H%M%S%f}")
     key, for_settings = _make(stem, wanted)
     request = stem.with_suffix(".csr")
-    addresses = [wanted.dns] if wanted.dns is not None and wanted.use != "sign" else []
+    # A signing certificate needs no host; an ACME authority orders nothing without one.
+    named_host = wanted.use != "sign" or settings.acme is not None
+    addresses = [wanted.dns] if wanted.dns is not None and named_host else []
     write_new(request, build_request(named.subject, key.public_key, key.sign, addresses), mode=0o644)
     record = print_record(wanted.use, named.holder, for_settings)
     write_new(stem.with_suffix(".yaml"), record)  # if we crash before: files that nobody looks at

@@ -55,9 +55,7 @@ async def ids_in_use(pool: asyncpg.Pool) -> list[UUID]:
 
 async def find_all(pool: asyncpg.Pool, ids: Sequence[UUID]) -> list[WrappedKey]:
     """Those of them that are in use."""
-    if not ids:
-        return []
-    return [wrapped_of(r) for r in await pool.fetch(f"{_SELECT} WHERE id = ANY ($1) AND wrapped IS NOT NULL", ids)]
+    return [wrapped_of(r) for r in await pool.fetch(_IN_USE, ids)] if ids else []
 
 
 def key_of(row: asyncpg.Record) -> WrappedKey | Destroyed:
@@ -122,6 +120,7 @@ async def destroy(owner: asyncpg.Connection, ids: Sequence[UUID], by: str, reaso
 # Only constants of ours are put together here; values are parameters.
 COLUMNS = "id, day, member, kek, wrapped, destroyed, destroyed_by, reason"
 _SELECT = f"SELECT {COLUMNS} FROM data_key"  # noqa: S608
+_IN_USE = "SELECT id, day, member, kek, wrapped FROM data_key WHERE id = ANY ($1) AND wrapped IS NOT NULL"
 _ADD = "INSERT INTO data_key (id, day, member, kek, wrapped) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
 _USES = """
 SELECT DISTINCT ON (kek) id, day, member, kek, wrapped, count(*) OVER same AS keys, min(day) OVER same AS first,

@@ -130,7 +130,7 @@ BAD: dict[str, Callable[[], tuple[bytes, str]]] = {
         Registrar(documents_authority().identity.key, root()).sign(DOCUMENT, NOW),
     ),
     "signed in the future": lambda: (DOCUMENT, registrar().sign(DOCUMENT, NOW + timedelta(hours=1))),
-    "signed before the certificate": lambda: (DOCUMENT, registrar().sign(DOCUMENT, NOW - timedelta(days=1))),
+    "signed before the certificate": lambda: (DOCUMENT, registrar().sign(DOCUMENT, NOW - timedelta(days=2))),
     "an unknown member of the header": lambda: (DOCUMENT, _resigned(lambda h: h.update(jku="http://x"))),
     "no time": lambda: (DOCUMENT, _resigned(lambda h: h.pop("iat"))),
     "a time that is no number": lambda: (DOCUMENT, _resigned(lambda h: h.update(iat=True))),

@@ -6,11 +6,12 @@ records, so that each is at least as new as every receipt.
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 
 from gateway.citizen.portal import Portal, year_of
-from gateway.citizen.proofs import PublicLog
+from gateway.citizen.proofs import PublicLog, Receipt
 from gateway.citizen.records import MOST_ON_A_PAGE, Filter, StoredRecord
 from gateway.citizen.views import opening_json
 from gateway.core.disclosure.bundle import VERSION
@@ -25,6 +26,7 @@ from gateway.core.merkle.tiles import KnownTiles, TileWanted
 from gateway.core.subjects.kinds import Person
 
 Line = Mapping[str, object]
+_AT_ONCE = 20
 
 
 async def bundle_lines(portal: Portal, person: Person) -> AsyncIterator[Line]:
@@ -34,8 +36,7 @@ async def bundle_lines(portal: Portal, person: Person) -> AsyncIterator[Line]:
     yield {"kind": "bundle", "version": VERSION, "made": made, "person": about, "providers": providers}
     yield {"kind": "policy", "policy": portal.policy.decode()}
     count, sizes = 0, defaultdict[int, set[int]](set)
-    async for record in _records(portal, person):
-        receipt = await portal.receipt(record)
+    async for record, receipt in _records(portal, person):
         proof = None if receipt is None else receipt.file
         if proof is not None:
             sizes[year_of(record)].add(_size(proof))
@@ -51,12 +52,15 @@ async def bundle_lines(portal: Portal, person: Person) -> AsyncIterator[Line]:
     yield {"kind": "end", "records": count}
 
 
-async def _records(portal: Portal, person: Person) -> AsyncIterator[StoredRecord]:
+async def _records(portal: Portal, person: Person) -> AsyncIterator[tuple[StoredRecord, Receipt | None]]:
+    """With what the log says of each; it is asked for several at once."""
     cursor: str | None = None
     while True:
         page = await portal.records.page(person, Filter(), cursor, MOST_ON_A_PAGE)
-        for record in page.records:
-            yield record
+        for first in range(0, len(page.records), _AT_ONCE):
+            some = page.records[first : first + _AT_ONCE]
+            for found in zip(some, await asyncio.gather(*map(portal.receipt, some)), strict=True):
+                yield found
         if (cursor := page.next) is None:
             return
 

@@ -15,6 +15,8 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
 from gateway.app.cli import cli
+from gateway.monitoring.citizen import PortalMetrics
+from gateway.monitoring.inquiries import InquiriesCollector, InquiriesReading
 from gateway.monitoring.line import ExchangeLine
 from gateway.monitoring.metrics import PrometheusObserver
 from gateway.monitoring.readings import Readings, ReadingsCollector
@@ -44,6 +46,8 @@ def metrics() -> set[str]:
     registry.register(ReadingsCollector(Readings()))
     registry.register(LogCollector(lambda: (), lambda: 0))
     registry.register(WitnessCollector(lambda: WitnessReading((), 0, 0)))
+    registry.register(InquiriesCollector(lambda: InquiriesReading(0, 0, 0, 0.0)))
+    PortalMetrics(registry)
     families = re.findall(r"(?m)^# TYPE (\S+) (\S+)$", generate_latest(registry).decode())
     more = {"histogram": ("_bucket", "_sum", "_count")}
     return {name + end for name, kind in families for end in more.get(kind, ("",))}

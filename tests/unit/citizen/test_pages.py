@@ -14,7 +14,7 @@ from gateway.citizen.words import load_catalogues
 from tests.support.portal import ANH, NAMES, NOW, PortalWorld
 
 MADE_KEYS = (
-    *("outcome.", "login.", "trouble.", "verify.", "step.", "field.", "proof."),
+    *("outcome.", "login.", "trouble.", "verify.", "step.", "field.", "proof.", "ledger."),
     *("inquiry.", "reason.", "record.lead.", "lookup.", "represent."),
 )
 EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'{{7*7}}"

@@ -5,8 +5,10 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from adapters.hotich.legs import agency
 from adapters.hotich.service import build_adapter
 from adapters.hotich.signing import load_registrar
 from adapters.sdk.server import command_line
@@ -18,7 +20,7 @@ def main() -> None:
     except (KeyError, OSError, ValueError) as e:
         print(f"python -m adapters.hotich: HOTICH_SIGNER does not give the registrar's key: {e}", file=sys.stderr)
         raise SystemExit(2) from e
-    command_line(build_adapter(registrar), listen="127.0.10.3:9000")
+    command_line(replace(build_adapter(registrar), beside=agency(registrar).run), listen="127.0.10.3:9000")
 
 
 main()

@@ -42,7 +42,7 @@ from adapters.lienthong.model import (
     Undone,
     Withdrawn,
 )
-from adapters.sdk import Connection, MalformedCall, NotFound
+from adapters.sdk import Connection, MalformedCall, NotFound, Pool
 from adapters.sdk.delivery import Message, post, post_again
 from adapters.sdk.delivery.messages import json_body
 
@@ -116,6 +116,13 @@ class Desk:
         await connection.execute(_ENTRY, dossier.id, now, "opened", opened, None, None, who)
         await self._carry_out(connection, definition, decision, now)
         return dossier_id
+
+    async def look(self, connection: Connection | Pool, dossier_id: str) -> tuple[Dossier, datetime]:
+        """The dossier, and the moment of looking. NotFound."""
+        row = await connection.fetchval("select state from lienthong.dossier where id = $1", dossier_id)
+        if row is None:
+            raise NotFound("Không có hồ sơ này (there is no such dossier)")
+        return _STATE.validate_json(row), self._clock()
 
     async def happen(
         self,

@@ -66,6 +66,10 @@ class Leg:
     ask_at: datetime | None = None
     reason: Reason | None = None
 
+    def is_stuck(self, now: datetime) -> bool:
+        """Somebody has it, and the time is over."""
+        return self.status in (LegStatus.CONSENT, LegStatus.RUNNING) and self.due is not None and self.due < now
+
 
 @dataclass(frozen=True, slots=True)
 class Consent:

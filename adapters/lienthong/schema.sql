@@ -106,6 +106,7 @@ create table lienthong.session (
 );
 
 -- Open dossiers as an operator sees them at a moment: state, cause and age are computed, never stored.
+set local check_function_bodies = off;  -- the tables of delivery may come later
 create function lienthong.board(
     at timestamptz, of_procedure text, of_province text, of_leg text, of_cause text, of_age int, of_state text, number_begins text
 ) returns table (

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from adapters.lienthong.desk import Desk, Opening
-from adapters.lienthong.model import Done, Event, NotPossible, Resubmitted, Returned, Undone, Withdrawn
+from adapters.lienthong.model import Done, Event, Leg, NotPossible, Resubmitted, Returned, Undone, Withdrawn
 from adapters.lienthong.reasons import BadReturn, Reasons, check_reason
 from adapters.sdk import (
     Adapter,
@@ -51,6 +52,17 @@ class DossierService:
             return {"dossier_id": await self._desk.open(connection, opening, _client(call))}
 
         return await self._received(call, effect)
+
+    async def status(self, call: Call) -> JsonObject:
+        dossier, now = await self._desk.look(self._pool, call.path["dossier_id"])
+        return {
+            "dossier_id": dossier.id,
+            "procedure": dossier.procedure,
+            "status": dossier.status.value,
+            "clock_until": dossier.clock_until.isoformat(),
+            "legs": [_leg_state(leg, now) for leg in dossier.legs],
+            "consents": [{"role": c.role, "status": c.status.value} for c in dossier.consents],
+        }
 
     async def outcome(self, call: Call) -> JsonObject:
         leg, body = call.path["leg"], call.body
@@ -116,6 +128,18 @@ class DossierService:
         )
 
 
+def _leg_state(leg: Leg, now: datetime) -> JsonObject:
+    return {
+        "leg": leg.code,
+        "status": leg.status.value,
+        "stuck": leg.is_stuck(now),
+        "since": None if leg.since is None else leg.since.isoformat(),
+        "due": None if leg.due is None else leg.due.isoformat(),
+        "ended": None if leg.ended is None else leg.ended.isoformat(),
+        "reason": None if leg.reason is None else leg.reason.code,
+    }
+
+
 def parse_number(text: str) -> str:
     """A personal number, as far as the coordinator needs to know; whose it is, the agencies find out."""
     if not _NUMBER.fullmatch(text):
@@ -135,6 +159,7 @@ def build_adapter(desk: Desk, reasons: Reasons) -> Adapter:
         legs = "/v1/dossiers/{dossier_id}/legs/{leg}"
         return (
             Endpoint("POST", "/v1/dossiers", service.open),
+            Endpoint("GET", "/v1/dossiers/{dossier_id}", service.status),
             Endpoint("POST", f"{legs}/outcome", service.outcome),
             Endpoint("POST", f"{legs}/undone", service.undone),
             Endpoint("POST", f"{legs}/resubmission", service.resubmit),

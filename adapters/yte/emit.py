@@ -74,14 +74,16 @@ async def send(session: aiohttp.ClientSession, target: str, client: str, documen
         return f"{answer.status} {word}" + ("" if warned is None else f"  ({warned})")
 
 
-async def emit(hospital: Hospital, target: str, client: str, births: int, deaths: int) -> int:
-    """The number of notices that were not taken."""
+async def emit(
+    hospital: Hospital, target: str, client: str, births: int, deaths: int, person: str | None = None
+) -> int:
+    """The number of notices that were not taken. `person`: the mother, or the deceased; None: somebody."""
     people = generate(_PEOPLE).persons
     dice, refused = Dice(secrets.randbits(32)), 0
     async with aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(_SECONDS)) as session:
         for invent in [invent_birth] * births + [invent_death] * deaths:
             now = datetime.now(UTC)
-            notice = invent(people, hospital.code, now, dice)
+            notice = invent(people, hospital.code, now, dice, person)
             said = await send(session, target, client, hospital.written(notice, now), notice.KIND)
             refused += not said.startswith("2")
             print(f"{notice.number}  {said}", flush=True)
@@ -95,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     hospital = Hospital(chosen.facility, chosen.keys, chosen.other, chosen.bad)
     target = f"{chosen.through.rstrip('/')}/r1/{chosen.service}"
     try:
-        return min(1, asyncio.run(emit(hospital, target, chosen.client, chosen.births, chosen.deaths)))
+        return min(1, asyncio.run(emit(hospital, target, chosen.client, chosen.births, chosen.deaths, chosen.person)))
     except (OSError, ValueError, aiohttp.ClientError, Problem) as e:
         print(f"{parser.prog}: {e}", file=sys.stderr)
         return 2
@@ -105,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m adapters.yte.emit", description=__doc__)
     parser.add_argument("--births", type=int, default=1, help="birth notices to send (default: %(default)s)")
     parser.add_argument("--deaths", type=int, default=0, help="death notices to send (default: %(default)s)")
+    parser.add_argument("--person", help="personal number of the mother or the deceased (default: somebody)")
     parser.add_argument("--facility", default="99901", help="whose notices (default: %(default)s)")
     parser.add_argument("--other", default="99902", help="who signs with --bad other (default: %(default)s)")
     parser.add_argument("--bad", choices=BAD, help="spoil them")

@@ -27,6 +27,7 @@ import pytest
 
 from tests.support.country import new_network
 from tests.support.demo import Demo
+from tests.support.linkedpages import Visitor
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -123,6 +124,38 @@ async def test_the_commands_of_the_readme(stopped: Demo) -> None:
         demo.verify(message_id).returncode == 0
     )  # while nothing runs: it starts the database for itself, and stops it
     assert demo.processes() == {}
+
+
+async def test_both_linked_procedures_through_real_security_servers(demo: Demo) -> None:
+    """`python -m adapters.lienthong demo`; then evidence of one message, and what the mother finds in her ledger."""
+    done = demo.shell(".venv/bin/python -m adapters.lienthong demo", timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    numbers = re.findall(r"999-K[ST]-2026-[0-9]{6}", done.stdout)
+    rows = await demo.sql("lienthong", "select id, status from lienthong.dossier order by opened_at")
+    assert [tuple(row) for row in rows][-2:] == [(number, "finished") for number in numbers]
+
+    (attempt,) = await demo.sql(
+        "hotich",
+        "select a.attempt_id::text from delivery.attempt a join delivery.outbox o using (message_id)"
+        " where o.issue = $1 and a.verdict = 'delivered'",
+        numbers[0],
+    )
+    for server in ("VN/GOV/G15/ss1", "VN/GOV/G22/ss1"):
+        assert demo.verify(attempt[0], server).returncode == 0, "the receipt is signed evidence on both sides"
+
+    portal = Visitor(f"http://{demo.network.rpartition('.')[0]}.0.1:8700")
+    try:
+        await portal.get("/sign-in")
+        page = await portal.post("/authorize", {**portal.hidden(), "citizen": PERSON})
+        told = page
+        while (more := re.search(r'href="([^"]*cursor=[^"]*)"', page)) is not None:
+            page = await portal.get(more[1].replace("&amp;", "&"))
+            told += page
+    finally:
+        await portal.http.close()
+    assert told.count("Thực hiện một chặng của hồ sơ liên thông") >= 4, "register, number, residence, card"
+    assert "Mở hồ sơ liên thông" in told
+    assert "Gửi giấy chứng sinh" in told
 
 
 async def test_the_request_hash_is_that_of_the_logged_request(demo: Demo) -> None:

@@ -12,8 +12,7 @@ from adapters.lienthong.model import ConsentStatus, Dossier, Leg, LegStatus
 def legs_shown(dossier: Dossier, definition: Definition, now: datetime) -> list[dict[str, Any]]:
     shown = []
     for leg, rules in zip(dossier.legs, definition.legs, strict=True):
-        stuck = leg.status in (LegStatus.CONSENT, LegStatus.RUNNING) and leg.due is not None and leg.due < now
-        shown.append({"leg": leg, "rules": rules, "shown": "stuck" if stuck else leg.status.value})
+        shown.append({"leg": leg, "rules": rules, "shown": "stuck" if leg.is_stuck(now) else leg.status.value})
     return shown
 
 

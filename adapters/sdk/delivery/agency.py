@@ -10,9 +10,10 @@ import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
@@ -22,6 +23,8 @@ from adapters.sdk.delivery.road import open_road
 from adapters.sdk.delivery.worker import DeliveryWorker
 from adapters.sdk.postgres import Connection, Pool
 from adapters.sdk.problems import Conflict, InvalidIdentifier, MalformedCall, Problem
+from adapters.sdk.road import RoadHeaders
+from adapters.sdk.schema import parse_date
 from adapters.sdk.server import listening, parse_listen
 from adapters.sdk.web import Adapter, Call, Endpoint, JsonObject, build_app
 
@@ -69,6 +72,27 @@ def leg_adapter(agency: Agency) -> Adapter:
         return (Endpoint("POST", "/v1/dossiers/{dossier_id}/legs/{leg}", leg),)
 
     return Adapter("legs", _FOLDER, endpoints, formats={"vn-personal-number": _number}, max_body=1024 * 1024)
+
+
+def needed(given: Mapping[str, Any], name: str) -> str:
+    """The text that a leg needs of a form or document; MalformedCall when it is not there."""
+    value = given.get(name)
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise MalformedCall("Hồ sơ thiếu thông tin cho chặng này (the dossier lacks what this leg needs)")
+    return value
+
+
+def needed_date(given: Mapping[str, Any], name: str) -> date:
+    """The same for a day."""
+    try:
+        return parse_date(needed(given, name))
+    except ValueError as e:
+        raise MalformedCall("Ngày tháng không hợp lệ (no such date)") from e
+
+
+def own_call(body: Mapping[str, Any]) -> Call:
+    """A call of one of the agency's own effects, with values as its document would have parsed them."""
+    return Call(RoadHeaders(), {}, {}, body)
 
 
 async def _by_its_rules(

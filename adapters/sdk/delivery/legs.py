@@ -38,6 +38,18 @@ _TOLD = """
     update delivery.leg set outcome = $5, outcome_message = $6, told_at = $7
     where dossier_id = $1 and leg = $2 and action = $3 and round = $4 and outcome is null returning purpose
 """
+_REFUSED = """
+    select outcome_message from delivery.leg l join delivery.outbox o on o.message_id = l.outcome_message and o.state = 'dead'
+    where l.dossier_id = $1 and l.leg = $2 and l.action = $3 and l.round = $4 for update
+"""
+_SET_ASIDE = "update delivery.outbox set state = 'set_aside' where message_id = $1"
+_ACTION = (
+    "insert into delivery.action (at, who, message_id, action, note) values ($1, $2, $3, 'set_aside', 'corrected')"
+)
+_UNTOLD = """
+    update delivery.leg set outcome = null, outcome_message = null, told_at = null
+    where dossier_id = $1 and leg = $2 and action = $3 and round = $4
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +173,28 @@ async def report(
         path=path,
         body=json_body(body),
         deadline=now + coordinator.lifetime,
-        purpose=row["purpose"],
+        purpose=None if isinstance(outcome, Undone) else row["purpose"],  # it names nobody
     )
     await post(connection, message, now)
     return True
+
+
+async def correct(
+    connection: Connection,
+    key: tuple[str, str, str, int],
+    outcome: Outcome,
+    coordinator: Coordinator,
+    who: str,
+    now: datetime,
+) -> bool:
+    """Tell another outcome in place of one that was refused: its dead letter is set aside. False when there is none."""
+    message_id = await connection.fetchval(_REFUSED, *key)
+    if message_id is None:
+        return False
+    await connection.execute(_SET_ASIDE, message_id)
+    await connection.execute(_ACTION, now, who, message_id)
+    await connection.execute(_UNTOLD, *key)
+    return await report(connection, key, outcome, coordinator, now)
 
 
 def _words(dossier_id: str, leg: str, outcome: Outcome) -> tuple[str, str, Mapping[str, object]]:

@@ -117,6 +117,17 @@ async def test_a_death_ends_with_one_payment_whatever_is_repeated(world: LinkedW
     assert await world.agencies[BHXH].done() == [(number, "funeral_benefit", "do")]
 
 
+async def test_a_portal_sees_where_a_dossier_is(world: LinkedWorld) -> None:
+    number = await opened(world)
+    async with world.clients[COORDINATOR].get(f"/v1/dossiers/{number}") as answer:
+        state = await answer.json()
+    assert [leg["status"] for leg in state["legs"]] == ["done", "done", "done", "consent", "not_begun"]
+    assert [c["status"] for c in state["consents"]] == ["asked", "asked"]
+    assert MOTHER not in json.dumps(state)
+    async with world.clients[COORDINATOR].get("/v1/dossiers/999-KS-2026-999999") as answer:
+        assert answer.status == 404
+
+
 async def test_a_return_waits_for_the_applicant_and_starts_anew(world: LinkedWorld) -> None:
     world.agencies[HOTICH].decide = lambda asked: (
         Returned("THONG-TIN-KHONG-KHOP", "ND-118-2025", "Tên cha") if asked.round == 1 else None
@@ -207,13 +218,17 @@ async def test_silence_ends_in_a_return(world: LinkedWorld) -> None:
 
 
 async def test_a_withdrawal_takes_back_what_was_done(world: LinkedWorld) -> None:
+    world.agencies[BHXH].decide = lambda asked: Later() if asked.action == "do" else None
     number = await opened(world)
+    for role in ("owner", "householder"):
+        await decide(world, number, role, granted=True)
     assert (await told(world, f"/v1/dossiers/{number}/withdrawal", {"withdrawn": False}))[0] == 400
     assert (await told(world, f"/v1/dossiers/{number}/withdrawal", {"withdrawn": True}))[0] == 200
     await world.work()
     assert (await world.dossier(number))["status"] == "withdrawn"
-    assert await world.agencies[HOTICH].done() == [(number, "registration", "do"), (number, "registration", "undo")]
-    assert await world.agencies[DANCU].done() == [(number, "identifier", "do")]
+    card, residence = (number, "insurance_card"), (number, "residence")
+    assert await world.agencies[BHXH].done() == [(*card, "do"), (*card, "undo")]
+    assert (await world.agencies[DANCU].done())[-2:] == [(*residence, "do"), (*residence, "undo")]
 
 
 async def test_openings_that_name_the_wrong_persons_fail(world: LinkedWorld) -> None:

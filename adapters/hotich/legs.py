@@ -1,0 +1,74 @@
+"""The civil-status register's leg of linked procedures: the entry, and the certified copy that the legs after it go by."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from adapters.hotich.births import birth_record, enter_birth
+from adapters.hotich.copies import certify
+from adapters.hotich.deaths import death_record, enter_death
+from adapters.hotich.signing import Registrar
+from adapters.people.identifiers import parse_person_name, parse_personal_number
+from adapters.sdk import Connection, MalformedCall
+from adapters.sdk.delivery.agency import Agency, needed, needed_date
+from adapters.sdk.delivery.legs import Done, LegRequest
+
+
+async def registration(registrar: Registrar, connection: Connection, asked: LegRequest) -> Done:
+    match asked.procedure:
+        case "birth":
+            return await _birth(registrar, connection, asked)
+        case "death":
+            return await _death(registrar, connection, asked)
+        case _:
+            raise MalformedCall("Thủ tục không thuộc hộ tịch (no such procedure here)")
+
+
+async def _birth(registrar: Registrar, connection: Connection, asked: LegRequest) -> Done:
+    form, notice = asked.form, asked.documents["notice"]
+    mother = parse_personal_number(asked.persons.get("mother", ""))
+    entry = {
+        "office": needed(form, "office"),
+        "notice_number": needed(notice, "number"),
+        "child_name": parse_person_name(needed(form, "child_name")),
+        "sex": needed(form, "sex"),
+        "birth_date": needed_date(form, "birth_date"),
+        "birth_place": needed(form, "birth_place"),
+        "ethnicity": needed(form, "ethnicity"),
+        "mother_id": mother,
+        "declarant_id": mother,
+    }
+    if "father" in asked.persons:
+        entry["father_id"] = parse_personal_number(asked.persons["father"])
+    record = birth_record(await enter_birth(connection, entry))
+    copy = await certify(connection, registrar, str(record["number"]), str(mother))
+    shown = {name: value for name, value in record.items() if value is not None and name != "child_id"}
+    return Done({**shown, "copy_number": copy["copy_number"]})
+
+
+async def _death(registrar: Registrar, connection: Connection, asked: LegRequest) -> Done:
+    form, notice = asked.form, asked.documents["notice"]
+    person = parse_personal_number(asked.persons.get("deceased", ""))
+    entry = {
+        "office": needed(form, "office"),
+        "notice_number": needed(notice, "number"),
+        "person_id": person,
+        "full_name": parse_person_name(needed(form, "full_name")),
+        "death_date": needed_date(form, "death_date"),
+        "death_place": needed(form, "death_place"),
+        "declarant_id": parse_personal_number(needed(form, "claimant_id")),
+    }
+    record = death_record(await enter_death(connection, entry))
+    copy = await certify(connection, registrar, str(record["number"]), str(person))
+    named = {"number": record["number"], "death_date": record["death_date"], "id": str(person)}
+    return Done({**named, "copy_number": copy["copy_number"]})
+
+
+def agency(registrar: Registrar) -> Agency:
+    """With the registrar that signs the copies."""
+    return Agency(
+        client="VN/GOV/G15/hotich",
+        listen="127.0.10.3:9001",
+        road="http://127.0.10.3:8080",
+        work={"registration": partial(registration, registrar)},
+    )

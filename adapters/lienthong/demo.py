@@ -1,0 +1,240 @@
+"""`python -m adapters.lienthong demo`: both procedures from the first notice to the last benefit, through a running `make run`.
+
+What a hospital, a portal and two persons do is done here, over the same addresses that they would use. With `--by-hand` you answer
+for the persons, in the browser.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from html import unescape
+from typing import Any
+from urllib.parse import urljoin
+from uuid import uuid4
+
+import aiohttp
+
+from adapters.lienthong.definition import Definition, load_definitions
+from adapters.lienthong.process import CLIENT, Places
+from adapters.people import today
+from adapters.people.generator import generate
+from adapters.people.model import ALIVE, Person
+
+PORTAL = "VN/GOV/G22/dvc"
+MOTHER, HOUSEHOLDER, OWNER = (
+    "999300000017",
+    "999070000015",
+    "999173000034",
+)  # the family of `adapters/people/example.py`
+_HOUSEHOLD = "H99900000001"
+_PEOPLE = 2000
+_PATIENCE = 120.0
+_GIVEN = ("An", "Bảo", "Chi", "Hà", "Khang", "Lâm", "Minh", "Nhi", "Phúc", "Vy")
+
+
+class DemoFailed(Exception):
+    """What went otherwise than it should, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """`road`: the client proxy of the portal's security server."""
+
+    http: aiohttp.ClientSession
+    road: str
+    pages: str
+    by_hand: bool
+
+    async def call(
+        self, method: str, service: str, path: str, body: object = None, purpose: str | None = None
+    ) -> tuple[int, Any]:
+        """As the portal, an ordinary exchange."""
+        headers = {"X-Road-Client": PORTAL, "Idempotency-Key": str(uuid4())}
+        if purpose is not None:
+            headers["Purpose-Code"] = purpose
+        url = f"{self.road}/r1/{service}{path}"
+        async with self.http.request(method, url, json=body, headers=headers) as answer:
+            return answer.status, json.loads(await answer.read() or b"null")
+
+
+async def birth(stage: Stage, definition: Definition) -> str:
+    notice = await _notice("--births", "1", "--person", MOTHER)
+    name = f"Nguyễn {secrets.choice(_GIVEN)} {secrets.choice(_GIVEN)}"
+    form = {
+        "office": "UBND Phường An Khánh Tây",
+        "child_name": name,
+        "sex": secrets.choice(("Nam", "Nữ")),
+        "birth_date": (today() - timedelta(days=1)).isoformat(),
+        "birth_place": "Bệnh viện Đa khoa Long Thạnh",
+        "ethnicity": "Kinh",
+        "household_code": _HOUSEHOLD,
+        "relation": "Cháu",
+        "facility": "Trạm y tế Phường Tân Lập",
+    }
+    opening = {
+        "procedure": "birth",
+        "province": "Thành phố Vân Hải",
+        "persons": {"mother": MOTHER},
+        "consents": {"householder": HOUSEHOLDER, "owner": OWNER},
+        "form": form,
+        "document": {"number": notice},
+    }
+    return await _through(stage, definition, opening, "LIEN-THONG-KHAI-SINH")
+
+
+async def death(stage: Stage, definition: Definition) -> str:
+    person, claimant = await _pensioner(stage)
+    notice = await _notice("--births", "0", "--deaths", "1", "--person", person.id)
+    form = {
+        "office": "UBND " + person.permanent.commune,
+        "full_name": person.full_name,
+        "death_date": (today() - timedelta(days=1)).isoformat(),
+        "death_place": "Tại nhà",
+        "claimant_id": claimant,
+    }
+    opening = {
+        "procedure": "death",
+        "province": person.permanent.province,
+        "persons": {"deceased": person.id},
+        "form": form,
+        "document": {"number": notice},
+    }
+    return await _through(stage, definition, opening, "LIEN-THONG-KHAI-TU")
+
+
+async def _through(stage: Stage, definition: Definition, opening: Mapping[str, object], purpose: str) -> str:
+    """Open it, then tell each change until it is finished."""
+    status, receipt = await stage.call("POST", f"{CLIENT}/dossiers", "/v1/dossiers", opening, purpose)
+    if status != 200:
+        raise DemoFailed(f"the dossier was not opened: {receipt}")
+    number = receipt["dossier_id"]
+    print(f"\n{definition.title.vi} ({definition.title.en}): {number}", flush=True)
+    told: dict[str, str] = {}
+    try:
+        async with asyncio.timeout(None if stage.by_hand else _PATIENCE):
+            while True:
+                _, state = await stage.call("GET", f"{CLIENT}/dossiers", f"/v1/dossiers/{number}")
+                _tell(definition, state, told)
+                if state["status"] == "finished":
+                    return str(number)
+                if (back := next((leg for leg in state["legs"] if leg["status"] == "returned"), None)) is not None:
+                    raise DemoFailed(f"{number} was returned at {back['leg']}: {back['reason']}")
+                if any(c["status"] == "asked" for c in state["consents"]):
+                    await _consents(stage, number, told)
+                await asyncio.sleep(1)
+    except TimeoutError as e:
+        raise DemoFailed(f"{number} did not finish in {_PATIENCE:.0f} s; see the operators' page") from e
+
+
+def _tell(definition: Definition, state: Mapping[str, Any], told: dict[str, str]) -> None:
+    for position, (leg, rules) in enumerate(zip(state["legs"], definition.legs, strict=True), start=1):
+        if told.get(leg["leg"]) != leg["status"] and leg["status"] != "not_begun":
+            told[leg["leg"]] = leg["status"]
+            mark = {"done": "✓", "consent": "?", "returned": "!"}.get(leg["status"], "…")
+            print(f"  {mark} {position}. {rules.title.vi:<32} {rules.agency.vi:<40} {leg['status']}", flush=True)
+
+
+async def _consents(stage: Stage, number: str, told: dict[str, str]) -> None:
+    if stage.by_hand:
+        if told.setdefault("by hand", "") == "":
+            told["by hand"] = "said"
+            print(f"    open http://{stage.pages}/ and answer as {HOUSEHOLDER} (householder) and {OWNER} (owner)")
+        return
+    for person, role in ((OWNER, "chủ sở hữu chỗ ở (owner)"), (HOUSEHOLDER, "chủ hộ (householder)")):
+        await _answer(stage.pages, person)
+        print(f"    {role} đồng ý trên VNeID giả lập (consents at the stand-in identity provider)", flush=True)
+    if told.setdefault("asked", number) != number:
+        raise DemoFailed("the same question twice")
+
+
+async def _answer(pages: str, person: str) -> None:
+    """What a person does in the browser: sign in, open the question, say yes."""
+    jar = aiohttp.CookieJar(unsafe=True)  # the addresses of the demonstration are numbers
+    async with aiohttp.ClientSession(cookie_jar=jar, trust_env=False) as http:
+        url, text = await _page(http, "GET", f"http://{pages}/sign-in/person")
+        url, text = await _page(http, "POST", urljoin(url, "/authorize"), {**_hidden(text), "citizen": person})
+        while 'name="question"' in text:
+            url, text = await _page(http, "POST", urljoin(url, "/mine/answer"), _hidden(text))
+            url, text = await _page(http, "POST", urljoin(url, "/authorize"), {**_hidden(text), "citizen": person})
+            chosen = {**_hidden(text), "decision": "granted"}
+            url, text = await _page(http, "POST", urljoin(url, "/authorize"), chosen)
+
+
+async def _page(
+    http: aiohttp.ClientSession, method: str, url: str, form: Mapping[str, str] | None = None
+) -> tuple[str, str]:
+    async with http.request(method, url, data=form) as answer:
+        return str(answer.url), await answer.text()
+
+
+def _hidden(page: str) -> dict[str, str]:
+    """The hidden fields of the first form that asks something; of several questions the first."""
+    found: dict[str, str] = {}
+    for name, value in re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page):
+        found.setdefault(name, unescape(value))
+    return found
+
+
+async def _notice(*arguments: str) -> str:
+    """A signed notice, as the hospital's software sends it; its number."""
+    command = (sys.executable, "-m", "adapters.yte.emit", *arguments)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    said = (await process.communicate())[0].decode()
+    number = re.search(r"(?:CS|BT)-[0-9]{5}-[0-9]{4}-[0-9]{6}", said)
+    if process.returncode != 0 or number is None:
+        raise DemoFailed(f"the notice was not taken: {said.strip()}")
+    return number[0]
+
+
+async def _pensioner(stage: Stage) -> tuple[Person, str]:
+    """Somebody old with a pension, who does not live alone, and who is to claim the benefit."""
+    people = generate(_PEOPLE).persons
+    living = {person.id: person for person in people if person.status == ALIVE}
+    old = sorted(living.values(), key=lambda p: p.birth_date)[: len(living) // 8]
+    secrets.SystemRandom().shuffle(old)
+    for person in old:
+        if person.spouse_id not in living:
+            continue
+        service, purpose = "VN/GOV/G12/bhxh/insurance", "DVC-GIAI-QUYET-HO-SO"
+        status, found = await stage.call("GET", service, f"/v1/participants/{person.id}", purpose=purpose)
+        if status == 200 and found["status"] == "Hưởng lương hưu":
+            return person, str(person.spouse_id)
+    raise DemoFailed("no pensioner was found")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0: both procedures came to their end."""
+    places = Places()
+    parser = argparse.ArgumentParser(prog="python -m adapters.lienthong demo", description=__doc__)
+    parser.add_argument("--road", default=places.road, help="client proxy of the portal (default: %(default)s)")
+    parser.add_argument("--pages", default=places.pages, help="the coordinator's pages (default: %(default)s)")
+    parser.add_argument("--by-hand", action="store_true", help="you answer for householder and owner, in the browser")
+    parser.add_argument("--only", choices=("birth", "death"), help="one of the procedures")
+    chosen = parser.parse_args(arguments)
+    try:
+        asyncio.run(_run(chosen))
+    except (DemoFailed, aiohttp.ClientError, OSError) as e:
+        print(f"{parser.prog}: {e}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _run(chosen: argparse.Namespace) -> None:
+    definitions = load_definitions()
+    async with aiohttp.ClientSession(trust_env=False) as http:
+        stage = Stage(http, chosen.road, chosen.pages, chosen.by_hand)
+        for name, run in (("birth", birth), ("death", death)):
+            if chosen.only in (None, name):
+                await run(stage, definitions[name])
+    print(
+        f"\nHồ sơ và chặng: http://{chosen.pages}/ (sign in as {MOTHER}, or on duty as VH-03)."
+        f"\nAi đã hỏi dữ liệu: http://127.0.0.1:8700/ (the same person, every step and every access)."
+    )

@@ -1,0 +1,78 @@
+"""The coordinator as it runs: what agencies call, the pages, the worker that sends its messages, the ticker."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+from structlog.typing import FilteringBoundLogger
+
+from adapters.lienthong.definition import load_definitions
+from adapters.lienthong.desk import Desk
+from adapters.lienthong.reasons import load_reasons
+from adapters.lienthong.service import build_adapter
+from adapters.lienthong.ticker import Ticker
+from adapters.lienthong.web.app import build_pages
+from adapters.sdk import Adapter, Pool
+from adapters.sdk.delivery import DeliveryWorker, Outbox, bootstrap_delivery, open_road
+from adapters.sdk.server import listening, parse_listen
+
+CLIENT = "VN/GOV/G22/lienthong"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things are; the defaults are those of `make run`.
+
+    `pages`: host and port of the pages, as browsers reach them; `issuer`: the identity provider; `road`: the client proxy
+    of our security server; `reasons`: the controlled list of reasons of returns."""
+
+    pages: str = "127.0.10.121:8650"
+    issuer: str = "http://127.0.10.120:8640"
+    road: str = "http://127.0.10.4:8080"
+    reasons: Path = Path("config/codes/return-reasons.yaml")
+
+
+def places_of(environment: Mapping[str, str]) -> Places:
+    """`LIENTHONG_PAGES`, `LIENTHONG_ISSUER`, `LIENTHONG_ROAD`, `LIENTHONG_REASONS`, each with its default."""
+    places = Places()
+    return Places(
+        pages=environment.get("LIENTHONG_PAGES", places.pages),
+        issuer=environment.get("LIENTHONG_ISSUER", places.issuer),
+        road=environment.get("LIENTHONG_ROAD", places.road),
+        reasons=Path(environment.get("LIENTHONG_REASONS", places.reasons)),
+    )
+
+
+def build_coordinator(places: Places) -> Adapter:
+    """The adapter with everything that runs beside it. DefinitionError when a definition or the list of reasons is none."""
+    definitions, clock = load_definitions(), _now
+    desk = Desk(definitions, clock)
+
+    async def prepare(pool: Pool, _: FilteringBoundLogger) -> None:
+        await bootstrap_delivery(pool)
+
+    async def beside(pool: Pool, log: FilteringBoundLogger) -> None:
+        host, port = parse_listen(places.pages)
+        outbox = Outbox(pool, clock, random.random)
+        async with AsyncExitStack() as stack:
+            http = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
+            road = await stack.enter_async_context(open_road(places.road, CLIENT))
+            origin = f"http://{places.pages}"
+            pages = build_pages(origin, places.issuer, pool, http, definitions, desk, outbox, clock)
+            await stack.enter_async_context(listening(pages, host, port))
+            async with asyncio.TaskGroup() as running:
+                running.create_task(DeliveryWorker(outbox, road, log, lanes=2).run(pool))
+                running.create_task(Ticker(pool, desk, clock).run())
+
+    return replace(build_adapter(desk, load_reasons(places.reasons)), prepare=prepare, beside=beside)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -23,7 +23,7 @@ from gateway.core.sealing.envelope import NONCE_BYTES
 from gateway.core.sealing.records import RECORD_NONCES
 from gateway.messagelog.access import clear_row, sealed_row
 from gateway.messagelog.records import Sealing, record_of
-from gateway.messagelog.rows import arrays_of
+from gateway.messagelog.rows import parameters
 from tests.bench.rounds import exchange_target, load, measured, post, subprocess, summary, two_servers
 from tests.support.country import Country, Server
 from tests.support.log_states import access_entries, signed_request
@@ -54,10 +54,10 @@ def one_record() -> None:
     stored = RecordedBody(len(body), sha512(body), body, None)
 
     def plain() -> None:
-        arrays_of([record_of(request, uuid4(), stored)])
+        parameters([record_of(request, uuid4(), stored)], 1)
 
     def sealed() -> None:
-        arrays_of([record_of(request, uuid4(), stored, Sealing(key, os.urandom(RECORD_NONCES)))])
+        parameters([record_of(request, uuid4(), stored, Sealing(key, os.urandom(RECORD_NONCES)))], 1)
 
     def clear_entry() -> None:
         clear_row(entry)

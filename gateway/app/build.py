@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import ssl
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -62,6 +61,7 @@ from gateway.settings.transparency import TransparencySettings
 from gateway.signer.authkeys import AuthKeys
 from gateway.signer.ocsp_client import fetch_from_server
 from gateway.storage.database import Database, open_database
+from gateway.storage.uuids import new_uuid
 from gateway.transparency.delivery import LogDelivery
 from gateway.transparency.outbox import BacklogPolicy, Identity, NoPublicLog, Outbox
 from gateway.transport import tls
@@ -262,7 +262,7 @@ async def _outbox(
 
 
 def _new_id() -> str:
-    return str(uuid.uuid4())
+    return str(new_uuid())
 
 
 def _time_stamper(settings: ServerSettings, database: Database, globalconf: ConfigurationClient) -> TimeStamper:

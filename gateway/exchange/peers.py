@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeAlias
 
 from gateway.core.errors import AuthenticationFailed, PeerRejected
 from gateway.core.globalconf.model import GlobalConfiguration, SecurityServer
 from gateway.core.identifiers import ClientId
 from gateway.core.signing.verify import VerifiedServer, verify_auth_certificate
 
-_MOST = 4096
+_MOST = 1024
+
+
+_Key: TypeAlias = tuple[bytes, tuple[bytes, ...], tuple[bytes, ...]]
 
 
 class PeerVerdicts:
-    """Chain and OCSP verdicts by (certificates, OCSP answers, trust). Bounded in number, and in time: none is used before the
-    moment it was found at (a clock set back) or after `valid_until`."""
+    """Good verdicts by (trust, certificates, OCSP answers), some kilobytes each. Bounded in number, and in time: none is used
+    before the moment it was found at (a clock set back) or after `valid_until`."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[bytes, tuple[datetime, VerifiedServer]] = OrderedDict()
+        self._known: OrderedDict[_Key, tuple[datetime, VerifiedServer]] = OrderedDict()
         self.hits = 0
         self.misses = 0
 
@@ -35,9 +38,7 @@ class PeerVerdicts:
         if not chain:
             raise PeerRejected("The other security server showed no certificate")
         instance_trust = trust.trust(client.instance, now)
-        key = hashlib.sha256(
-            b"\0".join((instance_trust.fingerprint, *(hashlib.sha256(x).digest() for x in (*chain, b"|", *ocsp))))
-        ).digest()
+        key = (instance_trust.fingerprint, tuple(chain), tuple(ocsp))
         since, verified = self._known.get(key, (now, None))
         if verified is not None and since <= now < verified.valid_until:
             self.hits += 1

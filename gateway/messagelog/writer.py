@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import os
 from typing import Protocol
-from uuid import uuid4
 
 import asyncpg
 
@@ -56,6 +55,7 @@ from gateway.messagelog.records import (
     record_of,
 )
 from gateway.messagelog.sealing import Seal
+from gateway.storage.uuids import new_uuid
 
 _DEFAULT_LIMITS = LogLimits()
 
@@ -134,7 +134,7 @@ class MessageLogWriter:
         key = None if self._seal is None else await self._seal.key(moment.now.date(), str(own_member(state)))
         stored = None if body is None else await self._store(body, key)
         sealing = None if key is None else Sealing(key, os.urandom(RECORD_NONCES))
-        record = record_of(state, uuid4(), stored, sealing)
+        record = record_of(state, new_uuid(), stored, sealing)
         number = await self._commits.append(record, moment.trust, _rows(entries_of(state), key), findings_of(state))
         if self._stamping is not None:
             await self._stamping.recorded(number)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from functools import lru_cache
 
 from gateway.exchange.ports import ExchangeSummary
 from gateway.monitoring.logs import Log
@@ -31,8 +32,9 @@ class ExchangeLine:
     """Writes the line. The salt lives and dies with this object."""
 
     def __init__(self, log: Log) -> None:
-        self._log = log
+        self._log = log.bind()  # itself, and not what looks it up for every line
         self._salt = secrets.token_bytes(16)
+        self._organisation = lru_cache(maxsize=1024)(self.organisation)
 
     def write(self, summary: ExchangeSummary) -> None:
         """May raise OSError or ValueError when the stream is gone."""
@@ -41,8 +43,8 @@ class ExchangeLine:
             "exchange",
             side=summary.side,
             outcome=OK if summary.outcome == OK else bounded_code(summary.outcome),
-            client=self.organisation(summary.client),
-            service=self.organisation(summary.service),
+            client=self._organisation(summary.client),
+            service=self._organisation(summary.service),
             message_id=self.message_id(summary.message_id),
             request_id=self.message_id(summary.request_id),
             status=summary.status,

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from ssl import SSLObject
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -46,6 +47,7 @@ class ServerProxy:
         self._stall = stall
         self._shown_chain = shown_chain
         self._report = report
+        self._chains: WeakKeyDictionary[SSLObject, tuple[bytes, ...]] = WeakKeyDictionary()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
@@ -71,8 +73,17 @@ class ServerProxy:
         except web.RequestPayloadError as e:
             raise MalformedMessage("The message is not framed as HTTP", code="service_failed.io_error") from e
         transport = request.transport
-        chain = self._shown_chain(None if transport is None else transport.get_extra_info("ssl_object"))
+        chain = self._chain_of(None if transport is None else transport.get_extra_info("ssl_object"))
         return Delivery(message, body, request.headers.get("x-road-request-id"), chain)
+
+    def _chain_of(self, connection: SSLObject | None) -> tuple[bytes, ...]:
+        """Asked once for each connection: what was shown in its handshake stays (nobody may renegotiate)."""
+        if connection is None:
+            return ()
+        chain = self._chains.get(connection)
+        if chain is None:
+            chain = self._chains[connection] = self._shown_chain(connection)
+        return chain
 
     async def _read(self, request: web.BaseRequest) -> tuple[framing.TransportMessage, Body | None]:
         content_type, content = request.headers.get("content-type"), request.content

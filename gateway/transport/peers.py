@@ -155,7 +155,8 @@ class PeerLinks:
         self, servers: Sequence[SecurityServer], provider: ClientId, key: AuthenticationKey
     ) -> _Verified:
         addresses = [s.address for s in servers if s.address]
-        random.shuffle(addresses)
+        if len(addresses) > 1:
+            random.shuffle(addresses)
         winner = self._favourites.of(addresses)
         if winner is not None:
             addresses.sort(key=lambda a: a != winner)

@@ -1,13 +1,14 @@
-"""One HTTP/1.1 connection to a peer: one exchange at a time, kept open while both sides like.
+"""One HTTP/1.1 connection to a peer or a service: one exchange at a time, kept open while both sides like.
 
-Ours and not a client library's because the peer's certificate must be judged between the handshake and the first byte of a
-message, and because the client is the dearest part of a gateway-to-gateway hop (decision 0016). Parsing is llhttp's
-(`httptools`); what is left here is order, back-pressure and limits.
+Ours and not a client library's because a peer's certificate must be judged between the handshake and the first byte of a
+message, and because the client is the dearest part of a hop (decision 0016). Parsing is llhttp's (`httptools`); what is left here
+is order, back-pressure and limits.
 """
 
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
@@ -19,15 +20,29 @@ import httptools
 from gateway.core.errors import MalformedMessage, PeerRejected, PeerUnavailable
 
 _HIGH_WATER = 512 * 1024  # bytes received and not yet taken, above which reading pauses
-_MAX_HEADERS = 32 * 1024
+_READ = 256 * 1024  # bytes that come in one piece at most
+
+
+@dataclass(frozen=True, slots=True)
+class HeadLimits:
+    """Of an answer's head: bytes of one header, bytes of all, how many."""
+
+    each: int = 32 * 1024
+    total: int = 32 * 1024
+    count: int = 1000
+
+
+_PEER = HeadLimits()
 
 
 @dataclass(slots=True)
 class ResponseHead:
-    """`headers`: names lower-cased; of repeated ones the last."""
+    """`headers`: names lower-cased; of repeated ones the last. `raw`: all of them, and `reason`, as they came."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
+    raw: list[tuple[bytes, bytes]] = field(default_factory=list)
+    reason: bytes = b""
 
 
 class Message(Protocol):
@@ -42,11 +57,14 @@ class Message(Protocol):
 class Link(asyncio.Protocol):
     """A connection. `request` and then `body` to its end; `reusable` says whether another request may follow."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: HeadLimits = _PEER) -> None:
+        self._limits = limits
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._head = ResponseHead()
         self._header_bytes = 0
+        self._before_head = 0
+        self._bodiless = False
         self._received: deque[bytes] = deque()
         self._received_bytes = 0
         self._until_eof = False
@@ -69,9 +87,15 @@ class Link(asyncio.Protocol):
         if self._parser is None:
             # Bytes nobody asked for could only be an answer prepared for our next request.
             return self._fail(MalformedMessage("The peer sent data without a request"))
+        if not self._head_done:  # the parser hands a header over only when it has all of it
+            self._before_head += len(data)
+            if self._before_head > self._limits.total + _READ:
+                return self._fail(MalformedMessage("The peer's HTTP headers are too large", code="http_error"))
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as e:  # the second is no kind of the first
+        except httptools.HttpParserUpgrade:
+            self._complete, self._keep_alive = True, False  # to whom it matters, the status says so
+        except httptools.HttpParserError as e:
             self._fail(
                 MalformedMessage(f"The peer's HTTP answer cannot be read: {type(e).__name__}", code="http_error")
             )
@@ -107,24 +131,44 @@ class Link(asyncio.Protocol):
 
     # --- llhttp callbacks -----------------------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        if self._complete:
+            self._fail(MalformedMessage("The peer answered twice", code="http_error"))
+        elif not self._head_done:  # the first, or one that follows an interim answer
+            self._head, self._header_bytes = ResponseHead(), 0
+
+    def on_status(self, reason: bytes) -> None:
+        self._head.reason += reason
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > _MAX_HEADERS:
+        size, limits = len(name) + len(value), self._limits
+        self._header_bytes += size
+        if self._header_bytes > limits.total or size > limits.each or len(self._head.raw) >= limits.count:
             self._fail(MalformedMessage("The peer's HTTP headers are too large", code="http_error"))
             return
+        self._head.raw.append((name, value))
         self._head.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
+        if self._error is not None:
+            return
         assert self._parser is not None
         self._head.status = self._parser.get_status_code()
         headers = self._head.headers
         self._until_eof = (
-            "content-length" not in headers and "chunked" not in headers.get("transfer-encoding", "").lower()
+            "content-length" not in headers
+            and "chunked" not in headers.get("transfer-encoding", "").lower()
+            and self._head.status not in (204, 304)  # never have a body
         )
         self._keep_alive = self._parser.should_keep_alive()
-        self._head_done = self._head.status >= 200 and self._error is None
+        interim = 100 <= self._head.status < 200 and self._head.status != 101
+        self._head_done = not interim
+        if self._head_done and self._bodiless:
+            self._complete, self._keep_alive = True, False  # the parser waits for a body that does not come
 
     def on_body(self, data: bytes) -> None:
+        if self._error is not None:
+            return
         self._received.append(data)
         self._received_bytes += len(data)
 
@@ -149,13 +193,20 @@ class Link(asyncio.Protocol):
         """No exchange under way, the last one complete, and the peer did not say close."""
         return not self._lost and self._error is None and self._parser is None
 
-    async def request(self, head: bytes, message: Message) -> ResponseHead:
-        """Send a request (`head` ends with the blank line) and wait for the head of its answer.
+    @property
+    def quiet(self) -> bool:
+        """Nothing has come since the last answer, not even the end of the connection: the system is asked, for the event loop may
+        not have told us yet."""
+        fd = -1 if self._transport is None else self._transport.get_extra_info("socket").fileno()
+        return fd >= 0 and not _readable(fd)
+
+    async def request(self, head: bytes, message: Message, *, bodiless: bool = False) -> ResponseHead:
+        """Send a request (`head` ends with the blank line) and wait for the head of its answer. `bodiless`: the answer to a HEAD.
 
         Stops sending as soon as the peer answers or goes away: an early fault is an answer.
         """
         self._parser = httptools.HttpResponseParser(self)
-        self._head, self._header_bytes = ResponseHead(), 0
+        self._before_head, self._bodiless = 0, bodiless
         self._head_done = self._complete = self._sent = False
         whole = message.inline
         if whole is not None:
@@ -225,3 +276,9 @@ class Link(asyncio.Protocol):
             self._transport.abort()
         else:
             self._transport.close()
+
+
+def _readable(fd: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
-import aiohttp
-from yarl import URL
-
-from gateway.core.errors import ServiceUnavailable
-from gateway.core.messages.rest import MAX_HEADERS
+from gateway.core.errors import GatewayError, PeerRejected, PeerUnavailable, ServiceUnavailable
+from gateway.core.messages.rest import Headers
 from gateway.core.serverconf.model import Client, Service
 from gateway.exchange.ports import BodySink, ServerConfSource
 from gateway.exchange.states import Body, DispatchableRequest, ServiceReply
+from gateway.exchange.wire import whole_body
+from gateway.transport.link import Link, ResponseHead
+from gateway.transport.service_links import Origin, ServiceLinks, origin_of, target_of
 from gateway.transport.tls import service_client_context, unchecked_service_context
 
-_CONNECT_SECONDS = 30.0  # reference 8.5
-_KEEP_SECONDS = (
-    4.0  # below the five seconds after which common servers close an idle connection: there is no second try
-)
-_LONGEST_LINE = 64 * 1024  # of a service's answer, status line or header
-# What the client library would add by itself; the message's own headers are the only ones a service sees beside framing.
-_NOT_OURS_TO_ADD = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+_WITHOUT_BODY = frozenset(
+    {"GET", "HEAD", "OPTIONS", "TRACE"}
+)  # their requests say nothing of a length when they have none
 
 
 class InternalKey(Protocol):
@@ -39,68 +37,81 @@ class ServiceCaller:
         self._new_body = new_body
         self._key = key
         self._contexts: dict[tuple[bool, tuple[bytes, ...]], ssl.SSLContext] = {}
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, limit_per_host=256, keepalive_timeout=_KEEP_SECONDS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=_NOT_OURS_TO_ADD,
-            max_headers=MAX_HEADERS,
-            max_line_size=_LONGEST_LINE,
-            max_field_size=_LONGEST_LINE,
-        )
-        # aiohttp would send GET, PUT, DELETE once more when a connection ends without an answer: two disclosures, one record.
-        self._session._retry_connection = False
+        self._links = ServiceLinks()
 
     def show(self, key: InternalKey | None) -> None:
         """This key from the next connection on."""
         self._key = key
         self._contexts = {}
+        self._links.close()
 
     async def close(self) -> None:
-        await self._session.close()
+        self._links.close()
 
     async def call(self, request: DispatchableRequest) -> ServiceReply:
         rest, service = request.incoming.request, request.authorized.service
         if service is None or not service.url:
             raise ServiceUnavailable(f"Service '{rest.service}' has no URL", code="service_missing_url")
-        body = request.incoming.parts.body
-        headers = [(name, as_sent(value)) for name, value in rest.headers]
-        if body is not None:
-            headers.append(("Content-Length", str(body.size)))
         try:
-            async with self._session.request(
-                rest.verb,
-                target_url(service.url, rest.service_path, rest.query),
-                headers=headers,
-                data=_payload(body),
-                allow_redirects=False,
-                ssl=self._context(service, self._serverconf.current().clients[rest.service.client]),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=service.timeout),
-            ) as answer:
-                return ServiceReply(
-                    answer.status,
-                    _latin1(answer.reason or ""),
-                    [(n.decode("latin-1"), v.decode("latin-1")) for n, v in answer.raw_headers],
-                    await self._entity(rest.verb, answer),
-                )
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as e:
-            raise _failure(e) from e
+            origin = origin_of(service.url)
+        except ValueError as e:
+            raise ServiceUnavailable("The service's URL is malformed", code="service_malformed_url") from e
+        context = self._context(origin, service, self._serverconf.current().clients[rest.service.client])
+        body = request.incoming.parts.body
+        target = target_of(origin, rest.service_path, rest.query)
+        head = _request_head(rest.verb, target, origin.host_header, rest.headers, None if body is None else body.size)
+        try:
+            link = await self._links.take(origin, context)
+        except OSError as e:  # TimeoutError is one
+            raise _not_connected(e) from e
+        try:
+            reply = await self._exchange(link, head, rest.verb, body, service.timeout)
+        except BaseException:  # raised again: a connection on which something went wrong is not used again
+            self._links.drop(origin, context, link)
+            raise
+        if link.exchange_done():
+            self._links.put_back(origin, context, link)
+        else:
+            self._links.drop(origin, context, link)
+        return reply
 
-    async def _entity(self, verb: str, answer: aiohttp.ClientResponse) -> Body | None:
+    async def _exchange(self, link: Link, head: bytes, verb: str, body: Body | None, patience: float) -> ServiceReply:
+        """`patience`: seconds in which the service must take or give something."""
+        now = asyncio.get_running_loop().time
+        try:
+            async with asyncio.timeout(patience) as stalled:
+
+                def alive() -> None:
+                    stalled.reschedule(now() + patience)
+
+                answer = await _ask(link, head, _Sent(body, alive), bodiless=verb == "HEAD")
+                entity = await self._entity(link, verb, answer.status, alive)
+        except TimeoutError as e:
+            if not stalled.expired():
+                raise
+            raise ServiceUnavailable("The service did not answer in time", code="io_error") from e
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.raw]
+        return ServiceReply(answer.status, answer.reason.decode("latin-1"), headers, entity)
+
+    async def _entity(self, link: Link, verb: str, status: int, alive: Callable[[], None]) -> Body | None:
         """A body part exists whenever the answer can have an entity, even an empty one (reference 3.7)."""
-        if verb == "HEAD" or answer.status in (204, 205, 304):
+        if verb == "HEAD" or status in (204, 205, 304):
             return None
+        whole = link.whole_body()
+        if whole is not None:
+            return whole_body(whole, self._new_body)
         sink = self._new_body()
         try:
-            async for data in answer.content.iter_any():
+            async for data in _pieces(link):
+                alive()
                 sink.write(data)
             return sink.finish()
         finally:
             sink.abandon()
 
-    def _context(self, service: Service, owner: Client) -> ssl.SSLContext | bool:
-        if not service.url.startswith("https:"):
-            return True
+    def _context(self, origin: Origin, service: Service, owner: Client) -> ssl.SSLContext | None:
+        if not origin.tls:
+            return None
         key = (service.verify_tls, owner.certificates)
         context = self._contexts.get(key)
         if context is None:
@@ -111,11 +122,33 @@ class ServiceCaller:
         return context
 
 
-def target_url(base: str, service_path: str, query: str | None) -> URL:
-    """Configured URL + service path (one `/` collapsed) + query, byte for byte; nothing is normalised (reference 1.5)."""
-    if base.endswith("/") and service_path.startswith("/"):
-        base = base[:-1]
-    return URL(base + service_path + ("" if query is None else f"?{query}"), encoded=True)
+class _Sent:
+    """A request's body on its way. `alive`: called for each piece that the service takes."""
+
+    def __init__(self, body: Body | None, alive: Callable[[], None]) -> None:
+        self._body = body
+        self._alive = alive
+
+    @property
+    def inline(self) -> bytes | None:
+        return b"" if self._body is None else self._body.inline
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        assert self._body is not None
+        async for piece in self._body.chunks():
+            yield piece
+            self._alive()
+
+
+def _request_head(verb: str, target: str, host: str, headers: Headers, size: int | None) -> bytes:
+    """`size`: bytes of the body, None when there is none. A part's headers hold no control character and nothing of framing, so no
+    value can end its line (reference 1.3)."""
+    if size is None and verb not in _WITHOUT_BODY:
+        size = 0
+    lines = [f"{verb} {target} HTTP/1.1", f"Host: {host}"]
+    lines += [f"{name}: {as_sent(value)}" for name, value in headers]
+    lines += [] if size is None else [f"Content-Length: {size}"]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
 def as_sent(value: str) -> str:
@@ -130,29 +163,41 @@ def as_sent(value: str) -> str:
         return value
 
 
-def _latin1(reason: str) -> str:
-    """aiohttp reads reason phrases as UTF-8; parts hold the Latin-1 reading of all bytes that are not ASCII."""
-    return reason.encode("utf-8", "surrogateescape").decode("latin-1")
+async def _ask(link: Link, head: bytes, body: _Sent, *, bodiless: bool) -> ResponseHead:
+    try:
+        return await link.request(head, body, bodiless=bodiless)
+    except PeerRejected as e:
+        raise _not_trusted() from e
+    except PeerUnavailable as e:
+        raise ServiceUnavailable("The service cannot be reached", code="network_error") from e
+    except GatewayError as e:
+        raise _unreadable() from e
 
 
-def _payload(body: Body | None) -> bytes | AsyncIterator[bytes] | None:
-    if body is None:
-        return None
-    return body.chunks() if body.inline is None else body.inline
+async def _pieces(link: Link) -> AsyncIterator[bytes]:
+    try:
+        async for data in link.body():
+            yield data
+    except GatewayError as e:
+        raise _unreadable() from e
 
 
-def _failure(error: Exception) -> ServiceUnavailable:
+def _unreadable() -> ServiceUnavailable:
+    return ServiceUnavailable("The service's answer cannot be read", code="io_error")
+
+
+def _not_trusted() -> ServiceUnavailable:
+    return ServiceUnavailable(
+        "The service's TLS certificate is not one stored for its owner", code="ssl_authentication_failed"
+    )
+
+
+def _not_connected(error: OSError) -> ServiceUnavailable:
     """Codes of reference 3.10, step 7."""
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
+    if isinstance(error, socket.gaierror):
         return ServiceUnavailable("The service's host name cannot be resolved", code="unknown_host")
     if isinstance(error, TimeoutError):
         return ServiceUnavailable("The service did not answer in time", code="io_error")
-    if isinstance(error, ValueError):
-        return ServiceUnavailable("The service's URL is malformed", code="service_malformed_url")
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError | ssl.SSLError):
-        return ServiceUnavailable(
-            "The service's TLS certificate is not one stored for its owner", code="ssl_authentication_failed"
-        )
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ServerDisconnectedError | ConnectionError):
-        return ServiceUnavailable("The service cannot be reached", code="network_error")
-    return ServiceUnavailable("The service's answer cannot be read", code="io_error")
+    if isinstance(error, ssl.SSLError):
+        return _not_trusted()
+    return ServiceUnavailable("The service cannot be reached", code="network_error")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import pytest
@@ -92,6 +92,7 @@ async def test_two_exchanges_on_one_connection() -> None:
         (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc", False),
         (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc", False),  # framed by the end (reference 3.6)
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", True),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", True),
     ],
 )
 async def test_framings_of_an_answer(answer: bytes, keep: bool) -> None:
@@ -142,6 +143,60 @@ async def test_data_nobody_asked_for_closes_the_link() -> None:
                 await asyncio.sleep(0.01)
         with pytest.raises(MalformedMessage):
             await exchange(link)
+
+
+async def test_headers_of_an_interim_answer_are_not_those_of_the_final_one() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 103 Early\r\nX-A: early\r\n\r\nHTTP/1.1 200 Late \xe9\r\nX-B: 1\r\nX-B: 2\r\n")
+        writer.write(b"Content-Length: 0\r\n\r\n")
+
+    async with scripted(script) as link:
+        head = await link.request(HEAD % 0, Text(b""))
+        assert (head.status, head.reason) == (200, b"Late \xe9")
+        assert head.raw == [(b"X-B", b"1"), (b"X-B", b"2"), (b"Content-Length", b"0")]
+        assert head.headers == {"x-b": "2", "content-length": "0"}
+
+
+async def test_a_second_answer_is_nobodys() -> None:
+    """It could only be meant for the next request on this connection."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(2 * b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")
+
+    async with scripted(script) as link:
+        assert await exchange(link) == (200, b"abc")
+        assert not link.exchange_done()
+        assert not link.reusable
+
+
+async def test_the_answer_to_a_head_has_no_body_whatever_it_says() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n")
+        await reader.read()
+
+    async with scripted(script) as link:
+        head = await link.request(HEAD % 0, Text(b""), bodiless=True)
+        assert (head.status, head.headers["content-length"]) == (200, "3")
+        assert link.whole_body() == b""
+        assert not link.exchange_done()
+
+
+async def test_a_header_without_end_is_cut_off() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nX-A: ")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"a" * 65536)
+                await writer.drain()
+
+    async with scripted(script) as link:
+        with pytest.raises(MalformedMessage):
+            await exchange(link)
+        assert not link.reusable
 
 
 async def test_early_answer_stops_the_sending() -> None:

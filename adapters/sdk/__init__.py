@@ -9,6 +9,8 @@ contract.py    manifest -> the gateway's service contract (`python -m adapters.s
 effects.py     what changes something happens once for each idempotency key
 web.py         Adapter, Endpoint, Effect, Call; build_app: the aiohttp application
 access.py      one structured log line a call, without anything about a person
+sources/       records that are elsewhere: another table, a CSV file, a REST or SOAP service
+testkit.py     for tests: an adapter over real HTTP, each answer held against its document
 postgres.py    pool, numbered SQL, where the connection parameters come from
 seeding.py     invented records into an empty database, once
 server.py      serve (until cancelled), run (command line)

@@ -8,10 +8,12 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest_asyncio
 
+from adapters.sdk.postgres import open_pool as open_source_pool
 from gateway.storage.database import Database, create_database, ensure_roles, open_pool
 from gateway.storage.embedded import EmbeddedPostgres
 from gateway.storage.schema import migrate
@@ -61,3 +63,22 @@ async def database(pg: EmbeddedPostgres, administrator: asyncpg.Connection) -> A
     finally:
         await opened.close()
         await administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest_asyncio.fixture
+async def source_parameters(pg: EmbeddedPostgres) -> AsyncIterator[dict[str, Any]]:
+    """Connection parameters of a fresh, empty database: an adapter has one of its own, which holds nothing of the gateway's."""
+    name = "a_" + uuid.uuid4().hex[:12]
+    owner = await asyncpg.connect(**pg.dsn_kwargs())
+    try:
+        await owner.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
+        yield pg.dsn_kwargs(name)
+        await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await owner.close()
+
+
+@pytest_asyncio.fixture
+async def source_pool(source_parameters: dict[str, Any]) -> AsyncIterator[Any]:
+    async with open_source_pool(source_parameters, "test") as pool:
+        yield pool

@@ -109,7 +109,7 @@ def _success(node: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
 
 def load_yaml(path: Path) -> Mapping[str, Any]:
     """DefinitionError when the file is not a mapping."""
-    loaded = yaml.safe_load(path.read_text("utf-8"))
+    loaded = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)  # libyaml: ten times faster than the other one
     if not isinstance(loaded, Mapping):
         raise DefinitionError(f"{path.name}: not a mapping")
     return loaded

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN   = $(VENV)/bin
 PIP   = $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input install --require-hashes --only-binary=:all:
 .DEFAULT_GOAL := help
-.PHONY: run test test-full interop lint fmt type bench certs config-check lock help clean
+.PHONY: run test test-full interop lint fmt type bench simulate certs config-check lock help clean
 .DELETE_ON_ERROR:
 
 help: ## what each target does
@@ -54,6 +54,9 @@ type: $(VENV)/.dev ## mypy --strict
 
 bench: $(VENV)/.dev ## CPU per exchange against a pair that does nothing, leaves into the log; figures, no verdict
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+simulate: $(VENV)/.dev ## 20,000 dossiers of linked procedures, losses and bad reasons as documented, kill -9 all the while
+	@$(BIN)/python -m tests.simulation $(ARGS)
 
 certs: $(VENV)/.run ## keys and certificates of the demo instance (kept when they exist)
 	@$(BIN)/python -m certs.generate $(ARGS)

@@ -56,7 +56,7 @@ _DEAD = """
 """
 _AGAIN = """
     update delivery.outbox set state = 'waiting', settled_at = null, leased_until = null, next_at = $2, deadline = $3
-    where message_id = $1 and state <> 'waiting'
+    where message_id = $1
 """
 _LETTERS = """
     select message_id, issue, service, path, attempts, posted_at, settled_at, cause, octet_length(body) as size,
@@ -110,8 +110,7 @@ async def post(connection: Connection, message: Message, now: datetime) -> None:
 
 
 async def post_again(connection: Connection, message_id: UUID, now: datetime, lifetime: timedelta) -> bool:
-    """Send what was settled once more, as the receiver asked: it drops what it has. False when there is no such message or it
-    still waits anyway."""
+    """Send it once more and at once, as the receiver asked: it drops what it has. False when there is no such message."""
     changed = await connection.execute(_AGAIN, message_id, now, now + lifetime)
     await connection.execute(f"notify {CHANNEL}")
     return bool(changed == "UPDATE 1")

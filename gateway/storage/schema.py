@@ -103,11 +103,12 @@ async def _applied(connection: asyncpg.Connection) -> dict[int, asyncpg.Record]:
 def _compare(applied: Mapping[int, asyncpg.Record], known: Sequence[Migration]) -> None:
     ours = len(known)
     newest = max(applied, default=0)
-    if newest > ours and applied[newest]["compat"] > ours:
+    needed = max((row["compat"] for row in applied.values()), default=0)  # a later file does not undo what one demands
+    if newest > ours and needed > ours:
         raise SettingsError(
             [
                 f"the database schema has version {newest} and needs a program that knows version "
-                f"{applied[newest]['compat']}; this one knows {ours}: upgrade it, or restore a backup made before the upgrade"
+                f"{needed}; this one knows {ours}: upgrade it, or restore a backup made before the upgrade"
             ]
         )
     changed = [m for m in known if m.number in applied and applied[m.number]["checksum"] != m.checksum]

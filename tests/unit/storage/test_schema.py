@@ -82,3 +82,11 @@ def test_bad_files(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(SettingsError):
         load_migrations(tmp_path)
+
+
+async def test_a_later_file_that_asks_for_less_undoes_nothing_fail(database: Database) -> None:
+    demanding = (*_next(compat=NEXT), Migration(NEXT + 1, "modest", "CREATE TABLE modest (n int)", 1))
+    async with database.owner() as owner:
+        await migrate(owner, demanding)
+        with pytest.raises(SettingsError, match=f"knows version {NEXT}; this one knows {NEXT - 1}"):
+            await check_schema(owner, BUILTIN)

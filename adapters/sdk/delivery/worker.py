@@ -101,10 +101,15 @@ async def _hints(pool: Pool) -> AsyncIterator[asyncio.Event]:
     def set_it(*_: object) -> None:
         posted.set()
 
-    async with contextlib.AsyncExitStack() as stack:
+    stack = contextlib.AsyncExitStack()
+    try:
         with contextlib.suppress(SourceUnavailable):
             async with source_errors():
                 connection = await stack.enter_async_context(pool.acquire())
                 await connection.add_listener(CHANNEL, set_it)
                 stack.push_async_callback(connection.remove_listener, CHANNEL, set_it)
         yield posted
+    finally:
+        with contextlib.suppress(SourceUnavailable):  # the database may be gone before us
+            async with source_errors():
+                await stack.aclose()

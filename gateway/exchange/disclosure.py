@@ -20,6 +20,7 @@ from gateway.core.messages.rest import header, request_hash
 from gateway.core.serverconf.access import Denial
 from gateway.core.serverconf.model import ServerConf
 from gateway.core.subjects.kinds import Person
+from gateway.exchange.content import whole
 from gateway.exchange.ports import DisclosureLog
 from gateway.exchange.states import (
     AnsweredRequest,
@@ -121,7 +122,7 @@ async def _content(body: Body | None) -> bytes | None:
         return None
     if body.size > whom.MOST_BYTES:
         raise MalformedMessage(f"the body is larger than {whom.MOST_BYTES} bytes")
-    return body.inline if body.inline is not None else b"".join([piece async for piece in body.chunks()])
+    return await whole(body)
 
 
 def _access(

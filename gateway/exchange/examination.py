@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from gateway.core.content.finding import Finding
 from gateway.core.content.rules import EndpointRules
 from gateway.core.serverconf.paths import path_segments
-from gateway.exchange.states import AuthorizedRequest, Body, ExaminedRequest
+from gateway.exchange.content import whole
+from gateway.exchange.states import AuthorizedRequest, ExaminedRequest
 
 _IN_PASSING = 32 << 10  # bytes that are judged in about a millisecond
 _CODES = {"document": "invalid_document", "return": "invalid_return_reason"}
@@ -47,11 +48,7 @@ async def _findings(rules: EndpointRules, request: AuthorizedRequest) -> tuple[F
     incoming = request.authentic.incoming
     body, now = incoming.parts.body, incoming.moment.now
     size = 0 if body is None else body.size
-    content = None if body is None or size > rules.most_bytes else await _content(body)
+    content = None if body is None or size > rules.most_bytes else await whole(body)
     if size <= _IN_PASSING or content is None:
         return rules.examine(content, size, now)
     return await asyncio.to_thread(rules.examine, content, size, now)
-
-
-async def _content(body: Body) -> bytes:
-    return body.inline if body.inline is not None else b"".join([piece async for piece in body.chunks()])

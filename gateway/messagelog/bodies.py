@@ -17,6 +17,7 @@ from gateway.core.messagelog.record import RecordedBody
 from gateway.core.sealing.envelope import NONCE_BYTES
 from gateway.core.sealing.keys import DataKey
 from gateway.core.sealing.records import seal_piece
+from gateway.exchange.content import whole
 from gateway.exchange.states import Body
 from gateway.storage.failures import DATABASE_ERRORS, Failure, failure
 
@@ -33,7 +34,7 @@ async def store_body(
     the record to seal. `patience`: seconds each statement may take. EvidenceUnavailable when the database does not take it or the
     body is not as long as it says."""
     if body.size <= inline_below:
-        data = body.inline if body.inline is not None else b"".join([piece async for piece in body.chunks()])
+        data = await whole(body)
         _check_size(body, len(data))
         return RecordedBody(body.size, body.digest, data, None)
     pause = _FIRST_PAUSE

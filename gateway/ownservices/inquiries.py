@@ -22,6 +22,7 @@ import asyncpg
 
 from gateway.core.disclosure.record import print_time
 from gateway.core.errors import MalformedMessage, ServiceUnavailable
+from gateway.exchange.content import whole
 from gateway.exchange.ports import BodySink
 from gateway.exchange.states import DispatchableRequest
 from gateway.ownservices.inquiry import MOST_BYTES, parse_inquiry
@@ -118,7 +119,7 @@ class InquiryBox:
         concern = request.authorized.concern
         if parts.body is None or parts.body.size > MOST_BYTES:
             raise MalformedMessage("the body is not an inquiry")
-        asked = parse_inquiry(b"".join([piece async for piece in parts.body.chunks()]))
+        asked = parse_inquiry(await whole(parts.body))
         receiver, sender = str(rest.service.client), str(rest.client)
         if concern is None or [p.number for p in concern.about.persons] != [asked.person]:
             raise MalformedMessage("an inquiry is about one person")

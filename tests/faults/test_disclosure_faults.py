@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import signal
 import tempfile
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from gateway.messagelog.writer import MessageLogWriter
 from gateway.storage.database import Database, EmbeddedDatabase, open_database
 from gateway.storage.embedded import EmbeddedPostgres
 from tests.faults.test_message_log_faults import CUTS, _until_waiting, through_proxy, writing
+from tests.support.killing import kill_database
 from tests.support.log_states import (
     SERVER,
     access_entries,
@@ -163,12 +163,7 @@ async def _kill_under_load(database: Database, kills: int) -> set[str]:
             tasks.create_task(load(writer))
         for kill in range(1, kills + 1):
             await until(60 * kill)
-            assert server.pid is not None
-            os.kill(server.pid, signal.SIGKILL)
-            assert server._process is not None
-            with contextlib.suppress(ChildProcessError):
-                await asyncio.to_thread(server._process.wait)
-            await server.ensure_running()
+            await kill_database(server)
         await until(60 * (kills + 1))
         stop.set()
     return acknowledged

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 import shutil
@@ -23,6 +22,7 @@ from gateway.app import demo
 from gateway.messagelog.reader import MessageLogReader
 from gateway.messagelog.verification import verify_message
 from tests.support.country import Country, Server
+from tests.support.killing import kill_at_random
 from tests.support.load import MESSAGE_ID, loading
 from tests.support.service import Service, serving
 
@@ -45,14 +45,6 @@ async def pair() -> AsyncIterator[tuple[Country, Service]]:
                 yield country, service
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def kill(country: Country, victim: str) -> None:
-    """Unless it is dead already."""
-    if victim == "postgresql":
-        country.kill_postgres()
-    elif country.running(victim):
-        country.kill(victim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +71,7 @@ async def test_kill_9_at_random_moments_under_load(monkeypatch: pytest.MonkeyPat
     async with pair() as (country, service):
         url = country.url("G22", "G01/dancu/echo")
         async with loading(url, "VN/GOV/G22/dvc") as load:
-            for _ in range(ROUNDS):
-                await load.until_answered(10)
-                await asyncio.sleep(chance.random() * 0.1)
-                for victim in chance.sample(VICTIMS, 2):
-                    kill(country, victim)
-                    await asyncio.sleep(chance.random() * 0.3)
-            await load.until_answered(10)
+            await kill_at_random(country, load, chance, VICTIMS, ROUNDS)
         async with country.log_of("G22") as consumer, country.log_of("G01") as provider:
             await _check(consumer, provider, {o.request_id for o in load.answered}, service)
         outcomes = Counter((o.status, o.error) for o in load.outcomes)

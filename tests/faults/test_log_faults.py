@@ -36,6 +36,7 @@ from gateway.storage.failures import DATABASE_ERRORS
 from gateway.transparency.files import LogFiles
 from gateway.transparency.ports import Step
 from gateway.transparency.rows import Submitted
+from tests.support.killing import kill_database
 from tests.support.logkeys import AUDITOR, WITNESS
 from tests.support.logworld import LogWorld, RunningWitness, leaves, policy_of, witness_at
 from tests.support.pg_proxy import Cut, cutting_proxy
@@ -355,12 +356,3 @@ async def two_witnesses(directory: Path) -> AsyncIterator[list[RunningWitness]]:
         witness_at(directory / "w2", (AUDITOR,), clock) as two,
     ):
         yield [one, two]
-
-
-async def kill_database(server: EmbeddedPostgres) -> None:
-    assert server.pid is not None
-    os.kill(server.pid, signal.SIGKILL)
-    assert server._process is not None
-    with contextlib.suppress(ChildProcessError):
-        await asyncio.to_thread(server._process.wait)
-    await server.ensure_running()

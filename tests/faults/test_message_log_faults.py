@@ -6,10 +6,8 @@ A record that was not acknowledged may be there (the exchange stopped, its recor
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
-import signal
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -25,6 +23,7 @@ from gateway.messagelog.maintenance import LogMaintenance
 from gateway.messagelog.writer import MessageLogWriter
 from gateway.storage.database import Database, EmbeddedDatabase, open_database, open_pool
 from gateway.storage.embedded import EmbeddedPostgres
+from tests.support.killing import kill_database
 from tests.support.log_states import (
     NOW,
     SERVER,
@@ -269,12 +268,7 @@ async def _kill_under_load(database: Database, kills: int) -> tuple[dict[str, in
             async with asyncio.timeout(30):
                 while len(acknowledged) < 100 * kill:
                     await asyncio.sleep(0.001)
-            assert server.pid is not None
-            os.kill(server.pid, signal.SIGKILL)
-            assert server._process is not None
-            with contextlib.suppress(ChildProcessError):
-                await asyncio.to_thread(server._process.wait)
-            await server.ensure_running()
+            await kill_database(server)
         while len(acknowledged) < 100 * (kills + 1):
             await asyncio.sleep(0.001)
         stop.set()

@@ -27,6 +27,7 @@ from gateway.app.transparency import fsck_of
 from gateway.core.disclosure.promise import parse_promise
 from tests.support.contracts import write_contract
 from tests.support.country import Country, Server
+from tests.support.killing import kill_at_random
 from tests.support.load import Load, loading
 from tests.support.service import serving
 
@@ -69,14 +70,6 @@ async def asking(country: Country, callers: int = 6) -> AsyncIterator[Load]:
         yield load
 
 
-def kill(country: Country, victim: str) -> None:
-    """Unless it is dead already."""
-    if victim == "postgresql":
-        country.kill_postgres()
-    elif country.running(victim):
-        country.kill(victim)
-
-
 async def eventually(found: Callable[[], Any], timeout: float = 60.0) -> None:
     async with asyncio.timeout(timeout):
         while not await found():
@@ -114,13 +107,7 @@ async def test_kill_9_of_everybody_who_takes_part(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(demo, "_RESTART_AFTER", 0.05)
     async with instance() as country:
         async with asking(country) as load:
-            for _ in range(ROUNDS):
-                await load.until_answered(10)
-                await asyncio.sleep(chance.random() * 0.1)
-                for victim in chance.sample(VICTIMS, 2):
-                    kill(country, victim)
-                    await asyncio.sleep(chance.random() * 0.3)
-            await load.until_answered(10)
+            await kill_at_random(country, load, chance, VICTIMS, ROUNDS)
         print(dict(Counter((o.status, o.error) for o in load.outcomes)))
         await check_disclosed(country, load)
     assert len(load.answered) >= 10 * (ROUNDS + 1)

@@ -19,6 +19,7 @@ from adapters.sdk import (
     Adapter,
     Call,
     Connection,
+    Effect,
     Endpoint,
     InvalidIdentifier,
     JsonObject,
@@ -26,7 +27,6 @@ from adapters.sdk import (
     Pool,
     Problem,
 )
-from adapters.sdk.delivery import receive
 
 _NUMBER = re.compile(r"[0-9]{12}")
 
@@ -37,7 +37,7 @@ class DossierService:
         self._desk = desk
         self._reasons = reasons
 
-    async def open(self, call: Call) -> JsonObject:
+    async def open(self, call: Call, connection: Connection) -> JsonObject:
         body = call.body
         opening = Opening(
             procedure=body["procedure"],
@@ -47,11 +47,7 @@ class DossierService:
             form=body["form"],
             document=body["document"],
         )
-
-        async def effect(connection: Connection) -> Mapping[str, object]:
-            return {"dossier_id": await self._desk.open(connection, opening, _client(call))}
-
-        return await self._received(call, effect)
+        return {"dossier_id": await self._desk.open(connection, opening, _client(call))}
 
     async def status(self, call: Call) -> JsonObject:
         dossier, now = await self._desk.look(self._pool, call.path["dossier_id"])
@@ -64,59 +60,57 @@ class DossierService:
             "consents": [{"role": c.role, "status": c.status.value} for c in dossier.consents],
         }
 
-    async def outcome(self, call: Call) -> JsonObject:
+    async def check_outcome(self, call: Call) -> None:
+        """A return without a listed reason is refused and counted, before anything is claimed."""
+        if call.body["outcome"] == "returned":
+            try:
+                check_reason(self._reasons, call.body.get("reason"))
+            except BadReturn as e:
+                await self._count(call, e)
+                raise
+
+    async def outcome(self, call: Call, connection: Connection) -> JsonObject:
         leg, body = call.path["leg"], call.body
+        await self._check_agency(connection, call)
         if body["outcome"] == "done":
-            return await self._event(call, Done(leg), body.get("document", {}), of_agency=True)
-        try:
-            reason = check_reason(self._reasons, body.get("reason"))
-        except BadReturn as e:
-            await self._count(call, e)
-            raise
-        return await self._event(call, Returned(leg, reason), None, of_agency=True)
+            return await self._event(connection, call, Done(leg), body.get("document", {}))
+        return await self._event(connection, call, Returned(leg, check_reason(self._reasons, body.get("reason"))))
 
-    async def undone(self, call: Call) -> JsonObject:
-        return await self._event(call, Undone(call.path["leg"]), None, of_agency=True)
+    async def undone(self, call: Call, connection: Connection) -> JsonObject:
+        await self._check_agency(connection, call)
+        return await self._event(connection, call, Undone(call.path["leg"]))
 
-    async def resubmit(self, call: Call) -> JsonObject:
-        return await self._event(call, Resubmitted(call.path["leg"]), call.body["form"], of_agency=False)
+    async def resubmit(self, call: Call, connection: Connection) -> JsonObject:
+        return await self._event(connection, call, Resubmitted(call.path["leg"]), call.body["form"])
 
-    async def withdraw(self, call: Call) -> JsonObject:
+    async def withdraw(self, call: Call, connection: Connection) -> JsonObject:
         if call.body["withdrawn"] is not True:
             raise MalformedCall("Rút hồ sơ phải được nói rõ (a withdrawal is said as such)")
-        return await self._event(call, Withdrawn(), None, of_agency=False)
+        return await self._event(connection, call, Withdrawn())
 
     async def _event(
-        self, call: Call, event: Event, document: Mapping[str, Any] | None, *, of_agency: bool
+        self, connection: Connection, call: Call, event: Event, document: Mapping[str, Any] | None = None
     ) -> JsonObject:
         dossier_id = call.path["dossier_id"]
+        try:
+            dossier = await self._desk.happen(connection, dossier_id, event, _client(call), document)
+        except NotPossible as e:
+            raise Problem(
+                "Hồ sơ không ở trạng thái cho phép việc này (the dossier is not in a state for this)",
+                status=409,
+                code=e.code,
+            ) from e
+        return {"dossier_id": dossier_id, "status": dossier.status.value}
 
-        async def effect(connection: Connection) -> Mapping[str, object]:
-            if of_agency:
-                await self._check_agency(connection, dossier_id, call)
-            try:
-                dossier = await self._desk.happen(connection, dossier_id, event, _client(call), document)
-            except NotPossible as e:
-                raise Problem(
-                    "Hồ sơ không ở trạng thái cho phép việc này (the dossier is not in a state for this)",
-                    status=409,
-                    code=e.code,
-                ) from e
-            return {"dossier_id": dossier_id, "status": dossier.status.value}
-
-        return await self._received(call, effect)
-
-    async def _check_agency(self, connection: Connection, dossier_id: str, call: Call) -> None:
-        procedure = await connection.fetchval("select procedure from lienthong.dossier where id = $1", dossier_id)
+    async def _check_agency(self, connection: Connection, call: Call) -> None:
+        procedure = await connection.fetchval(
+            "select procedure from lienthong.dossier where id = $1", call.path["dossier_id"]
+        )
         leg = None if procedure is None else self._desk.definition(procedure).leg(call.path["leg"])
         if leg is None or leg.service is None or leg.client != str(call.road.client):
             raise Problem(
                 "Chặng này không thuộc đơn vị gửi (this leg is not the sender's)", status=403, code="not_your_leg"
             )
-
-    async def _received(self, call: Call, effect: Any) -> JsonObject:
-        async with self._pool.acquire() as connection, connection.transaction():
-            return await receive(connection, call, effect)
 
     async def _count(self, call: Call, refused: BadReturn) -> None:
         """Once for each message, however often it is sent."""
@@ -154,16 +148,16 @@ def _client(call: Call) -> str:
 def build_adapter(desk: Desk, reasons: Reasons) -> Adapter:
     """What other information systems reach; the pages for people are in `web/`."""
 
-    def endpoints(pool: Pool) -> tuple[Endpoint, ...]:
+    def endpoints(pool: Pool) -> tuple[Effect | Endpoint, ...]:
         service = DossierService(pool, desk, reasons)
         legs = "/v1/dossiers/{dossier_id}/legs/{leg}"
         return (
-            Endpoint("POST", "/v1/dossiers", service.open),
+            Effect("POST", "/v1/dossiers", service.open, messages=True),
             Endpoint("GET", "/v1/dossiers/{dossier_id}", service.status),
-            Endpoint("POST", f"{legs}/outcome", service.outcome),
-            Endpoint("POST", f"{legs}/undone", service.undone),
-            Endpoint("POST", f"{legs}/resubmission", service.resubmit),
-            Endpoint("POST", "/v1/dossiers/{dossier_id}/withdrawal", service.withdraw),
+            Effect("POST", f"{legs}/outcome", service.outcome, before=service.check_outcome, messages=True),
+            Effect("POST", f"{legs}/undone", service.undone, messages=True),
+            Effect("POST", f"{legs}/resubmission", service.resubmit, messages=True),
+            Effect("POST", "/v1/dossiers/{dossier_id}/withdrawal", service.withdraw, messages=True),
         )
 
     formats = {"vn-personal-number": parse_number}

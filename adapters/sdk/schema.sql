@@ -20,3 +20,9 @@ create table adapter_seed (
     version   text not null,
     loaded_at timestamptz not null default now()
 );
+
+--- 2: a key is known for good, its answer in time erased; under which exchange the effect was made
+
+alter table adapter_effect add column message_id text, add column request_id text;  -- X-Road ids, null for a direct call
+drop index adapter_effect_age;
+create index adapter_effect_age on adapter_effect (done_at) where answer is not null;

@@ -15,7 +15,7 @@ import uvloop
 from aiohttp import web
 
 from adapters.sdk.access import adapter_log, http_log
-from adapters.sdk.effects import forget_old_effects
+from adapters.sdk.effects import erase_old_answers, keep_erasing
 from adapters.sdk.postgres import bootstrap, database_parameters, open_pool
 from adapters.sdk.web import Adapter, build_app
 
@@ -35,10 +35,11 @@ async def serve(
     log = adapter_log(adapter.name)
     async with open_pool(dsn_kwargs, adapter.name) as pool:
         await bootstrap(pool, adapter.name, (adapter.folder / "schema.sql").read_text("utf-8"))
-        await forget_old_effects(pool)
+        await erase_old_answers(pool)
         if adapter.prepare is not None:
             await adapter.prepare(pool, log)
         async with listening(build_app(adapter, pool, log), host, port), asyncio.TaskGroup() as beside:
+            beside.create_task(keep_erasing(pool))
             if adapter.beside is not None:
                 beside.create_task(adapter.beside(pool, log))
             log.info("listening", address=f"{host}:{port}")

@@ -28,7 +28,7 @@ from structlog.typing import FilteringBoundLogger
 
 from adapters.sdk.access import adapter_log, correlation_id, where
 from adapters.sdk.document import IDEMPOTENCY_KEY, Operation, load_operations
-from adapters.sdk.effects import EffectKey, once, request_digest
+from adapters.sdk.effects import Asked, EffectKey, once, request_digest
 from adapters.sdk.manifest import load_manifest
 from adapters.sdk.postgres import Connection, Pool, source_errors
 from adapters.sdk.problems import CONTENT_TYPE, MalformedCall, Problem
@@ -81,11 +81,14 @@ class Effect:
     """An endpoint that changes something: the call has an Idempotency-Key, and its effect is made once for each key.
 
     `handler` writes through the connection it is given, inside the transaction that also keeps its answer, and through nothing
-    else."""
+    else. `before` may refuse the call before anything is claimed; what it writes stays. `messages`: only calls that come through a
+    security server are taken, because the effect depends on who sends."""
 
     method: str
     path: str
     handler: Doer
+    before: Callable[[Call], Awaitable[None]] | None = None
+    messages: bool = False
 
     @property
     def name(self) -> str:
@@ -144,11 +147,21 @@ def _route(
         call = Call(request[_ROAD], *checked, body, raw, _key(request, operation))
         if isinstance(endpoint, Endpoint):
             return _json(_encoded(await endpoint.handler(call)), operation.status)
-        key = EffectKey(str(call.road.client or ""), endpoint.name, call.idempotency_key or "")
-        digest = request_digest(path, query, raw)
-        return _json(await once(pool, key, digest, partial(_done, endpoint.handler, call)), operation.status)
+        return _json(await perform(pool, endpoint, call, request_digest(path, query, raw)), operation.status)
 
     return answer
+
+
+async def perform(pool: Pool, effect: Effect, call: Call, digest: bytes) -> bytes:
+    """The answer to a checked call, durable with its effect; a Problem undoes it. `digest`: `request_digest` of what came."""
+    if effect.messages and call.road.client is None:
+        raise MalformedCall(
+            "Thông điệp phải đến qua máy chủ bảo mật (messages come through a security server)", code="client_missing"
+        )
+    if effect.before is not None:
+        await effect.before(call)
+    key = EffectKey(str(call.road.client or ""), effect.name, call.idempotency_key or "")
+    return await once(pool, Asked(key, digest, call.road), partial(_done, effect.handler, call))
 
 
 async def _done(handler: Doer, call: Call, connection: Connection) -> bytes:

@@ -6,6 +6,6 @@ gate.py      the notices of facilities, examined by the gateway's rule
 workers.py   the processes that do the work and are killed meanwhile
 __main__.py  the whole course, and what is held against the plan
 
-The road of the bulk is inside the processes: every message goes through outbox, worker, inbox, engine and receipts, and through no
+The road of the bulk is inside the processes: every message goes through outbox, worker, effect, engine and receipts, and through no
 security server. The same messages through real security servers are `python -m adapters.lienthong demo` and its test.
 """

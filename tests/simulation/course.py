@@ -63,7 +63,7 @@ class People:
         }
         if fate.procedure == "birth":
             body["consents"] = {"householder": "999070000015", "owner": "999173000034"}
-        await self._parties.service.open(_call(f"open/{fate.number}", body, {}))
+        await self._parties.arrive(COORDINATOR, "/v1/dossiers", _call(f"open/{fate.number}", body, {}))
 
     async def step(self) -> int:
         """One round of everybody; how much there was to do."""
@@ -99,10 +99,8 @@ class People:
 
         async def submit(dossier: str, leg: str, plan: int) -> None:
             path = {"dossier_id": dossier, "leg": leg}
-            try:
-                await self._parties.service.resubmit(_call(f"again/{dossier}", {"form": {"plan": plan}}, path))
-            except NotPossible:
-                return
+            again = _call(f"again/{dossier}", {"form": {"plan": plan}}, path)
+            await self._parties.arrive(COORDINATOR, "/v1/dossiers/{dossier_id}/legs/{leg}/resubmission", again)
 
         await _at_once([submit(row["id"], row["leg"], int(row["plan"])) for row in rows])
         return len(rows)

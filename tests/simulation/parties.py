@@ -12,15 +12,15 @@ from typing import Any
 from adapters.lienthong.definition import load_definitions
 from adapters.lienthong.desk import Desk
 from adapters.lienthong.reasons import load_reasons
-from adapters.lienthong.service import DossierService
+from adapters.lienthong.service import build_adapter
 from adapters.sdk import Connection, Problem, RoadHeaders, bootstrap, open_pool
 from adapters.sdk.delivery import bootstrap_delivery
 from adapters.sdk.delivery.judging import Answer
 from adapters.sdk.delivery.legs import Coordinator, Done, LegRequest, Returned, bootstrap_legs, take_leg
-from adapters.sdk.delivery.messages import json_body
 from adapters.sdk.delivery.outbox import Claim
 from adapters.sdk.delivery.road import NoAnswer
-from adapters.sdk.web import Call
+from adapters.sdk.effects import request_digest
+from adapters.sdk.web import Call, Effect, JsonObject, perform
 from gateway.core.identifiers import parse_client_id
 from tests.architecture.source import ROOT
 from tests.simulation.plan import BAD_REASONS, GOOD_REASON, Plan
@@ -31,6 +31,7 @@ LEGS = {
     "VN/GOV/G01/dancu": ("identifier", "residence", "residence_removal"),
     "VN/GOV/G12/bhxh": ("insurance_card", "funeral_benefit"),
 }
+_LEG = "/v1/dossiers/{dossier_id}/legs/{leg}"
 _LIFETIME = Coordinator(lifetime=timedelta(days=60))
 _WORK = (
     "create table work (dossier_id text, leg text, action text, round int, plan int)"  # nothing forbids doubles here
@@ -62,7 +63,8 @@ class Parties:
         self._repaired = repaired
         self.desk = Desk(load_definitions(), clock)
         reasons = load_reasons(ROOT / "config" / "codes" / "return-reasons.yaml")
-        self.service = DossierService(pools[COORDINATOR], self.desk, reasons)
+        endpoints = build_adapter(self.desk, reasons).endpoints(pools[COORDINATOR])
+        self._coordinator = {endpoint.path: endpoint for endpoint in endpoints if isinstance(endpoint, Effect)}
 
     async def prepare(self) -> None:
         await bootstrap_delivery(self.pools[COORDINATOR])
@@ -79,10 +81,19 @@ class Parties:
         told = json.loads(claim.message.body)
         return told.get("document", {}).get("plan") in self.plan.lost
 
-    async def to_agency(self, client: str, call: Call) -> Mapping[str, object]:
+    async def arrive(self, target: str, template: str, call: Call) -> bytes:
+        """What the adapter of `target` does with a call that its document allows. The answer, durable with its effect."""
+        effect = self._coordinator[template] if target == COORDINATOR else self.agency(target)
+        return await perform(self.pools[target], effect, call, request_digest(call.path, call.query, call.raw))
+
+    def agency(self, client: str) -> Effect:
+        """The one endpoint of an agency."""
         work = dict.fromkeys(LEGS[client], self._work)
-        async with self.pools[client].acquire() as connection, connection.transaction():
+
+        async def leg(call: Call, connection: Connection) -> JsonObject:
             return await take_leg(connection, call, work, _LIFETIME, self.clock())
+
+        return Effect("POST", _LEG, leg, messages=True)
 
     async def _work(self, connection: Connection, asked: LegRequest) -> Done | Returned:
         number = asked.form["plan"]
@@ -93,9 +104,6 @@ class Parties:
             reason = GOOD_REASON if fate.bad is None else BAD_REASONS[fate.bad]
             return Returned(reason["code"], reason["legal_reference"])
         return Done({"plan": number})
-
-    async def to_coordinator(self, call: Call, path: str) -> Mapping[str, object]:
-        return await (self.service.outcome(call) if path.endswith("/outcome") else self.service.undone(call))
 
 
 class InsideRoad:
@@ -120,15 +128,11 @@ class InsideRoad:
             raw=message.body,
             idempotency_key=str(message.message_id),
         )
-        target = message.service.rpartition("/")[0]
+        template = "/".join([_LEG, *pieces[6:]])
         try:
-            if target == COORDINATOR:
-                receipt = await self._parties.to_coordinator(call, message.path)
-            else:
-                receipt = await self._parties.to_agency(target, call)
+            return Answer(200, await self._parties.arrive(message.service.rpartition("/")[0], template, call))
         except Problem as e:
             return Answer(e.status, e.body("-"))
-        return Answer(200, json_body(receipt))
 
 
 async def open_parties(

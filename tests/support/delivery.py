@@ -10,14 +10,15 @@ from typing import Any
 from uuid import UUID
 
 from adapters.sdk.access import adapter_log
-from adapters.sdk.delivery import DeliveryWorker, Message, Outbox, bootstrap_delivery, post, receive
+from adapters.sdk.delivery import DeliveryWorker, Message, Outbox, bootstrap_delivery, post
 from adapters.sdk.delivery.judging import Answer
-from adapters.sdk.delivery.messages import json_body
+from adapters.sdk.delivery.messages import Receipt, json_body
 from adapters.sdk.delivery.outbox import Claim
 from adapters.sdk.delivery.road import NoAnswer
+from adapters.sdk.effects import request_digest
 from adapters.sdk.problems import Problem
 from adapters.sdk.road import RoadHeaders
-from adapters.sdk.web import Call
+from adapters.sdk.web import Call, Effect, perform
 from gateway.core.identifiers import parse_client_id
 
 START = datetime(2026, 6, 16, 10, 0, tzinfo=UTC)
@@ -54,6 +55,11 @@ def message(n: int, key: str = "999-KS-2026-000001", *, lifetime: float = 3600 *
     )
 
 
+def receipt_body(receipt: Receipt) -> bytes:
+    """As a receiver answers."""
+    return json_body({**receipt.answer, "message_id": str(receipt.message_id), "sha512": receipt.sha512.hex()})
+
+
 class Receiver:
     """Counts its effects in a table without any constraint, so that a double would show."""
 
@@ -76,7 +82,7 @@ class Receiver:
             idempotency_key=str(sent.message_id),
         )
 
-        async def effect(connection: Any) -> dict[str, object]:
+        async def effect(_: Call, connection: Any) -> dict[str, object]:
             n = int(sent.path.rpartition("/")[2])
             number = await connection.fetchval(
                 "insert into effect (key, n) values ($1, $2) returning number", sent.ordering_key, n
@@ -84,11 +90,11 @@ class Receiver:
             return {"number": number}
 
         try:
-            async with self.pool.acquire() as connection, connection.transaction():
-                receipt = await receive(connection, call, effect)
+            endpoint = Effect("POST", "/v1/things/{n}", effect, messages=True)
+            answer = await perform(self.pool, endpoint, call, request_digest({"path": sent.path}, {}, sent.body))
         except Problem as e:
             return Answer(e.status, e.body("-"))
-        return Answer(200, json_body(receipt), request_id=f"r-{claim.attempt_id}")
+        return Answer(200, answer, request_id=f"r-{claim.attempt_id}")
 
     async def effects(self) -> list[tuple[str, int]]:
         return [tuple(row) for row in await self.pool.fetch("select key, n from effect order by number")]

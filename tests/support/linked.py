@@ -20,7 +20,7 @@ from adapters.lienthong.desk import Desk
 from adapters.lienthong.reasons import ListedReason, Reasons
 from adapters.lienthong.service import build_adapter
 from adapters.lienthong.ticker import Ticker
-from adapters.sdk import Adapter, Call, Connection, Endpoint, JsonObject, bootstrap, build_app, open_pool
+from adapters.sdk import Adapter, Call, Connection, Effect, JsonObject, bootstrap, build_app, open_pool
 from adapters.sdk.access import adapter_log
 from adapters.sdk.delivery import DeliveryWorker, Outbox
 from adapters.sdk.delivery.judging import Answer
@@ -107,15 +107,14 @@ class Agency:
             return outcome
         return Undone() if asked.action == "undo" else Done({"by": self.client, "leg": asked.leg})
 
-    async def leg(self, call: Call) -> JsonObject:
+    async def leg(self, call: Call, connection: Connection) -> JsonObject:
         work = dict.fromkeys(LEGS[self.client], self.work)
-        async with self.pool.acquire() as connection, connection.transaction():
-            return await take_leg(connection, call, work, Coordinator(), self.clock())
+        return await take_leg(connection, call, work, Coordinator(), self.clock())
 
     def adapter(self, folder: Path) -> Adapter:
         for name, text in (("openapi.yaml", _OPENAPI), ("manifest.yaml", _MANIFEST), ("schema.sql", _SCHEMA)):
             (folder / name).write_text(dedent(text), "utf-8")
-        endpoint = Endpoint("POST", "/v1/dossiers/{dossier_id}/legs/{leg}", self.leg)
+        endpoint = Effect("POST", "/v1/dossiers/{dossier_id}/legs/{leg}", self.leg, messages=True)
         return Adapter("agency", folder, lambda _: (endpoint,))
 
     async def done(self) -> list[tuple[str, str, str]]:

@@ -1,12 +1,12 @@
 """Guaranteed delivery: asynchronous messages between information systems, on top of ordinary X-Road exchanges.
 
 Rule: a message is written in the transaction of the effect that it tells of, and its receipt in the transaction of the effect that
-it causes. Whatever stops in between, the message is sent again, and the receiver answers a repeat as it answered the first time.
+it causes: the receiver's endpoint is an `Effect` and the message id its idempotency key (`adapters/sdk/effects.py`). Whatever stops
+in between, the message is sent again, and the receiver answers a repeat as it answered the first time.
 
 messages.py    what is sent, and the receipt for it: values, and the parser of the receipt
 judging.py     an answer -> delivered, worth trying again, or a matter for a person
 outbox.py      the sender's table: post, claim, settle; what a person can do with a dead letter
-inbox.py       the receiver's table: each message takes effect once
 road.py        one attempt: an exchange through the client proxy of the sender's own security server
 worker.py      takes what is due out of the outbox until cancelled
 legs.py        an agency's part in linked procedures: a leg comes as a message, its outcome leaves as one
@@ -18,7 +18,6 @@ was set aside by a person. Every attempt has an id of its own, durable before th
 the sender's and the receiver's security servers keep the signed request and the signed receipt.
 """
 
-from adapters.sdk.delivery.inbox import receive
 from adapters.sdk.delivery.messages import Message, Receipt
 from adapters.sdk.delivery.outbox import Outbox, bootstrap_delivery, post, post_again
 from adapters.sdk.delivery.road import Road, open_road
@@ -34,5 +33,4 @@ __all__ = [
     "open_road",
     "post",
     "post_again",
-    "receive",
 ]

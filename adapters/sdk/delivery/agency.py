@@ -26,7 +26,7 @@ from adapters.sdk.problems import Conflict, InvalidIdentifier, MalformedCall, Pr
 from adapters.sdk.road import RoadHeaders
 from adapters.sdk.schema import parse_date
 from adapters.sdk.server import listening, parse_listen
-from adapters.sdk.web import Adapter, Call, Endpoint, JsonObject, build_app
+from adapters.sdk.web import Adapter, Call, Effect, JsonObject, build_app
 
 _FOLDER = Path(__file__).parent / "leg_service"
 _NUMBER = re.compile(r"[0-9]{12}")
@@ -64,12 +64,11 @@ def leg_adapter(agency: Agency) -> Adapter:
     """The service `legs`."""
     work = {leg: partial(_by_its_rules, does, agency.reasons) for leg, does in agency.work.items()}
 
-    def endpoints(pool: Pool) -> tuple[Endpoint, ...]:
-        async def leg(call: Call) -> JsonObject:
-            async with pool.acquire() as connection, connection.transaction():
-                return await take_leg(connection, call, work, agency.coordinator, _now())
+    async def leg(call: Call, connection: Connection) -> JsonObject:
+        return await take_leg(connection, call, work, agency.coordinator, _now())
 
-        return (Endpoint("POST", "/v1/dossiers/{dossier_id}/legs/{leg}", leg),)
+    def endpoints(_: Pool) -> tuple[Effect, ...]:
+        return (Effect("POST", "/v1/dossiers/{dossier_id}/legs/{leg}", leg, messages=True),)
 
     return Adapter("legs", _FOLDER, endpoints, formats={"vn-personal-number": _number}, max_body=1024 * 1024)
 

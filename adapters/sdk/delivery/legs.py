@@ -1,6 +1,6 @@
 """An agency's part in linked procedures: it is asked to do a leg of a dossier, and tells the outcome when it has one.
 
-  1. the request comes as a delivery; the inbox makes it come once
+  1. the request comes as a delivery; the receiver makes it take effect once
   2. the agency's work runs in the transaction of its receipt, by its own rules
   3. the outcome is posted in the same transaction, or later in the one in which an officer decides (`report`)
 Asked again about what it has answered, the agency sends its answer again, under the same message id: whoever has it drops it.
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
-from adapters.sdk.delivery.inbox import receive
 from adapters.sdk.delivery.messages import Message, json_body
 from adapters.sdk.delivery.outbox import bootstrap_delivery, post, post_again
 from adapters.sdk.postgres import Connection, Pool, bootstrap
@@ -134,25 +133,24 @@ def leg_request(call: Call) -> LegRequest:
 async def take_leg(
     connection: Connection, call: Call, work: Mapping[str, Work], coordinator: Coordinator, now: datetime
 ) -> JsonObject:
-    """The receipt. `work`: by leg; a leg that is not in it is MalformedCall. What `work` raises undoes everything."""
+    """The members of the receipt, in the transaction of the effect (`Effect.handler`).
+
+    `work`: by leg; a leg that is not in it is MalformedCall. What `work` raises undoes everything.
+    """
     asked = leg_request(call)
     if asked.leg not in work:
         raise MalformedCall("Cơ quan này không xử lý chặng đó (this agency has no such leg)", code="unknown_leg")
     key = (asked.dossier_id, asked.leg, asked.action, asked.round)
-
-    async def effect(within: Connection) -> Mapping[str, object]:
-        if not await within.fetchval(_ASKED, *key, now, call.road.purpose):
-            told = await within.fetchval(_KNOWN, *key)
-            if told is not None:
-                await post_again(within, UUID(str(told)), now, coordinator.lifetime)
-            return {"state": "working" if told is None else "told_again"}
-        outcome = await work[asked.leg](within, asked)
-        if isinstance(outcome, Later):
-            return {"state": "working"}
-        await report(within, key, outcome, coordinator, now)
-        return {"state": "told"}
-
-    return await receive(connection, call, effect)
+    if not await connection.fetchval(_ASKED, *key, now, call.road.purpose):
+        told = await connection.fetchval(_KNOWN, *key)
+        if told is not None:
+            await post_again(connection, UUID(str(told)), now, coordinator.lifetime)
+        return {"state": "working" if told is None else "told_again"}
+    outcome = await work[asked.leg](connection, asked)
+    if isinstance(outcome, Later):
+        return {"state": "working"}
+    await report(connection, key, outcome, coordinator, now)
+    return {"state": "told"}
 
 
 async def report(

@@ -69,24 +69,10 @@ class Receipt:
     sha512: bytes = field(repr=False)
     answer: Mapping[str, object] = field(repr=False, default_factory=dict)
 
-    def members(self) -> dict[str, object]:
-        """The JSON members of the receipt."""
-        return {**self.answer, "message_id": str(self.message_id), "sha512": self.sha512.hex()}
-
 
 def json_body(value: Mapping[str, object]) -> bytes:
     """UTF-8 JSON, the same bytes for the same members."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
-
-
-def parse_message_id(text: str | None) -> UUID:
-    """An `Idempotency-Key` that is a UUID in its one lower-case spelling; MalformedCall otherwise."""
-    if text is None or not _UUID.fullmatch(text):
-        raise MalformedCall(
-            "Thiếu Idempotency-Key là mã thông điệp (Idempotency-Key must be the message id, a lower-case UUID)",
-            code="message_id_missing",
-        )
-    return UUID(text)
 
 
 def parse_receipt(raw: bytes) -> Receipt:

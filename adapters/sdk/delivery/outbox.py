@@ -4,7 +4,7 @@
     waiting --permanent, or past its deadline--> dead --a person sets it aside--> set_aside
 
 What is true if we crash: after `claim`, the attempt stands in the table without an end, and when its lease is over another one
-begins; after the receiver took the message and before `settle`, the same, and the receiver answers the repeat from its inbox.
+begins; after the receiver took the message and before `settle`, the same, and the receiver answers as before.
 No promise depends on the clock: a lease that ends early only makes a repeat.
 """
 

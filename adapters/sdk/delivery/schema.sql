@@ -1,4 +1,4 @@
--- Outbox and inbox of one information system, in its own database.
+-- Outbox of one information system, in its own database.
 
 --- 1: messages to send, attempts, messages received, what people did
 
@@ -61,3 +61,7 @@ create table delivery.action (
     action     text not null check (action in ('send_again', 'set_aside')),
     note       text
 );
+
+--- 2: what was received stands in adapter_effect, as every other effect
+
+drop table delivery.inbox;

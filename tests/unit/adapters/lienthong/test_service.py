@@ -103,7 +103,7 @@ async def test_the_same_opening_twice_is_one_dossier(world: LinkedWorld) -> None
     message_id = str(uuid.uuid4())
     first = await told(world, "/v1/dossiers", BIRTH, message_id=message_id)
     assert await told(world, "/v1/dossiers", BIRTH, message_id=message_id) == first
-    assert (await told(world, "/v1/dossiers", DEATH, message_id=message_id))[0] == 409
+    assert (await told(world, "/v1/dossiers", DEATH, message_id=message_id))[0] == 422
     assert await world.pool.fetchval("select count(*) from lienthong.dossier") == 1
 
 

@@ -23,7 +23,7 @@ from adapters.sdk import (
     build_app,
 )
 from adapters.sdk.delivery.messages import parse_receipt
-from adapters.sdk.effects import forget_old_effects
+from adapters.sdk.effects import erase_old_answers
 from tests.unit.adapters.sdk.toy import HealthyPool
 
 OPENAPI = """
@@ -164,12 +164,23 @@ async def test_two_keys_fail(world: World) -> None:
         assert answer.status == 400
 
 
-async def test_old_keys_are_forgotten_and_young_ones_are_not(world: World) -> None:
+async def test_old_answers_are_erased_and_no_effect_is_made_again(world: World) -> None:
     await world.post({"name": "chair"})
-    await world.post({"name": "table"}, {"Idempotency-Key": OTHER})
+    young = await world.post({"name": "table"}, {"Idempotency-Key": OTHER})
     await world.pool.execute("update adapter_effect set done_at = now() - interval '91 days' where key = $1", FIRST)
-    await forget_old_effects(world.pool)
-    assert [row["key"] for row in await world.pool.fetch("select key from adapter_effect")] == [OTHER]
+    await erase_old_answers(world.pool)
+    assert [row[0] for row in await world.pool.fetch("select key from adapter_effect where answer is null")] == [FIRST]
+    status, problem = await world.post({"name": "chair"})
+    assert (status, b'"answer_erased"' in problem) == (409, True)
+    assert (await world.post({"name": "table"}))[0] == 422, "another request is still told apart"
+    assert await world.post({"name": "table"}, {"Idempotency-Key": OTHER}) == young
+    assert await world.things() == ["chair", "table"]
+
+
+async def test_the_exchange_of_an_effect_is_found(world: World) -> None:
+    await world.post({"name": "chair"}, KEY | {"X-Road-Id": "m-1", "X-Road-Request-Id": "r-1"})
+    row = await world.pool.fetchrow("select message_id, request_id from adapter_effect")
+    assert tuple(row) == ("m-1", "r-1")
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ async def test_what_nobody_foresaw_is_not_received(
 ) -> None:
     office.rule = ZeroDivisionError()
     assert (await asked(client))[0] == 500
-    for table in ("select count(*) from delivery.inbox", "select count(*) from delivery.leg"):
+    for table in ("select count(*) from adapter_effect", "select count(*) from delivery.leg"):
         assert await source_pool.fetchval(table) == 0
     office.rule = None
     assert (await asked(client))[1]["state"] == "told"

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.sdk.delivery.judging import Answer, Dead, Delivered, Failed, Patience, Retry, after_failure, judge
-from adapters.sdk.delivery.messages import Receipt, json_body
-from tests.support.delivery import START
+from adapters.sdk.delivery.messages import Receipt
+from tests.support.delivery import START, receipt_body
 
 ID, DIGEST = UUID(int=1), bytes(64)
-RECEIPT = json_body(Receipt(ID, DIGEST).members())
+RECEIPT = receipt_body(Receipt(ID, DIGEST))
 
 
 @pytest.mark.parametrize(
@@ -20,13 +20,13 @@ RECEIPT = json_body(Receipt(ID, DIGEST).members())
         (Answer(202, RECEIPT), Delivered()),
         (Answer(200, b"{}"), Failed("receipt_missing", permanent=True)),
         (
-            Answer(200, json_body(Receipt(UUID(int=2), DIGEST).members())),
+            Answer(200, receipt_body(Receipt(UUID(int=2), DIGEST))),
             Failed("receipt_of_another_message", permanent=True),
         ),
-        (Answer(200, json_body(Receipt(ID, b"x" * 64).members())), Failed("receipt_of_other_content", permanent=True)),
+        (Answer(200, receipt_body(Receipt(ID, b"x" * 64))), Failed("receipt_of_other_content", permanent=True)),
         (Answer(204, b""), Failed("receipt_missing", permanent=True)),
         (Answer(302, RECEIPT), Failed("http_302", permanent=True)),
-        (Answer(409, b'{"code": "message_id_reused"}'), Failed("message_id_reused", permanent=True)),
+        (Answer(409, b'{"code": "answer_erased"}'), Failed("answer_erased", permanent=True)),
         (Answer(422, '{"code": "người"}'.encode()), Failed("http_422", permanent=True)),
         (Answer(429, b""), Failed("http_429", permanent=False)),
         (Answer(503, b'{"code": "source_unavailable"}'), Failed("source_unavailable", permanent=False)),

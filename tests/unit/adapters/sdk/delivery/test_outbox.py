@@ -134,7 +134,7 @@ async def test_another_content_under_the_same_id_is_refused(sender_pool: Any, re
     (claim,) = await sender.outbox.claim(1)
     assert (await receiver.take(claim)).status == 200
     other = type(claim)(claim.attempt_id, 1, message(2, message_id=UUID(int=1), body=b'{"n":2}'))
-    assert b"message_id_reused" in (await receiver.take(other)).body
+    assert b"idempotency_key_reused" in (await receiver.take(other)).body
     assert len(await receiver.effects()) == 1
 
 

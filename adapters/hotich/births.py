@@ -1,12 +1,13 @@
-"""Entries of births. Rule: one birth notice, one entry; the child's number is added once it has been issued."""
+"""Entries of births. Rule: one birth notice, one entry, as the notice says; the child's number is added once it has been issued."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
 from typing import Any
 
-from adapters.hotich.book import BIRTH, next_number, not_in_the_future
+from adapters.hotich.book import BIRTH, lock_book, next_number, not_in_the_future
+from adapters.hotich.notices import Notices
 from adapters.people import today
 from adapters.people.identifiers import PersonalNumber, Sex
 from adapters.sdk import Call, Conflict, Connection, JsonObject, NotFound
@@ -19,19 +20,27 @@ _ENTER = """
 _NOTICE = "select true from hotich.birth where notice_number = $1"
 
 
-async def register_birth(call: Call, connection: Connection) -> JsonObject:
-    body = call.body
-    return birth_record(await enter_birth(connection, body))
+def register_birth(notices: Notices) -> Callable[[Call, Connection], Awaitable[JsonObject]]:
+    """The effect, with the notices that bear declarations out."""
+
+    async def register(call: Call, connection: Connection) -> JsonObject:
+        return birth_record(await enter_birth(connection, call.body, notices, call.road.purpose))
+
+    return register
 
 
-async def enter_birth(connection: Connection, birth: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The new entry. Conflict when the notice has one."""
-    not_in_the_future(birth["birth_date"])
-    number = await next_number(connection, BIRTH, today())  # from here on no other birth is entered
+async def enter_birth(
+    connection: Connection, birth: Mapping[str, Any], notices: Notices, purpose: str | None
+) -> Mapping[str, Any]:
+    """The new entry. Conflict when the notice has one; Refused when there is no such notice, or it says otherwise."""
+    day = today()
+    not_in_the_future(day, birth["birth_date"])
+    await notices.bear_out_birth(birth, purpose)
+    number = await next_number(connection, BIRTH, day)  # from here on no other birth is entered
     if await connection.fetchval(_NOTICE, birth["notice_number"]):
         raise Conflict("Giấy chứng sinh này đã được đăng ký (this notice was registered)", code="already_registered")
     row: Mapping[str, Any] = await connection.fetchrow(
-        _ENTER, number, today(), birth["office"], birth["notice_number"], birth["child_name"], birth["sex"],
+        _ENTER, number, day, birth["office"], birth["notice_number"], birth["child_name"], birth["sex"],
         birth["birth_date"], birth["birth_place"], birth["ethnicity"], str(birth["mother_id"]),
         _text(birth.get("father_id")), str(birth["declarant_id"]),
     )  # fmt: skip
@@ -44,6 +53,7 @@ async def add_number(call: Call, connection: Connection) -> JsonObject:
 
 async def enter_number(connection: Connection, number: str, child: PersonalNumber) -> Mapping[str, Any]:
     """The entry with the child's personal number, which must fit its sex and birth year."""
+    await lock_book(connection, BIRTH)
     row = await connection.fetchrow("select * from hotich.birth where number = $1 for update", number)
     if row is None:
         raise NotFound("Không có đăng ký mang số này (no entry has this number)")

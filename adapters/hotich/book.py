@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from adapters.people import today
 from adapters.sdk import Connection, InvalidIdentifier, Refused
 
 BIRTH, MARRIAGE, DEATH, COPY = "KS", "KH", "KT", "TL"
@@ -18,8 +17,14 @@ _NEXT = """
 
 
 async def next_number(connection: Connection, letters: str, day: date) -> str:
-    """`KS-2026-000123`. The book's row stays locked until the caller's transaction ends: entries follow each other."""
+    """`KS-2026-000123`. The book stays locked until the caller's transaction ends: entries follow each other."""
+    await lock_book(connection, letters)
     return entry_number(letters, day.year, await connection.fetchval(_NEXT, letters, day.year))
+
+
+async def lock_book(connection: Connection, letters: str) -> None:
+    """All years of it: around midnight of 31 December the same notice could otherwise be entered in two."""
+    await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 15))", f"hotich.book {letters}")
 
 
 def entry_number(letters: str, year: int, order: int) -> str:
@@ -33,6 +38,6 @@ def parse_entry_number(text: str) -> str:
     return text
 
 
-def not_in_the_future(*days: date) -> None:
-    if any(day > today() for day in days):
+def not_in_the_future(now: date, day: date) -> None:
+    if day > now:
         raise Refused("Ngày ở tương lai (the date is in the future)", code="future_date")

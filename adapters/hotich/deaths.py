@@ -1,11 +1,12 @@
-"""Entries of deaths. Rule: nobody dies twice; a marriage ends with the death."""
+"""Entries of deaths. Rule: nobody dies twice, nobody without a notice; a marriage ends with the death."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from adapters.hotich.book import DEATH, next_number, not_in_the_future
+from adapters.hotich.notices import Notices
 from adapters.people import today
 from adapters.sdk import Call, Conflict, Connection, JsonObject, Refused
 
@@ -18,23 +19,32 @@ _KNOWN = "select true from hotich.death where person_id = $1 or notice_number = 
 _WIDOW = "update hotich.marriage set ended_on = $2 where ended_on is null and (husband_id = $1 or wife_id = $1)"
 
 
-async def register_death(call: Call, connection: Connection) -> JsonObject:
-    return death_record(await enter_death(connection, call.body))
+def register_death(notices: Notices) -> Callable[[Call, Connection], Awaitable[JsonObject]]:
+    """The effect, with the notices that bear declarations out."""
+
+    async def register(call: Call, connection: Connection) -> JsonObject:
+        return death_record(await enter_death(connection, call.body, notices, call.road.purpose))
+
+    return register
 
 
-async def enter_death(connection: Connection, death: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The new entry. Conflict when the person, or the notice, has one."""
-    not_in_the_future(death["death_date"])
+async def enter_death(
+    connection: Connection, death: Mapping[str, Any], notices: Notices, purpose: str | None
+) -> Mapping[str, Any]:
+    """The new entry. Conflict when the person, or the notice, has one; Refused when there is no such notice, or it differs."""
+    day = today()
+    not_in_the_future(day, death["death_date"])
     if death["person_id"].birth_year > death["death_date"].year:
         raise Refused("Ngày mất trước ngày sinh (the death is before the birth)", code="impossible_date")
     if death["declarant_id"] == death["person_id"]:
         raise Refused("Người mất không thể khai (the deceased cannot declare)", code="impossible_declarant")
-    number = await next_number(connection, DEATH, today())  # from here on no other death is entered
+    await notices.bear_out_death(death, purpose)
+    number = await next_number(connection, DEATH, day)  # from here on no other death is entered
     person = str(death["person_id"])
     if await connection.fetchval(_KNOWN, person, death["notice_number"]):
         raise Conflict("Đã đăng ký khai tử (this death was registered)", code="already_registered")
     row: Mapping[str, Any] = await connection.fetchrow(
-        _ENTER, number, today(), death["office"], death["notice_number"], person, death["full_name"],
+        _ENTER, number, day, death["office"], death["notice_number"], person, death["full_name"],
         death["death_date"], death["death_place"], str(death["declarant_id"]),
     )  # fmt: skip
     await connection.execute(_WIDOW, person, death["death_date"])

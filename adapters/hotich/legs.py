@@ -7,24 +7,31 @@ from functools import partial
 from adapters.hotich.births import birth_record, enter_birth
 from adapters.hotich.copies import certify
 from adapters.hotich.deaths import death_record, enter_death
+from adapters.hotich.notices import BIRTH, CLIENT, DEATH, Notices
 from adapters.hotich.signing import Registrar
 from adapters.people.identifiers import parse_person_name, parse_personal_number
 from adapters.sdk import Connection, MalformedCall
 from adapters.sdk.delivery.agency import Agency, needed, needed_date
-from adapters.sdk.delivery.legs import Done, LegRequest
+from adapters.sdk.delivery.legs import Done, LegRequest, Returned
+
+ROAD = "http://127.0.10.3:8080"
+
+_DIFFERS = "THONG-TIN-KHONG-KHOP"
+_LAW = {"birth": "LUAT-HOTICH-2014-D16", "death": "LUAT-HOTICH-2014-D34"}
+_UNSIGNED = Returned("THIEU-CHU-KY-SO", "CV-4040-BYT-BH")
 
 
-async def registration(registrar: Registrar, connection: Connection, asked: LegRequest) -> Done:
+async def registration(registrar: Registrar, notices: Notices, connection: Connection, asked: LegRequest) -> Done:
     match asked.procedure:
         case "birth":
-            return await _birth(registrar, connection, asked)
+            return await _birth(registrar, notices, connection, asked)
         case "death":
-            return await _death(registrar, connection, asked)
+            return await _death(registrar, notices, connection, asked)
         case _:
             raise MalformedCall("Thủ tục không thuộc hộ tịch (no such procedure here)")
 
 
-async def _birth(registrar: Registrar, connection: Connection, asked: LegRequest) -> Done:
+async def _birth(registrar: Registrar, notices: Notices, connection: Connection, asked: LegRequest) -> Done:
     form, notice = asked.form, asked.documents["notice"]
     mother = parse_personal_number(asked.persons.get("mother", ""))
     entry = {
@@ -40,13 +47,13 @@ async def _birth(registrar: Registrar, connection: Connection, asked: LegRequest
     }
     if "father" in asked.persons:
         entry["father_id"] = parse_personal_number(asked.persons["father"])
-    record = birth_record(await enter_birth(connection, entry))
+    record = birth_record(await enter_birth(connection, entry, notices, BIRTH))
     copy = await certify(connection, registrar, str(record["number"]), str(mother))
     shown = {name: value for name, value in record.items() if value is not None and name != "child_id"}
     return Done({**shown, "copy_number": copy["copy_number"]})
 
 
-async def _death(registrar: Registrar, connection: Connection, asked: LegRequest) -> Done:
+async def _death(registrar: Registrar, notices: Notices, connection: Connection, asked: LegRequest) -> Done:
     form, notice = asked.form, asked.documents["notice"]
     person = parse_personal_number(asked.persons.get("deceased", ""))
     entry = {
@@ -58,17 +65,22 @@ async def _death(registrar: Registrar, connection: Connection, asked: LegRequest
         "death_place": needed(form, "death_place"),
         "declarant_id": parse_personal_number(needed(form, "claimant_id")),
     }
-    record = death_record(await enter_death(connection, entry))
+    record = death_record(await enter_death(connection, entry, notices, DEATH))
     copy = await certify(connection, registrar, str(record["number"]), str(person))
     named = {"number": record["number"], "death_date": record["death_date"], "id": str(person)}
     return Done({**named, "copy_number": copy["copy_number"]})
 
 
-def agency(registrar: Registrar) -> Agency:
-    """With the registrar that signs the copies."""
+def agency(registrar: Registrar, notices: Notices) -> Agency:
+    """With the registrar that signs the copies, and the notices that bear declarations out."""
     return Agency(
-        client="VN/GOV/G15/hotich",
+        client=CLIENT,
         listen="127.0.10.3:9001",
-        road="http://127.0.10.3:8080",
-        work={"registration": partial(registration, registrar)},
+        road=ROAD,
+        work={"registration": partial(registration, registrar, notices)},
+        reasons={
+            "notice_not_signed": _UNSIGNED,
+            "birth_differs": Returned(_DIFFERS, _LAW["birth"]),
+            "death_differs": Returned(_DIFFERS, _LAW["death"]),
+        },
     )

@@ -14,6 +14,7 @@ from adapters.hotich.book import parse_entry_number
 from adapters.hotich.copies import find_copy, issue_copy
 from adapters.hotich.deaths import death_record, register_death
 from adapters.hotich.marriages import marriage_record, register_marriage
+from adapters.hotich.notices import Notices
 from adapters.hotich.seed import CITIZENS, VERSION, invented
 from adapters.hotich.signing import Registrar
 from adapters.people.identifiers import parse_person_name, parse_personal_number
@@ -59,22 +60,22 @@ async def _entries_about(pool: Pool, call: Call) -> JsonObject:
     }
 
 
-def _endpoints(registrar: Registrar, pool: Pool) -> tuple[Endpoint | Effect, ...]:
+def _endpoints(registrar: Registrar, notices: Notices, pool: Pool) -> tuple[Endpoint | Effect, ...]:
     return (
         Endpoint("GET", "/v1/persons/{id}/entries", partial(_entries_about, pool)),
-        Effect("POST", "/v1/births", register_birth),
+        Effect("POST", "/v1/births", register_birth(notices)),
         Endpoint("GET", "/v1/births/{number}", _entry(pool, "birth", birth_record)),
         Effect("POST", "/v1/births/{number}/personal-number", add_number),
         Effect("POST", "/v1/marriages", register_marriage),
         Endpoint("GET", "/v1/marriages/{number}", _entry(pool, "marriage", marriage_record)),
-        Effect("POST", "/v1/deaths", register_death),
+        Effect("POST", "/v1/deaths", register_death(notices)),
         Endpoint("GET", "/v1/deaths/{number}", _entry(pool, "death", death_record)),
         Effect("POST", "/v1/copies", issue_copy(registrar)),
         Endpoint("GET", "/v1/copies/{number}", partial(find_copy, pool)),
     )
 
 
-def build_adapter(registrar: Registrar, citizens: int = CITIZENS) -> Adapter:
+def build_adapter(registrar: Registrar, notices: Notices, citizens: int = CITIZENS) -> Adapter:
     """The adapter with invented entries about the first citizens, made when its database is still empty."""
 
     async def prepare(pool: Pool, log: FilteringBoundLogger) -> None:
@@ -83,7 +84,7 @@ def build_adapter(registrar: Registrar, citizens: int = CITIZENS) -> Adapter:
     return Adapter(
         name="hotich",
         folder=Path(__file__).parent,
-        endpoints=partial(_endpoints, registrar),
+        endpoints=partial(_endpoints, registrar, notices),
         formats={
             "vn-personal-number": parse_personal_number,
             "person-name": parse_person_name,

@@ -14,7 +14,6 @@ import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from html import unescape
 from typing import Any
 from urllib.parse import urljoin
@@ -24,7 +23,6 @@ import aiohttp
 
 from adapters.lienthong.definition import Definition, load_definitions
 from adapters.lienthong.process import CLIENT, Places
-from adapters.people import today
 from adapters.people.generator import generate
 from adapters.people.model import ALIVE, Person
 
@@ -37,7 +35,6 @@ MOTHER, HOUSEHOLDER, OWNER = (
 _HOUSEHOLD = "H99900000001"
 _PEOPLE = 2000
 _PATIENCE = 120.0
-_GIVEN = ("An", "Bảo", "Chi", "Hà", "Khang", "Lâm", "Minh", "Nhi", "Phúc", "Vy")
 
 
 class DemoFailed(Exception):
@@ -66,13 +63,10 @@ class Stage:
 
 
 async def birth(stage: Stage, definition: Definition) -> str:
-    notice = await _notice("--births", "1", "--person", MOTHER)
-    name = f"Nguyễn {secrets.choice(_GIVEN)} {secrets.choice(_GIVEN)}"
+    notice, copied = await _notice("--births", "1", "--person", MOTHER)
     form = {
+        **copied,
         "office": "UBND Phường An Khánh Tây",
-        "child_name": name,
-        "sex": secrets.choice(("Nam", "Nữ")),
-        "birth_date": (today() - timedelta(days=1)).isoformat(),
         "birth_place": "Bệnh viện Đa khoa Long Thạnh",
         "ethnicity": "Kinh",
         "household_code": _HOUSEHOLD,
@@ -92,11 +86,10 @@ async def birth(stage: Stage, definition: Definition) -> str:
 
 async def death(stage: Stage, definition: Definition) -> str:
     person, claimant = await _pensioner(stage)
-    notice = await _notice("--births", "0", "--deaths", "1", "--person", person.id)
+    notice, copied = await _notice("--births", "0", "--deaths", "1", "--person", person.id)
     form = {
+        **copied,
         "office": "UBND " + person.permanent.commune,
-        "full_name": person.full_name,
-        "death_date": (today() - timedelta(days=1)).isoformat(),
         "death_place": "Tại nhà",
         "claimant_id": claimant,
     }
@@ -183,15 +176,15 @@ def _hidden(page: str) -> dict[str, str]:
     return found
 
 
-async def _notice(*arguments: str) -> str:
-    """A signed notice, as the hospital's software sends it; its number."""
-    command = (sys.executable, "-m", "adapters.yte.emit", *arguments)
+async def _notice(*arguments: str) -> tuple[str, Mapping[str, str]]:
+    """A signed notice, as the hospital's software sends it; its number, and what a relative copies from it into the form."""
+    command = (sys.executable, "-m", "adapters.yte.emit", "--json", *arguments)
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     said = (await process.communicate())[0].decode()
-    number = re.search(r"(?:CS|BT)-[0-9]{5}-[0-9]{4}-[0-9]{6}", said)
-    if process.returncode != 0 or number is None:
+    if process.returncode != 0 or not said:
         raise DemoFailed(f"the notice was not taken: {said.strip()}")
-    return number[0]
+    told = json.loads(said)
+    return told["number"], told["form"]
 
 
 async def _pensioner(stage: Stage) -> tuple[Person, str]:

@@ -10,6 +10,7 @@ effects.py     what changes something happens once for each idempotency key
 web.py         Adapter, Endpoint, Effect, Call; build_app: the aiohttp application
 access.py      one structured log line a call, without anything about a person
 sources/       records that are elsewhere: another table, a CSV file, a REST or SOAP service
+xmltree.py, signedxml.py   XML of others: made a tree, judged by its signature, with the gateway's own rules
 testkit.py     for tests: an adapter over real HTTP, each answer held against its document
 postgres.py    pool, numbered SQL, where the connection parameters come from
 seeding.py     invented records into an empty database, once

@@ -1,7 +1,8 @@
 """`python -m adapters.yte.emit`: sends invented notices as a hospital's software does, through a security server.
 
 `--bad` spoils them on purpose, to see what the gateway makes of it: `unsigned`, `altered` after signing, or signed by the `other`
-of two facilities. Each notice is one line: its number, and what the security server or the service said.
+of two facilities. Each notice is one line: its number, and what the security server or the service said; with `--json` an object
+that also has what a relative copies from the notice into a form.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from uuid import uuid4
 
 import aiohttp
 
+from adapters.people import VIETNAM
 from adapters.people.dice import Dice
 from adapters.people.generator import generate
 from adapters.sdk import Problem
 from adapters.yte.invent import invent_birth, invent_death
-from adapters.yte.notices import Notice, parse_notice, print_notice
+from adapters.yte.notices import BirthNotice, Notice, parse_notice, print_notice
 from adapters.yte.signing import load_facility_key, sign_notice
 
 BAD = ("unsigned", "altered", "other")
@@ -74,19 +76,37 @@ async def send(session: aiohttp.ClientSession, target: str, client: str, documen
         return f"{answer.status} {word}" + ("" if warned is None else f"  ({warned})")
 
 
-async def emit(
-    hospital: Hospital, target: str, client: str, births: int, deaths: int, person: str | None = None
-) -> int:
-    """The number of notices that were not taken. `person`: the mother, or the deceased; None: somebody."""
+def copied(notice: Notice) -> dict[str, str]:
+    """What a relative copies from the notice into the form of a linked procedure."""
+    if isinstance(notice, BirthNotice):
+        born = notice.born_at.astimezone(VIETNAM).date().isoformat()
+        return {"child_name": notice.planned_name, "sex": notice.sex.value, "birth_date": born}
+    died = notice.died_at.astimezone(VIETNAM).date().isoformat()
+    return {"full_name": notice.deceased_name, "death_date": died}
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What to send: `person`: the mother, or the deceased; None: somebody. `as_json`: how it is told."""
+
+    births: int
+    deaths: int
+    person: str | None = None
+    as_json: bool = False
+
+
+async def emit(hospital: Hospital, target: str, client: str, errand: Errand) -> int:
+    """The number of notices that were not taken."""
     people = generate(_PEOPLE).persons
     dice, refused = Dice(secrets.randbits(32)), 0
     async with aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(_SECONDS)) as session:
-        for invent in [invent_birth] * births + [invent_death] * deaths:
+        for invent in [invent_birth] * errand.births + [invent_death] * errand.deaths:
             now = datetime.now(UTC)
-            notice = invent(people, hospital.code, now, dice, person)
+            notice = invent(people, hospital.code, now, dice, errand.person)
             said = await send(session, target, client, hospital.written(notice, now), notice.KIND)
             refused += not said.startswith("2")
-            print(f"{notice.number}  {said}", flush=True)
+            told = {"number": notice.number, "said": said, "form": copied(notice)}
+            print(json.dumps(told, ensure_ascii=False) if errand.as_json else f"{notice.number}  {said}", flush=True)
     return refused
 
 
@@ -95,9 +115,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     chosen = parser.parse_args(arguments)
     hospital = Hospital(chosen.facility, chosen.keys, chosen.other, chosen.bad)
+    errand = Errand(chosen.births, chosen.deaths, chosen.person, chosen.json)
     target = f"{chosen.through.rstrip('/')}/r1/{chosen.service}"
     try:
-        return min(1, asyncio.run(emit(hospital, target, chosen.client, chosen.births, chosen.deaths, chosen.person)))
+        return min(1, asyncio.run(emit(hospital, target, chosen.client, errand)))
     except (OSError, ValueError, aiohttp.ClientError, Problem) as e:
         print(f"{parser.prog}: {e}", file=sys.stderr)
         return 2
@@ -108,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--births", type=int, default=1, help="birth notices to send (default: %(default)s)")
     parser.add_argument("--deaths", type=int, default=0, help="death notices to send (default: %(default)s)")
     parser.add_argument("--person", help="personal number of the mother or the deceased (default: somebody)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a notice")
     parser.add_argument("--facility", default="99901", help="whose notices (default: %(default)s)")
     parser.add_argument("--other", default="99902", help="who signs with --bad other (default: %(default)s)")
     parser.add_argument("--bad", choices=BAD, help="spoil them")

@@ -24,6 +24,7 @@ from adapters.sdk.testkit import Answer, Served, key_of, served
 from adapters.yte.emit import message
 from adapters.yte.invent import invent_birth
 from adapters.yte.notices import print_notice
+from tests.support.hospital import notices
 from tests.support.registrar import registrar
 from tests.unit.adapters.yte.test_service import NOW
 
@@ -31,7 +32,7 @@ SIZE = 10
 ADAPTERS: dict[str, Callable[[], Adapter]] = {
     "dancu": lambda: dancu.build_adapter(SIZE),
     "bhxh": lambda: bhxh.build_adapter(SIZE),
-    "hotich": lambda: hotich.build_adapter(registrar(), SIZE),
+    "hotich": lambda: hotich.build_adapter(registrar(), notices(), SIZE),
     "yte": yte.build_adapter,
 }
 CLIENT = "VN/GOV/G22/dvc"

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from adapters.sdk import open_pool
 from adapters.sdk.problems import SourceUnavailable
-from adapters.sdk.sources import CsvSource, RecordSource, RestSource, SoapSource, TableSource
+from adapters.sdk.sources import CsvSource, RecordSource, RestSource, RoadSource, SoapSource, TableSource
 from gateway.storage.embedded import EmbeddedPostgres
 
 CARDS: dict[str, dict[str, str | None]] = {
@@ -76,6 +76,28 @@ async def rest(_: Path, __: EmbeddedPostgres) -> AsyncIterator[Opened]:
             said.instead = b'["TV-0001"]'
 
         yield Opened(RestSource(session, str(server.make_url("/cards/")), 5.0), server.close, spoil)
+
+
+@asynccontextmanager
+async def road(_: Path, __: EmbeddedPostgres) -> AsyncIterator[Opened]:
+    """Behind a client proxy, which passes the service's answers on and says in its own words what it cannot."""
+    said = Answers()
+
+    async def card(request: web.Request) -> web.Response:
+        assert (request.headers["X-Road-Client"], request.headers["Purpose-Code"]) == ("VN/GOV/G15/hotich", "P")
+        if said.instead is not None:
+            headers = {"X-Road-Error": "server.clientproxy.unknown_member"}
+            return web.Response(status=404, body=said.instead, content_type="application/json", headers=headers)
+        found = CARDS.get(request.match_info["number"])
+        return web.json_response(found or {"code": "not_found"}, status=200 if found else 404)
+
+    async with served(card, "GET", "/r1/VN/GOV/G16/library/cards/v1/cards/{number}") as (server, _):
+
+        async def spoil() -> None:
+            said.instead = b"{}"
+
+        asks = ("VN/GOV/G15/hotich", "VN/GOV/G16/library/cards", "/v1/cards/", "P")
+        yield Opened(RoadSource(str(server.make_url("/")), *asks), server.close, spoil)
 
 
 @asynccontextmanager
@@ -141,7 +163,7 @@ async def table(_: Path, pg: EmbeddedPostgres) -> AsyncIterator[Opened]:
     await owner.close()
 
 
-KINDS = {"rest": rest, "soap": soap, "csv": csv_file, "table": table}
+KINDS = {"rest": rest, "road": road, "soap": soap, "csv": csv_file, "table": table}
 
 
 @pytest.fixture(params=KINDS)

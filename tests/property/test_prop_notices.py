@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.hotich.notices import read_notice
 from adapters.people.identifiers import Sex
 from adapters.sdk import MalformedCall
 from adapters.yte.notices import BirthNotice, DeathNotice, Notice, parse_notice, print_notice
@@ -49,6 +50,19 @@ def test_any_bytes(notice: Notice, at: int, instead: bytes) -> None:
     printed = print_notice(notice)
     for data in (instead, printed[:at], printed[:at] + instead + printed[at + len(instead) :]):
         assert read(data) in (BirthNotice, DeathNotice, "malformed_notice")
+
+
+@given(notices(), st.integers(0, 600), st.binary(max_size=6))
+def test_any_bytes_at_the_register(notice: Notice, at: int, instead: bytes) -> None:
+    """The civil-status register reads the same form by itself."""
+    printed = print_notice(notice)
+    whole = read_notice(printed)
+    assert (whole.facility, whole.number) == (notice.facility, notice.number)
+    for data in (instead, printed[:at], printed[:at] + instead + printed[at + len(instead) :]):
+        try:
+            assert read_notice(data).number
+        except ValueError as e:
+            assert type(e) is not UnicodeDecodeError  # noqa: PT017 - either outcome is right
 
 
 def read(data: bytes) -> type[Notice] | str:

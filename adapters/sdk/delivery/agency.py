@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,8 @@ KNOWN_ALREADY = Returned("HO-SO-TRUNG", _LAW)
 class Agency:
     """`client`: who sends outcomes, `VN/GOV/G15/hotich`; `road`: the client proxy of its security server; `listen`: of the service.
 
-    `reasons`: what a problem's code means as a return; a conflict means that it was done before, anything else that data differ."""
+    `reasons`: what a problem's code means as a return; a conflict means that it was done before, anything else that data differ.
+    The fields that a problem names become the note of the return."""
 
     client: str
     listen: str
@@ -108,7 +109,8 @@ async def _by_its_rules(
     except Problem as e:
         if e.status >= 500:
             raise
-        return reasons.get(e.code, KNOWN_ALREADY if isinstance(e, Conflict) else DIFFERS)
+        returned = reasons.get(e.code, KNOWN_ALREADY if isinstance(e, Conflict) else DIFFERS)
+        return replace(returned, note="; ".join(f"{fault.pointer}: {fault.detail}" for fault in e.errors))
 
 
 def _number(text: str) -> str:

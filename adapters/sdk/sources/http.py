@@ -16,8 +16,11 @@ MOST_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
+    """`road_error`: the header X-Road-Error, None when the answer is the service's own."""
+
     status: int
     body: bytes
+    road_error: str | None = None
 
 
 async def fetch(
@@ -40,4 +43,4 @@ async def fetch(
         raise SourceUnavailable from e
     if len(body) > MOST_BYTES:
         raise SourceUnavailable
-    return Fetched(answer.status, body)
+    return Fetched(answer.status, body, answer.headers.get("X-Road-Error"))

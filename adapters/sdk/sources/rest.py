@@ -11,7 +11,7 @@ from yarl import URL
 
 from adapters.sdk.problems import MalformedCall, SourceUnavailable
 from adapters.sdk.schema import parse_json
-from adapters.sdk.sources.http import fetch
+from adapters.sdk.sources.http import Fetched, fetch
 from adapters.sdk.sources.port import Record
 
 
@@ -27,15 +27,19 @@ class RestSource:
         if key in ("", ".", ".."):
             return None  # would be another path
         answer = await fetch(self.session, "GET", URL(self.url + quote(key, safe=""), encoded=True), self.seconds)
-        if answer.status == HTTPStatus.NOT_FOUND:
-            return None
-        if answer.status != HTTPStatus.OK:
-            raise SourceUnavailable
-        return _record(answer.body)
+        return record_of(answer)
+
+
+def record_of(answer: Fetched) -> Record | None:
+    """Members that are no text are left out: what an adapter gives on is named by it, not by the source."""
+    if answer.status == HTTPStatus.NOT_FOUND:
+        return None
+    if answer.status != HTTPStatus.OK:
+        raise SourceUnavailable
+    return _record(answer.body)
 
 
 def _record(body: bytes) -> Record:
-    """Members that are no text are left out: what an adapter gives on is named by it, not by the source."""
     try:
         value = parse_json(body)
     except MalformedCall as e:

@@ -4,18 +4,20 @@ import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Awaitable
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
-from adapters.hotich import build_adapter
+from adapters.hotich import births, build_adapter
 from adapters.hotich.signing import verify_copy
 from adapters.people import today
 from adapters.people.example import PERSONS
 from adapters.people.generator import generate
+from adapters.sdk import Problem
 from adapters.sdk.testkit import Served, served
+from tests.support.hospital import Ministry, notices
 from tests.support.registrar import documents_authority, registrar
 
 SIZE = 60
@@ -49,8 +51,13 @@ NUMBERED = "/v1/births/{number}/personal-number"
 
 
 @pytest.fixture
-async def book(source_pool: Any) -> AsyncIterator[Served]:
-    async with served(build_adapter(registrar(), SIZE), source_pool) as opened:
+def ministry() -> Ministry:
+    return Ministry()
+
+
+@pytest.fixture
+async def book(source_pool: Any, ministry: Ministry) -> AsyncIterator[Served]:
+    async with served(build_adapter(registrar(), notices(ministry), SIZE), source_pool) as opened:
         yield opened
 
 
@@ -99,10 +106,39 @@ async def test_numbers_of_a_book_have_no_gaps(book: Served) -> None:
     assert [row["number"] for row in rows] == [f"{year}{n:06}" for n in range(1, len(rows) + 1)]
 
 
+async def test_one_notice_is_entered_once_at_the_change_of_year(book: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One office writes on 31 December, the other after midnight: two books, one notice."""
+    old, new = date(2026, 12, 31), date(2027, 1, 1)
+    body = BIRTH | {"birth_date": date(2026, 10, 20)}
+    async with book.pool.acquire() as first, book.pool.acquire() as second:
+        transaction = first.transaction()
+        await transaction.start()
+        monkeypatch.setattr(births, "today", lambda: old)
+        entered = await births.enter_birth(first, body, notices(), None)
+        monkeypatch.setattr(births, "today", lambda: new)
+
+        async def late() -> str:
+            async with second.transaction():
+                return str((await births.enter_birth(second, body, notices(), None))["number"])
+
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(refused(late()))
+            await asyncio.sleep(0.2)
+            assert not waiting.done(), "it waits for the other book"
+            await transaction.commit()
+    assert (entered["number"][:7], waiting.result()) == ("KS-2026", "already_registered")
+
+
+async def refused(doing: Awaitable[object]) -> str:
+    with pytest.raises(Problem) as raised:
+        await doing
+    return raised.value.code
+
+
 async def test_a_death_ends_the_marriage_and_comes_once(book: Served) -> None:
     entered = await book.post("/v1/deaths", DEATH)
     assert (entered.status, entered.body["person_id"]) == (201, FATHER)
-    for change in ({}, {"notice_number": "BT-79001-2026-000103"}, {"person_id": SON}):
+    for change in ({}, {"notice_number": "BT-79001-2026-000103"}):
         assert (await book.post("/v1/deaths", DEATH | change)).outcome == (409, "already_registered")
     marriage = (await book.get("/v1/persons/{id}/entries", id=FATHER)).body["items"][0]["number"]
     assert (await book.get("/v1/marriages/{number}", number=marriage)).body["ended_on"] == "2026-10-20"

@@ -18,7 +18,7 @@ from adapters.sdk.contract import contract_text
 from adapters.sdk.manifest import load_manifest
 from adapters.sdk.testkit import Served, served
 from adapters.yte import build_adapter
-from adapters.yte.emit import Hospital, emit, main, message, send
+from adapters.yte.emit import Errand, Hospital, emit, main, message, send
 from adapters.yte.invent import invent_birth, invent_death
 from adapters.yte.notices import Notice, print_notice
 from certs.generate import generate as make_certs
@@ -97,7 +97,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def test_the_tool_sends_and_says(yte: Served, keys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = str(yte.client.make_url("")).rstrip("/")
     hospital = Hospital("99901", keys, "99902")
-    assert await emit(hospital, target, "VN/GOV/G18/coso", births=2, deaths=1) == 0
+    assert await emit(hospital, target, "VN/GOV/G18/coso", Errand(births=2, deaths=1)) == 0
     lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
     assert [said for _, said in lines] == [f"201 {number}" for number, _ in lines]
     assert [number[:2] for number, _ in lines] == ["CS", "CS", "BT"]

@@ -1,0 +1,135 @@
+"""The register's part in linked procedures: an entry and its certified copy, or a return that says what differs from the notice."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from adapters.hotich.legs import agency
+from adapters.people.example import PERSONS
+from adapters.sdk import bootstrap, build_app
+from adapters.sdk.delivery.agency import leg_adapter
+from adapters.sdk.delivery.legs import bootstrap_legs
+from adapters.sdk.problems import SourceUnavailable
+from adapters.yte.notices import print_notice
+from tests.architecture.source import ROOT
+from tests.support.hospital import Ministry, a_birth, notices
+from tests.support.registrar import registrar
+
+FATHER, MOTHER, DAUGHTER, SON, _ = (person.id for person in PERSONS)
+CS, BT = "CS-79001-2026-000815", "BT-79001-2026-000102"
+BIRTH: dict[str, Any] = {
+    "dossier_id": "999-KS-2026-000001",
+    "procedure": "birth",
+    "leg": "registration",
+    "action": "do",
+    "round": 1,
+    "ask": 1,
+    "province": "Thành phố Vân Hải",
+    "persons": {"mother": DAUGHTER},
+    "form": {
+        "office": "UBND Phường Tân Lập",
+        "child_name": "Nguyễn Gia Bảo",
+        "sex": "Nam",
+        "birth_date": "2026-10-20",
+        "birth_place": "Bệnh viện Đa khoa Long Thạnh",
+        "ethnicity": "Kinh",
+    },
+    "documents": {"notice": {"number": CS}},
+}
+DEATH = BIRTH | {
+    "dossier_id": "999-KT-2026-000001",
+    "procedure": "death",
+    "persons": {"deceased": FATHER},
+    "form": {
+        "office": "UBND Phường Tân Lập",
+        "full_name": "Nguyễn Văn Hòa",
+        "death_date": "2026-10-20",
+        "death_place": "Tại nhà",
+        "claimant_id": MOTHER,
+    },
+    "documents": {"notice": {"number": BT}},
+}
+
+
+@pytest.fixture
+def ministry() -> Ministry:
+    return Ministry()
+
+
+@pytest.fixture
+async def office(source_pool: Any, ministry: Ministry) -> AsyncIterator[TestClient[Any, Any]]:
+    await bootstrap_legs(source_pool)
+    await bootstrap(source_pool, "hotich", (ROOT / "adapters/hotich/schema.sql").read_text("utf-8"))
+    adapter = leg_adapter(agency(registrar(), notices(ministry)))
+    async with TestClient(TestServer(build_app(adapter, source_pool))) as opened:
+        yield opened
+
+
+async def asked(office: TestClient[Any, Any], body: dict[str, Any]) -> int:
+    headers = {"X-Road-Client": "VN/GOV/G22/lienthong", "Idempotency-Key": str(uuid.uuid4())}
+    path = f"/v1/dossiers/{body['dossier_id']}/legs/{body['leg']}"
+    async with office.post(path, json=body, headers=headers) as answer:
+        return answer.status
+
+
+async def told(pool: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(await pool.fetchval("select body from delivery.outbox"))
+    return found
+
+
+@pytest.mark.parametrize("body", [BIRTH, DEATH], ids=["birth", "death"])
+async def test_an_entry_and_its_copy(office: TestClient[Any, Any], source_pool: Any, body: dict[str, Any]) -> None:
+    assert await asked(office, body) == 200
+    outcome = await told(source_pool)
+    assert outcome["outcome"] == "done"
+    kept = await source_pool.fetchrow("select registration, copy_number from hotich.copy")
+    assert (outcome["document"]["number"], outcome["document"]["copy_number"]) == tuple(kept)
+
+
+@pytest.mark.parametrize(
+    ("body", "change", "reason"),
+    [
+        (BIRTH, {"sex": "Nữ"}, {"code": "THONG-TIN-KHONG-KHOP", "legal_reference": "LUAT-HOTICH-2014-D16"}),
+        (DEATH, {"full_name": "Ai Đó"}, {"code": "THONG-TIN-KHONG-KHOP", "legal_reference": "LUAT-HOTICH-2014-D34"}),
+    ],
+    ids=["birth", "death"],
+)
+async def test_what_differs_is_returned(
+    office: TestClient[Any, Any], source_pool: Any, body: dict[str, Any], change: dict[str, str], reason: Any
+) -> None:
+    """With a listed reason, its legal reference, and which field it is; nothing is entered."""
+    assert await asked(office, body | {"form": body["form"] | change}) == 200
+    outcome = await told(source_pool)
+    assert outcome["outcome"] == "returned"
+    assert outcome["reason"].items() >= reason.items()
+    assert outcome["reason"]["note"] == f"/{next(iter(change))}: khác với giấy (not as in the notice)"
+    for table in ("birth", "death", "copy", "book"):
+        assert await source_pool.fetchval(f"select count(*) from hotich.{table}") == 0  # noqa: S608 - ours
+
+
+async def test_an_unsigned_notice_is_returned(
+    office: TestClient[Any, Any], source_pool: Any, ministry: Ministry
+) -> None:
+    ministry.sent[CS] = print_notice(a_birth())
+    await asked(office, BIRTH)
+    reason = {"code": "THIEU-CHU-KY-SO", "legal_reference": "CV-4040-BYT-BH", "note": ""}
+    assert (await told(source_pool))["reason"] == reason
+
+
+async def test_nothing_is_received_while_nobody_can_say(
+    office: TestClient[Any, Any], source_pool: Any, ministry: Ministry
+) -> None:
+    """The leg comes again; asked again after it was told, the register asks the ministry no more."""
+    ministry.away = SourceUnavailable()
+    assert await asked(office, BIRTH) == 503
+    assert await source_pool.fetchval("select count(*) from delivery.leg") == 0
+    ministry.away = None
+    assert [await asked(office, BIRTH), await asked(office, BIRTH | {"ask": 2})] == [200, 200]
+    assert ministry.asked == [CS, CS]
+    assert (await told(source_pool))["outcome"] == "done"

@@ -13,10 +13,11 @@ import json
 import secrets
 import sys
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import aiohttp
@@ -55,21 +56,26 @@ class Hospital:
         return signed.replace(b"+07:00<", b"+07:30<", 1) if self.bad == "altered" else signed
 
 
-def message(document: bytes) -> bytes:
-    """The body of a call of the service: the document, and beside it whom it is about."""
+def message(document: bytes, application: Mapping[str, Any] | None = None) -> bytes:
+    """The body of a call of the service: the document, and beside it whom it is about.
+
+    `application`: of the relatives, without what stands in the notice."""
     notice = parse_notice(document)
-    return json.dumps({**notice.persons, "document": b64encode(document).decode()}).encode()
+    body: dict[str, object] = {**notice.persons, "document": b64encode(document).decode()}
+    if application is not None:
+        body["application"] = {**application, "form": {**copied(notice), **application.get("form", {})}}
+    return json.dumps(body).encode()
 
 
-async def send(session: aiohttp.ClientSession, target: str, client: str, document: bytes, kind: str) -> str:
-    """`target`: URL of the service at the client proxy. What was said, in a few words."""
+async def send(session: aiohttp.ClientSession, target: str, client: str, body: bytes, kind: str) -> str:
+    """`target`: URL of the service at the client proxy; `body`: of `message`. What was said, in a few words."""
     headers = {
         "X-Road-Client": client,
         "Idempotency-Key": str(uuid4()),
         "Purpose-Code": _PURPOSES[kind],
         "Content-Type": "application/json",
     }
-    async with session.post(f"{target}/v1/notices", data=message(document), headers=headers) as answer:
+    async with session.post(f"{target}/v1/notices", data=body, headers=headers) as answer:
         said = json.loads(await answer.read())
         warned = answer.headers.get("Document-Check")
         word = said.get("number") or said.get("type") or said.get("code") or "-"
@@ -87,12 +93,14 @@ def copied(notice: Notice) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What to send: `person`: the mother, or the deceased; None: somebody. `as_json`: how it is told."""
+    """What to send: `person`: the mother, or the deceased; None: somebody. `application`: what relatives filled in at the hospital,
+    which opens a linked procedure. `as_json`: how it is told."""
 
     births: int
     deaths: int
     person: str | None = None
     as_json: bool = False
+    application: Mapping[str, Any] | None = None
 
 
 async def emit(hospital: Hospital, target: str, client: str, errand: Errand) -> int:
@@ -103,7 +111,8 @@ async def emit(hospital: Hospital, target: str, client: str, errand: Errand) -> 
         for invent in [invent_birth] * errand.births + [invent_death] * errand.deaths:
             now = datetime.now(UTC)
             notice = invent(people, hospital.code, now, dice, errand.person)
-            said = await send(session, target, client, hospital.written(notice, now), notice.KIND)
+            body = message(hospital.written(notice, now), errand.application)
+            said = await send(session, target, client, body, notice.KIND)
             refused += not said.startswith("2")
             told = {"number": notice.number, "said": said, "form": copied(notice)}
             print(json.dumps(told, ensure_ascii=False) if errand.as_json else f"{notice.number}  {said}", flush=True)
@@ -115,9 +124,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     chosen = parser.parse_args(arguments)
     hospital = Hospital(chosen.facility, chosen.keys, chosen.other, chosen.bad)
-    errand = Errand(chosen.births, chosen.deaths, chosen.person, chosen.json)
     target = f"{chosen.through.rstrip('/')}/r1/{chosen.service}"
     try:
+        application = None if chosen.application is None else json.loads(chosen.application)
+        errand = Errand(chosen.births, chosen.deaths, chosen.person, chosen.json, application)
         return min(1, asyncio.run(emit(hospital, target, chosen.client, errand)))
     except (OSError, ValueError, aiohttp.ClientError, Problem) as e:
         print(f"{parser.prog}: {e}", file=sys.stderr)
@@ -129,6 +139,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--births", type=int, default=1, help="birth notices to send (default: %(default)s)")
     parser.add_argument("--deaths", type=int, default=0, help="death notices to send (default: %(default)s)")
     parser.add_argument("--person", help="personal number of the mother or the deceased (default: somebody)")
+    parser.add_argument(
+        "--application", help="JSON of what the relatives filled in: the notice opens a linked procedure"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a notice")
     parser.add_argument("--facility", default="99901", help="whose notices (default: %(default)s)")
     parser.add_argument("--other", default="99902", help="who signs with --bad other (default: %(default)s)")

@@ -1,14 +1,19 @@
-"""Notices are taken in as they were sent, once each, and given out by their number."""
+"""Notices are taken in as they were sent, once each, and given out by their number; with an application they open a dossier."""
 
 from __future__ import annotations
 
 import binascii
 from base64 import b64encode
+from datetime import UTC, datetime
 from pathlib import Path
+
+from structlog.typing import FilteringBoundLogger
 
 from adapters.people.identifiers import parse_personal_number
 from adapters.sdk import Adapter, Call, Conflict, Connection, Effect, Endpoint, JsonObject, NotFound, Pool, Refused
+from adapters.sdk.delivery import bootstrap_delivery
 from adapters.yte.notices import parse_notice, parse_notice_number
+from adapters.yte.openings import post_opening
 
 _PERSONS = ("mother_id", "father_id", "deceased_id")
 _TAKE = """
@@ -29,6 +34,8 @@ async def take_notice(call: Call, connection: Connection) -> JsonObject:
     persons = (notice.persons.get(name) for name in _PERSONS)
     if not await connection.fetchval(_TAKE, notice.number, notice.KIND, notice.facility, *persons, document):
         raise Conflict("Số giấy đã được dùng (another notice has this number)", code="number_used")
+    if "application" in call.body:
+        await post_opening(connection, notice, call.body["application"], datetime.now(UTC))
     return {"number": notice.number, "kind": notice.KIND}
 
 
@@ -57,10 +64,16 @@ def _endpoints(pool: Pool) -> tuple[Endpoint | Effect, ...]:
 
 
 def build_adapter() -> Adapter:
+    """`openings.send_openings` has to run beside it."""
+
+    async def prepare(pool: Pool, _: FilteringBoundLogger) -> None:
+        await bootstrap_delivery(pool)
+
     return Adapter(
         name="yte",
         folder=Path(__file__).parent,
         endpoints=_endpoints,
         formats={"vn-personal-number": parse_personal_number, "yte-notice": parse_notice_number},
+        prepare=prepare,
         max_body=1024 * 1024,
     )

@@ -112,12 +112,41 @@ async def test_the_tool_spoils_on_purpose(yte: Served, keys: Path) -> None:
     assert altered.count(b"+07:30<") == 1
     assert good.count(b"<X509Certificate>") == other.count(b"<X509Certificate>") == 1
     async with aiohttp.ClientSession() as session:
-        said = await send(session, str(yte.client.make_url("")).rstrip("/"), "VN/GOV/G18/coso", good, "birth")
+        said = await send(session, str(yte.client.make_url("")).rstrip("/"), "VN/GOV/G18/coso", message(good), "birth")
         assert said == f"201 {BIRTH.number}"
-        again = await send(session, str(yte.client.make_url("")).rstrip("/"), "VN/GOV/G18/coso", good, "birth")
+        again = await send(session, str(yte.client.make_url("")).rstrip("/"), "VN/GOV/G18/coso", message(good), "birth")
         assert again == "409 number_used"
 
 
 def test_the_tool_without_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--keys", str(tmp_path)]) == 2
     assert "facility-99901.pin" in capsys.readouterr().err
+
+
+APPLICATION = {
+    "province": "Thành phố Vân Hải",
+    "consents": {"householder": "999070000015", "owner": "999173000034"},
+    "form": {"office": "UBND Phường Tân Lập", "child_name": "Nguyễn An"},
+}
+
+
+async def test_with_an_application_it_opens_the_linked_procedure(yte: Served) -> None:
+    """Once, in the transaction of the notice; a notice that is refused opens nothing."""
+    body = json.loads(message(print_notice(BIRTH), APPLICATION))
+    assert (await yte.post(NOTICES, body | {"mother_id": DEATH.deceased_id})).code == "other_persons"
+    assert await yte.pool.fetchval("select count(*) from delivery.outbox") == 0
+    first = await yte.post(NOTICES, body, key="one")
+    assert first.status == 201
+    assert await yte.post(NOTICES, body, key="one") == first
+    (row,) = await yte.pool.fetch("select service, path, purpose, issue, body from delivery.outbox")
+    assert tuple(row)[:4] == ("VN/GOV/G22/lienthong/dossiers", "/v1/dossiers", "LIEN-THONG-KHAI-SINH", BIRTH.number)
+    opening = json.loads(row["body"])
+    assert opening["persons"] == {"mother": BIRTH.mother_id, "father": BIRTH.father_id}
+    assert (opening["document"], opening["consents"]) == ({"number": BIRTH.number}, APPLICATION["consents"])
+    assert (opening["form"]["child_name"], opening["form"]["sex"]) == ("Nguyễn An", BIRTH.sex.value)
+    assert "Nguyễn" not in yte.log
+
+
+async def test_without_one_it_opens_nothing(yte: Served) -> None:
+    assert (await yte.post(NOTICES, body_of(DEATH))).status == 201
+    assert await yte.pool.fetchval("select count(*) from delivery.outbox") == 0

@@ -19,7 +19,7 @@ import asyncpg
 from prometheus_client import CollectorRegistry
 
 from gateway.app.connections import ConnectionCount
-from gateway.app.evidence import build_archiver
+from gateway.app.evidence import build_archiver, build_finding_retention
 from gateway.app.keys import KeyReload, ServerKeys
 from gateway.app.listeners import background, clock, listen, listen_app
 from gateway.app.observe import Watched, incidents
@@ -118,6 +118,7 @@ async def _start(
     if settings.evidence.archive is not None:
         archiver = build_archiver(database, settings.evidence.archive, settings.server.instance, key_source)
         background(group, stack, archiver.run())
+    background(group, stack, build_finding_retention(database, settings.evidence.findings).run())
     outbox = await _outbox(settings, database.pool, group, stack)
 
     # trust: whom to believe, and who we are

@@ -23,6 +23,8 @@ sealing = typer.Typer(no_args_is_help=True, help="Keys under which a message log
 cli.add_typer(sealing, name="sealing")
 documents = typer.Typer(no_args_is_help=True, help="Signed business documents that came through a security server.")
 cli.add_typer(documents, name="documents")
+findings = typer.Typer(no_args_is_help=True, help="What was found in the content of messages: documents and returns.")
+cli.add_typer(findings, name="findings")
 returns = typer.Typer(no_args_is_help=True, help="Dossiers that were sent back through a security server, and why.")
 cli.add_typer(returns, name="returns")
 
@@ -228,6 +230,18 @@ def report_returns(
     from gateway.app.contentreports import returns_report
 
     typer.echo(process.run(returns_report(configs, server, month, _form(csv, json))), nl=False)
+
+
+@findings.command("sum-up")
+def sum_up(
+    server: Server,
+    preview: Annotated[bool, typer.Option(help="only say what would be done")] = False,
+    configs: Configs = Path("config/servers"),
+) -> None:
+    """Keep findings of months that are long over as sums, no longer for each message (evidence.findings in its settings)."""
+    from gateway.app.evidence import sum_up_findings
+
+    sys.exit(process.run(sum_up_findings(configs, server, preview=preview)))
 
 
 def _form(as_csv: bool, as_json: bool) -> Literal["table", "csv", "json"]:

@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -24,7 +24,6 @@ from gateway.storage.database import open_database
 
 Form: TypeAlias = Literal["table", "csv", "json"]
 
-_HERE = timezone(timedelta(hours=7))
 _MOST_LINES = 40  # of a table; the other forms have all
 
 
@@ -41,11 +40,9 @@ async def returns_report(configs: Path, server: str, month: datetime, form: Form
 
 
 async def _findings(configs: Path, server: str, rule: Rule, month: datetime) -> Sequence[FindingSum]:
-    since = month.replace(tzinfo=_HERE)
-    until = (since + timedelta(days=31)).replace(day=1)
     database = await open_database(database_source(settings_of(configs, server)), connections=2, read_only=True)
     try:
-        return await sums(database.pool, rule, since, until)
+        return await sums(database.pool, rule, month.date())
     finally:
         await database.close()
 

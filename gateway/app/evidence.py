@@ -1,4 +1,4 @@
-"""`python -m gateway export` and `archive`: evidence of one security server out of its log, whether the server runs or not."""
+"""`python -m gateway export`, `archive` and `findings sum-up`: what becomes of a security server's log, whether it runs or not."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from gateway.messagelog.archivefolder import ArchiveFolder
 from gateway.messagelog.archiver import Archived, ArchivePolicy, Archiver, Outlook
 from gateway.messagelog.archivetables import ArchiveRow
 from gateway.messagelog.exporting import ContainerExport
+from gateway.messagelog.findingsums import FindingRetention, SummedMonth
 from gateway.messagelog.keysource import KeySource
-from gateway.settings.evidence import ArchiveEncryption, ArchiveSettings
+from gateway.settings.evidence import ArchiveEncryption, ArchiveSettings, FindingSettings
 from gateway.storage.database import Database, open_database
 
 
@@ -30,6 +31,10 @@ def build_archiver(database: Database, settings: ArchiveSettings, instance: str,
         recipients=_recipients(settings.encryption, instance),
     )
     return Archiver(database, clock, ArchiveFolder(settings.directory), policy, every=settings.every, keys=keys)
+
+
+def build_finding_retention(database: Database, settings: FindingSettings) -> FindingRetention:
+    return FindingRetention(database, clock, settings.keep, every=settings.every)
 
 
 def _recipients(settings: ArchiveEncryption | None, instance: str) -> ArchiveRecipients | None:
@@ -79,6 +84,25 @@ async def archive_log(configs: Path, server: str, *, preview: bool, listing: boo
         return _print_done(await archiver.once())
     finally:
         await database.close()
+
+
+async def sum_up_findings(configs: Path, server: str, *, preview: bool) -> int:
+    """One round of the retention of findings, or what it would do; the exit status."""
+    settings = settings_of(configs, server)
+    database = await open_database(database_source(settings), connections=2)
+    try:
+        retention = build_finding_retention(database, settings.evidence.findings)
+        _print_months(await (retention.preview() if preview else retention.once()), preview=preview)
+        return 0
+    finally:
+        await database.close()
+
+
+def _print_months(months: Sequence[SummedMonth], *, preview: bool) -> None:
+    for m in months:
+        print(f"{m.month:%Y-%m}: {m.findings} finding(s) {'would become' if preview else 'became'} {m.sums} sum(s)")
+    if not months:
+        print("no month is old enough (evidence.findings.keep)")
 
 
 def _print_outlook(outlook: Outlook) -> None:

@@ -55,6 +55,11 @@ class ArchiveSettings(Strict):
     encryption: ArchiveEncryption | None = None
 
 
+class FindingSettings(Strict):
+    keep: Duration = timedelta(days=400)
+    every: Duration = timedelta(hours=6)
+
+
 class EvidenceSettings(Strict):
     store_body_inline_below: Size = ByteCount(64 << 10)
     partitions: Literal["day", "month"] = "day"
@@ -62,6 +67,7 @@ class EvidenceSettings(Strict):
     seal_pin: Secret | None = None
     timestamps: TimestampSettings = TimestampSettings()
     archive: ArchiveSettings | None = None
+    findings: FindingSettings = FindingSettings()
 
 
 def evidence_findings(settings: EvidenceSettings, clients: Sequence[ClientRef], instance: str) -> Iterator[Finding]:

@@ -1,7 +1,8 @@
 """The whole ledger of one person as a bundle (`core/disclosure/bundle.py`), line by line while it is sent.
 
 Receipts, checkpoints and proofs are passed on as the log gives them: whoever has the file judges them. Checkpoints come after the
-records, so that each is at least as new as every receipt.
+records, so that each is at least as new as every receipt. Records of a year whose log the portal's policy does not name are there
+without log and receipt: the check says so.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ async def _records(portal: Portal, person: Person) -> AsyncIterator[tuple[Stored
         page = await portal.records.page(person, Filter(), cursor, MOST_ON_A_PAGE)
         for first in range(0, len(page.records), _AT_ONCE):
             some = page.records[first : first + _AT_ONCE]
-            for found in zip(some, await asyncio.gather(*map(portal.receipt, some)), strict=True):
+            known = [record for record in some if portal.log.origin(year_of(record)) is not None]
+            receipts = dict(zip(known, await asyncio.gather(*map(portal.receipt, known)), strict=True))
+            for found in ((record, receipts.get(record)) for record in some):
                 yield found
         if (cursor := page.next) is None:
             return

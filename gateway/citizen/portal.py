@@ -26,7 +26,7 @@ from gateway.citizen.representation import Representation
 from gateway.citizen.sessions import Acting, Session, Sessions
 from gateway.citizen.views import LOCAL, Dictionary, Overview, member_of, overview
 from gateway.core.disclosure.record import Field
-from gateway.core.errors import AccessDenied, MalformedMessage, UnknownSubject
+from gateway.core.errors import AccessDenied, MalformedMessage, ServiceUnavailable, UnknownSubject
 
 ATTEMPT = "represent"
 _WINDOW = timedelta(hours=1)
@@ -68,6 +68,9 @@ class Portal:
         return found
 
     async def receipt(self, record: StoredRecord) -> Receipt | None:
+        """ServiceUnavailable also when the policy names no log of the record's year: nothing is known of it then."""
+        if self.log.origin(year_of(record)) is None:
+            raise ServiceUnavailable("no log of that year is known")
         return await self.log.receipt(year_of(record), record.leaf)
 
     async def inquiries(self, session: Session, record: StoredRecord) -> tuple[Inquiry, ...]:

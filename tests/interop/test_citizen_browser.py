@@ -5,6 +5,8 @@ Pictures of every page are left in `build/screenshots`.
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -12,9 +14,11 @@ import pytest
 import pytest_asyncio
 
 from gateway.storage.database import Database
+from tests.support.bundles import Lines, bundle_file, of_two_years
 from tests.support.chromium import SIZES, chromium, look_at, page_of, verdict
 from tests.support.logkeys import LOG, LOG_PQ, WITNESS, Key, checkpoint_of, signed
 from tests.support.portal import ANH, HOA, PortalWorld, portal_world
+from tests.unit.core.disclosure.test_bundlecheck import ALTERED, GOOD
 
 pytestmark = [pytest.mark.slow, pytest.mark.interop]
 
@@ -214,7 +218,7 @@ async def ledger(page: Any) -> tuple[str, str, list[str]]:
     await page.evaluate("delete document.querySelector('[data-ledger]').dataset.state")
     await page.click("[data-ledger] button")
     await page.wait_for_selector("[data-ledger][data-state]", timeout=20_000)
-    wrong = [await item.inner_text() for item in await page.query_selector_all("[data-ledger] li")]
+    wrong = [await item.inner_text() for item in await page.query_selector_all("[data-ledger] .bullets li")]
     return (
         await page.get_attribute("[data-ledger]", "data-state"),
         await page.inner_text("[data-ledger] [role=status]"),
@@ -243,8 +247,61 @@ async def test_the_whole_ledger_at_once(browser: Any, world: PortalWorld, others
         state, said, wrong = await ledger(page)
         assert (state, wrong) == ("verified", []), said
         assert "All 9 entries" in said
+        checked = await page.inner_text("[data-checked]")
+        for words in ("16 fields", "checkpoint: 9", "enough witnesses: 1", "each a beginning", "Not checked here"):
+            assert words in checked
         if others == 1:
             await look_at(page, "ledger-en")
+
+
+async def _judged(page: Any, lines: Lines) -> dict[str, Any]:
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    found: dict[str, Any] = await page.evaluate("(text) => Ledger.check(text)", text)
+    return found
+
+
+async def test_the_browser_finds_in_a_bundle_whatever_the_verifier_finds(browser: Any, world: PortalWorld) -> None:
+    step_of = dict(enumerate(("whole", "whole", "content", "inclusion", "signature", "witnesses", "history"), 1))
+    async with page_of(browser, "desk") as page:
+        await sign_in(world, page, HOA)
+        await page.goto(world.origin + "/records")
+        good = await _judged(page, GOOD)
+        assert (good["state"], good["verified"]) == ("verified", 3)
+        assert {s["state"] for s in good["steps"].values()} == {"ok"}
+        assert good["steps"]["history"]["values"] == {"n": 2, "logs": 1}
+        for name, (change, steps, _) in ALTERED.items():
+            lines = copy.deepcopy(GOOD)
+            change(lines)
+            found = await _judged(page, lines)
+            bad = {step for step, result in found["steps"].items() if result["state"] == "bad"}
+            if name == "no receipt yet":
+                assert (found["state"], found["waiting"], bad) == ("verified", 1, set())
+            else:
+                assert (found["state"] in ("wrong", "broken"), bool(bad & {step_of[n] for n in steps})) == (
+                    True,
+                    True,
+                ), name
+        forked = copy.deepcopy(GOOD)
+        forked[5:7] = bundle_file(first=b"another beginning")[5:7]
+        found = await _judged(page, forked)
+        assert (found["state"], found["steps"]["history"]["key"], len(found["wrong"])) == ("wrong", "history.two", 3)
+
+
+async def test_the_browser_goes_on_beside_a_year_that_it_cannot_check(browser: Any, world: PortalWorld) -> None:
+    async with page_of(browser, "desk") as page:
+        await sign_in(world, page, HOA)
+        await page.goto(world.origin + "/records")
+        found = await _judged(page, of_two_years())
+        assert (found["state"], found["verified"], len(found["wrong"])) == ("wrong", 3, 2)
+        assert found["steps"]["signature"]["key"] == "signature.none"
+        lines = copy.deepcopy(GOOD)
+        lines[3].update(log=None, receipt=None)
+        found = await _judged(page, lines)
+        assert (found["state"], found["verified"], found["steps"]["inclusion"]["key"]) == (
+            "unreachable",
+            2,
+            "inclusion.no-log",
+        )
 
 
 async def test_in_a_whole_ledger_what_is_wrong_is_named(browser: Any, world: PortalWorld) -> None:

@@ -58,26 +58,26 @@ globalThis.Checker = (() => {
   }
 
   async function content(opening, shown) {
-    const fields = opening.fields, leaf = form(opening);
+    const fields = opening.fields;
+    form(opening);
     for (const [index, text] of shown) if (fields[index] !== text) throw new Bad("content.shown", { field: index });
-    let level = await Promise.all(fields.map((text, i) => leafHash(joined(Uint8Array.of(1, i), base64(opening.salts[i]), utf8.encode(text)))));
-    while (level.length > 1) level = await Promise.all(level.filter((_, i) => i % 2 === 0).map((left, i) => nodeHash(left, level[2 * i + 1])));
-    if (!equal(level[0], leaf.slice(12, 44))) throw new Bad("content.fields");
-    await stated(opening);
+    await committed(opening);
     return { state: "ok", key: "content.ok", values: {} };
   }
 
-  /** The leaf's bytes, if its statement says exactly these texts of this person. That binds all of them; the tree of salted texts,
-      which `content` checks as well, is there to show one text without the others. */
-  async function stated(opening) {
+  /** The leaf's bytes, if its tree of salted texts and its statement both say exactly these texts, and the statement this person. */
+  async function committed(opening) {
     const fields = opening.fields, leaf = form(opening);
+    let level = await Promise.all(fields.map((text, i) => sha256(Uint8Array.of(0, 1, i), base64(opening.salts[i]), utf8.encode(text))));
+    while (level.length > 1) level = await Promise.all(level.filter((_, i) => i % 2 === 0).map((left, i) => nodeHash(left, level[2 * i + 1])));
+    if (!equal(level[0], leaf.slice(12, 44))) throw new Bad("content.fields");
     const person = utf8.encode(`${opening.person.kind}:${opening.person.number}`);
     const subject = await hmac(base64(opening.subject_key), utf8.encode("egov-al/v1/subject\0"), person);
     if (!equal(subject, leaf.slice(44, 76))) throw new Bad("content.person");
     const texts = [...fields.map((text) => utf8.encode(text)), person];
     const statement = await sha256(...texts.flatMap((text) => [number(text.length, 4), text]));
-    const committed = await hmac(base64(opening.statement_key), utf8.encode("egov-al/v1/stmt\0"), statement);
-    if (!equal(committed, leaf.slice(76))) throw new Bad("content.statement");
+    const stated = await hmac(base64(opening.statement_key), utf8.encode("egov-al/v1/stmt\0"), statement);
+    if (!equal(stated, leaf.slice(76))) throw new Bad("content.statement");
     const bucket = new DataView(leaf.buffer).getUint32(4);
     if (Math.floor(Date.parse(fields[1]) / 1000 / BUCKET) !== bucket) throw new Bad("content.time", { field: 1 });
     return leaf;
@@ -206,6 +206,27 @@ globalThis.Checker = (() => {
     return hash;
   }
 
+  /** That the tree (newer, newRoot) begins with (older, oldRoot) (RFC 9162, 2.1.4.2); Bad otherwise. */
+  async function continues(older, oldRoot, newer, newRoot, path) {
+    const two = new Bad("history.two");
+    if (older > newer || older < 1) throw two;
+    if (older === newer) { if (path.length || !equal(oldRoot, newRoot)) throw two; return; }
+    const whole = Number.isInteger(Math.log2(older)) ? [oldRoot, ...path] : path;
+    if (!whole.length) throw two;
+    let n = BigInt(older) - 1n, last = BigInt(newer) - 1n;
+    while (n & 1n) { n >>= 1n; last >>= 1n; }
+    let [fromOld, fromNew] = [whole[0], whole[0]];
+    for (const sibling of whole.slice(1)) {
+      if (last === 0n) throw two;
+      if (n & 1n || n === last) {
+        [fromOld, fromNew] = await Promise.all([nodeHash(sibling, fromOld), nodeHash(sibling, fromNew)]);
+        while (!(n & 1n) && n !== 0n) { n >>= 1n; last >>= 1n; }
+      } else fromNew = await nodeHash(fromNew, sibling);
+      n >>= 1n; last >>= 1n;
+    }
+    if (last !== 0n || !equal(fromOld, oldRoot) || !equal(fromNew, newRoot)) throw two;
+  }
+
   const below = (n) => { let k = 1; while (2 * k < n) k *= 2; return k; };
 
   /** The log's public files for a tree of `size` entries. `file(path)`: bytes, or null when there is no such file. */
@@ -315,7 +336,7 @@ globalThis.Checker = (() => {
   }
 
   return {
-    Bad, Unknown, check, stated, parseNote, parsePolicy, parseReceipt, rootOf, leafHash, nodeHash, Tiles,
-    equal, signature, witnesses,
+    Bad, Unknown, check, committed, continues, parseNote, parsePolicy, parseReceipt, rootOf, leafHash, nodeHash, Tiles,
+    base64, equal, hash32, sha256, signature, witnesses,
   };
 })();

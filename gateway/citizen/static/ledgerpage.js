@@ -1,11 +1,14 @@
-/* The button that checks the whole ledger: fetches the bundle, has ledger.js judge it, and says what came out, entry by entry where
-   something is wrong. */
+/* The button that checks the whole ledger: fetches the bundle, has ledger.js judge it, and says what came out: each step that was
+   checked, and entry by entry what is wrong. */
 "use strict";
 
 for (const block of document.querySelectorAll("[data-ledger]")) {
   const words = JSON.parse(block.dataset.catalogue), button = block.querySelector("button"), status = block.querySelector("[role=status]");
-  const list = block.querySelector("ul");
-  const say = (key, values = {}) => (words[key] ?? words["proof.malformed"]).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+  const list = block.querySelector("ul"), checked = block.querySelector("[data-checked]");
+  const say = (key, values = {}) => (words[key] ?? words["proof.malformed"]).replace(/\{(\w+)\}/g, (_, name) =>
+    name === "field" ? words[`field.${values.field}`] : String(values[name] ?? ""));
+  /* What a step says of all entries, or of the one that failed. */
+  const told = ({ key, values }) => say(words[`ledger.${key}`] ? `ledger.${key}` : `proof.${key}`, values);
 
   async function bundle() {
     let answer;
@@ -15,15 +18,11 @@ for (const block of document.querySelectorAll("[data-ledger]")) {
   async function check() {
     button.disabled = true;
     list.replaceChildren();
+    checked.hidden = true;
     status.textContent = say("ledger.checking");
     let found = null;
-    try {
-      const text = await bundle();
-      if (text !== null) found = await Ledger.check(text);
-    } catch (error) {
-      if (!(error instanceof Checker.Bad)) throw error;
-      found = null;
-    }
+    const text = await bundle();
+    if (text !== null) found = await Ledger.check(text);
     block.dataset.state = found?.state ?? "unreachable";
     status.textContent = say(`ledger.${block.dataset.state}`, { ...found, n: found?.wrong.length });
     if (found?.waiting) status.textContent += ` ${say("ledger.waiting", found)}`;
@@ -35,6 +34,13 @@ for (const block of document.querySelectorAll("[data-ledger]")) {
       item.append(link, `: ${say(`proof.${key}`, values)}`);
       list.append(item);
     }
+    for (const [name, step] of Object.entries(found?.steps ?? {})) {
+      const line = block.querySelector(`[data-step="${name}"]`), knot = line.querySelector(".knot");
+      knot.className = `knot ${{ ok: "ok", bad: "bad" }[step.state] ?? "hollow"}`;
+      knot.textContent = { ok: "✓", bad: "!" }[step.state] ?? "";
+      line.querySelector("[data-words]").textContent = told(step);
+    }
+    checked.hidden = found === null;
     button.disabled = false;
   }
 

@@ -27,9 +27,11 @@ for (const block of document.querySelectorAll("[data-record]")) {
   const source = {
     opening: async () => JSON.parse(await text(record)).opening,
     receipt: async () => {
+      if (!block.dataset.origin) throw new Unknown("inclusion.no-log");
       const answer = await get(`${record}/receipt`);
       if (answer.status === 202) return null;
       if (answer.status === 404) throw new Bad("inclusion.missing");
+      if (!answer.ok) throw new Unknown("unreachable");
       return answer.text();
     },
     policy: () => text(`${api}/policy`),

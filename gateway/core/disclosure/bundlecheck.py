@@ -8,15 +8,19 @@
 6. Enough witnesses of the policy cosigned each.
 7. One history: the tree of every receipt is a beginning of that log's newest checkpoint.
 
-A step that fails says of which record, by its line in the file. What no bundle can prove: that there are no other records.
+A step that fails says of which record, by its line in the file. Steps 5 to 7 judge each log by itself: a year whose log the policy
+does not name is not checked, which fails, and keeps nobody from judging the others. What no bundle can prove: that there are no
+other records.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeAlias
 
 from gateway.core.disclosure.bundle import Bundle, BundledRecord, parse_bundle
 from gateway.core.disclosure.leaf import BUCKET_SECONDS, check_leaf
@@ -31,6 +35,7 @@ from gateway.core.merkle.receipt import Receipt, parse_receipt
 from gateway.core.messagelog.steps import Step, Steps
 
 _MOST_NAMED = 5
+_Tree: TypeAlias = tuple[SignedNote, Checkpoint, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class BundleReport:
 class _Seen:
     """Checkpoints found so far: one for each note, and where each stands. Receipts of one day share theirs."""
 
-    trees: dict[bytes, tuple[SignedNote, Checkpoint, str]] = field(default_factory=dict)
+    trees: dict[bytes, _Tree] = field(default_factory=dict)
 
     def add(self, note: SignedNote, where: str) -> Checkpoint:
         """MalformedMessage or ProofRejected when it is no checkpoint."""
@@ -53,6 +58,12 @@ class _Seen:
         if known is None:
             known = self.trees[bytes(note)] = (note, verify_shape(note), where)
         return known[1]
+
+    def by_log(self) -> Mapping[str, Sequence[_Tree]]:
+        found: dict[str, list[_Tree]] = {}
+        for tree in self.trees.values():
+            found.setdefault(tree[1].origin, []).append(tree)
+        return found
 
 
 def verify_bundle(lines: Iterable[bytes], policy: Policy | None) -> BundleReport:
@@ -66,14 +77,17 @@ def verify_bundle(lines: Iterable[bytes], policy: Policy | None) -> BundleReport
     _each(3, bundle.records, _content, "what its leaf commits to", steps)
     _each(4, bundle.records, lambda r: _included(r, seen), "in its log", steps)
     for origin, data in bundle.checkpoints.items():
-        steps.attempt(4, lambda data=data, origin=origin: _newest(data, origin, seen))  # type: ignore[misc]
-    believed = steps.attempt(5, lambda: _policy(bundle, policy))
+        steps.attempt(4, partial(_newest, data, origin, seen))
+    believed, logs = steps.attempt(5, lambda: _policy(bundle, policy)), seen.by_log()
     if believed is not None:
-        steps.attempt(5, lambda: _signed(seen, believed))
-        steps.attempt(6, lambda: _witnessed(seen, believed))
+        for origin, trees in logs.items():
+            steps.attempt(5, partial(_signed, origin, trees, believed))
+        for origin, trees in logs.items():
+            steps.attempt(6, partial(_witnessed, origin, trees, believed))
     else:
         steps.fail(6, "witnesses not checked: there is no policy")
-    steps.attempt(7, lambda: _one_history(bundle, seen))
+    for origin, trees in logs.items():
+        steps.attempt(7, partial(_one_history, origin, trees, bundle))
     return BundleReport(bundle, tuple(steps.done))
 
 
@@ -103,6 +117,8 @@ def _content(record: BundledRecord) -> None:
 
 
 def _included(record: BundledRecord, seen: _Seen) -> None:
+    if record.log is None:
+        raise ProofRejected("whoever made the bundle knew no log of its year: not checked")
     if record.receipt is None:
         raise ProofRejected("waits for the log, there is no receipt yet: take the bundle again later")
     receipt: Receipt = parse_receipt(record.receipt)
@@ -147,45 +163,45 @@ def _policy(bundle: Bundle, own: Policy | None) -> tuple[str, Policy]:
     return what, parse_policy(bundle.policy)
 
 
-def _signed(seen: _Seen, policy: Policy) -> tuple[str, None]:
-    keys = [log.key for log in policy.logs]
-    _trees(seen, lambda note, tree: verify_log_signature(note, tree, keys))
-    return f"{len(seen.trees)} checkpoint(s), each signed by its log", None
+def _signed(origin: str, trees: Sequence[_Tree], policy: Policy) -> tuple[str, None]:
+    keys = [log.key for log in policy.logs if log.key.name == origin]
+    if not keys:
+        raise ProofRejected(f"{origin}: the policy names no such log, its {len(trees)} checkpoint(s) are not checked")
+    _each_tree(trees, lambda note, tree: verify_log_signature(note, tree, keys))
+    return f"{origin}: {len(trees)} checkpoint(s), each signed by it", None
 
 
-def _witnessed(seen: _Seen, policy: Policy) -> tuple[str, None]:
+def _witnessed(origin: str, trees: Sequence[_Tree], policy: Policy) -> tuple[str, None]:
     times: list[int] = []
-    _trees(seen, lambda note, _: times.extend(c.at for c in verify_quorum(note, policy)))
+    _each_tree(trees, lambda note, _: times.extend(c.at for c in verify_quorum(note, policy)))
     if policy.quorum is None:
-        return "the policy asks for no witnesses", None
+        return f"{origin}: the policy asks for no witnesses", None
     latest = f", the latest at {datetime.fromtimestamp(max(times), UTC).isoformat()}" if times else ""
-    return f"each cosigned by enough witnesses{latest}", None
+    return f"{origin}: each cosigned by enough witnesses{latest}", None
 
 
-def _trees(seen: _Seen, check: Callable[[SignedNote, Checkpoint], object]) -> None:
-    for note, tree, where in seen.trees.values():
+def _each_tree(trees: Sequence[_Tree], check: Callable[[SignedNote, Checkpoint], object]) -> None:
+    for note, tree, where in trees:
         try:
             check(note, tree)
         except GatewayError as e:
             raise ProofRejected(f"{where}: {e.safe_detail}") from e
 
 
-def _one_history(bundle: Bundle, seen: _Seen) -> tuple[str, None]:
-    trees = seen.trees.values()
-    newest = {tree.origin: tree for note, tree, _ in trees if bundle.checkpoints.get(tree.origin) == bytes(note)}
-    proofs: Mapping[tuple[str, int], tuple[bytes, ...]] = {(c.log, c.size): c.hashes for c in bundle.continuations}
+def _one_history(origin: str, trees: Sequence[_Tree], bundle: Bundle) -> tuple[str, None]:
+    last = next((tree for note, tree, _ in trees if bundle.checkpoints.get(origin) == bytes(note)), None)
+    proofs = {c.size: c.hashes for c in bundle.continuations if c.log == origin}
     for _, tree, where in trees:
-        last = newest.get(tree.origin)
         if last is None:
-            raise ProofRejected(f"{where}: the newest checkpoint of {tree.origin} is not in the bundle")
-        proof = () if tree.size == last.size else proofs.get((tree.origin, tree.size))
+            raise ProofRejected(f"{where}: the newest checkpoint of {origin} is not in the bundle")
+        proof = () if tree.size == last.size else proofs.get(tree.size)
         if proof is None:
             raise ProofRejected(f"{where}: no proof that the newest checkpoint continues its tree of {tree.size}")
         try:
             verify_consistency(tree.size, tree.root, last.size, last.root, proof)
         except ProofRejected as e:
             raise ProofRejected(f"{where}: two histories, or an altered proof: {e.safe_detail}") from e
-    return f"{len(newest)} log(s), one history each", None
+    return f"{origin}: one history", None
 
 
 def _named(record: BundledRecord) -> str:

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from gateway.app.cli import cli
 from gateway.core.merkle.keys import KeyKind
-from tests.support.bundles import Lines, bundle_file, policy_text
-from tests.support.logkeys import Key
+from tests.support.bundles import Lines, bundle_file, of_two_years, policy_text
+from tests.support.logkeys import LOG, Key
 
 
 def verify(*arguments: str | Path) -> tuple[int, str]:
@@ -32,6 +32,13 @@ def test_a_good_bundle_by_either_policy(tmp_path: Path) -> None:
     status, text = verify(file, "--policy", policy, "--json")
     (verdict,) = json.loads(text)["verified"]
     assert (status, verdict["ok"], verdict["records"], verdict["policy"]) == (0, True, 3, "given")
+
+
+def test_a_year_without_a_log_in_the_policy_fails_and_the_others_are_judged(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.txt"
+    policy.write_bytes(policy_text())
+    status, text = verify(written(tmp_path, of_two_years()), "--policy", policy)
+    assert (status, text.count("FAILED"), f"{LOG.name}: one history" in " ".join(text.split())) == (1, 1, True)
 
 
 def test_refused(tmp_path: Path) -> None:

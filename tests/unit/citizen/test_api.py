@@ -227,6 +227,18 @@ async def test_a_bundle_holds_the_history_from_older_receipts(world: PortalWorld
             world.log.files["tile/0/001"] = partial.ljust(8192, b"x")
 
 
+async def test_a_year_without_a_log_is_in_the_bundle_and_not_checked(world: PortalWorld) -> None:
+    await world.add(ANH, 1)
+    old = await world.add(ANH, 400 * 24 * 60, log=False)
+    async with world.signed_in() as browser:
+        lines = (await browser.get("/citizen/v1/bundle"))[2].splitlines()
+        report = verify_bundle([line.encode() for line in lines], parse_policy(world.portal.policy))
+        assert [(s.number, s.what) for s in report.steps if not s.ok] == [
+            (4, "the record in line 4: whoever made the bundle knew no log of its year: not checked")
+        ]
+        assert (await browser.get(f"/citizen/v1/records/{old.record_id}/receipt"))[0] == 503
+
+
 async def test_a_bundle_that_breaks_off_is_no_bundle(world: PortalWorld) -> None:
     await world.add(ANH, 1)
     world.log.down = True

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.core.disclosure.bundlecheck import verify_bundle
 from gateway.core.merkle.policy import parse_policy
-from tests.support.bundles import Lines, altered, bundle_file, policy_text
+from tests.support.bundles import OLD_LOG, Lines, altered, bundle_file, of_two_years, policy_text
 from tests.support.logkeys import AUDITOR, LOG, Key
 
 GOOD = bundle_file()
@@ -64,7 +64,7 @@ ALTERED: dict[str, tuple[Change, set[int], str]] = {
     "two policies": (lambda x: x.insert(1, x[1]), {1}, "line 3"),
     "a record before the policy": (lambda x: x.insert(1, x.pop(2)), {1}, "line 3"),
     "a key of the policy": (
-        lambda x: x[1].update(policy=policy_text(log=Key("log.example/access/2027")).decode()), {5}, "line 3",
+        lambda x: x[1].update(policy=policy_text(log=Key("log.example/access/2027")).decode()), {5}, "no such log",
     ),
     "a policy that is none": (lambda x: x[1].update(policy="quorum x\n"), {5, 6}, "policy line 1"),
 }  # fmt: skip
@@ -91,6 +91,24 @@ def test_a_fork_is_seen() -> None:
     forked = copy.deepcopy(GOOD)
     forked[5:7] = bundle_file(first=b"another beginning")[5:7]
     assert [number for number, _ in judged(forked)] == [7]
+
+
+def test_a_year_whose_log_the_policy_does_not_name_is_not_checked_and_the_others_are() -> None:
+    report = verify_bundle([json.dumps(line).encode() for line in of_two_years()], parse_policy(policy_text()))
+    failed = [(s.number, s.what) for s in report.steps if not s.ok]
+    why = "the policy names no such log, its 2 checkpoint(s) are not checked"
+    assert failed == [(5, f"invalid_proof: {OLD_LOG.name}: {why}")]
+    held = [(s.number, s.what) for s in report.steps if s.ok]
+    assert (5, f"{LOG.name}: 2 checkpoint(s), each signed by it") in held
+    assert (7, f"{LOG.name}: one history") in held
+    report = verify_bundle([json.dumps(line).encode() for line in of_two_years()], parse_policy(policy_text(OLD_LOG)))
+    assert all(s.ok for s in report.steps)
+
+
+def test_a_record_of_a_year_that_had_no_log_is_not_checked() -> None:
+    lines = copy.deepcopy(GOOD)
+    lines[3].update(log=None, receipt=None)
+    assert judged(lines) == [(4, "the record in line 4: whoever made the bundle knew no log of its year: not checked")]
 
 
 def test_many_bad_records_do_not_fill_the_screen() -> None:

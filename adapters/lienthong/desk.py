@@ -10,10 +10,10 @@ If we crash before the commit nothing happened; after it, all of it will.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, assert_never
+from typing import Any, TypeAlias, assert_never
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from pydantic import TypeAdapter
@@ -47,6 +47,7 @@ from adapters.sdk.delivery import Message, post, post_again
 from adapters.sdk.delivery.messages import json_body
 
 _STATE: TypeAdapter[Dossier] = TypeAdapter(Dossier)
+_Entry: TypeAlias = tuple[str, str | None, str | None, str | None, str]  # kind, leg, role, code, who
 _LIFETIME = timedelta(days=7)
 _INSERT = """
     insert into lienthong.dossier (id, procedure, province, opened_at, clock_until, status, leg, leg_status, leg_since, leg_due,
@@ -56,9 +57,15 @@ _UPDATE = """
     update lienthong.dossier set status = $2, leg = $3, leg_status = $4, leg_since = $5, leg_due = $6, reason = $7,
         closed_at = coalesce(closed_at, $8), next_tick = $9, state = $10 where id = $1
 """
-_ENTRY = "insert into lienthong.entry (dossier, at, kind, leg, role, code, who) values ($1, $2, $3, $4, $5, $6, $7)"
+_ENTRIES = """
+    insert into lienthong.entry (dossier, at, kind, leg, role, code, who)
+    select $1, $2, e.kind, e.leg, e.role, e.code, e.who
+    from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) with ordinality
+        as e (kind, leg, role, code, who, n) order by e.n
+"""
 _CONTENT = """
-    insert into lienthong.content (dossier, part, value) values ($1, $2, $3)
+    insert into lienthong.content (dossier, part, value) select $1, c.part, c.value::jsonb
+    from unnest($2::text[], $3::text[]) as c (part, value)
     on conflict (dossier, part) do update set value = excluded.value
 """
 _PARTY = "insert into lienthong.party (dossier, part, person) values ($1, $2, $3)"
@@ -109,11 +116,11 @@ class Desk:
         await connection.execute(_INSERT, *columns, *self._columns(definition, dossier, now))
         opened = definition.legs[0].code
         parts = {"persons": opening.persons, "consents": opening.consents, "form": opening.form}
-        for part, value in {**parts, f"document:{opened}": opening.document}.items():
-            await connection.execute(_CONTENT, dossier.id, part, json.dumps(value, ensure_ascii=False))
+        await _keep_content(connection, dossier.id, {**parts, f"document:{opened}": opening.document})
         parties = [*opening.persons.items(), *opening.consents.items()]
         await connection.executemany(_PARTY, [(dossier.id, part, number) for part, number in parties])
-        await connection.execute(_ENTRY, dossier.id, now, "opened", opened, None, None, who)
+        entries: list[_Entry] = [("opened", opened, None, None, who), *map(_told, decision.effects)]
+        await _keep_entries(connection, dossier.id, now, entries)
         await self._carry_out(connection, definition, decision, now)
         return dossier_id
 
@@ -144,14 +151,15 @@ class Desk:
             return after
         await connection.execute(_UPDATE, after.id, *self._columns(definition, after, now))
         if document is not None and isinstance(event, Done):
-            part = f"document:{event.leg}"
-            await connection.execute(_CONTENT, after.id, part, json.dumps(document, ensure_ascii=False))
-        if isinstance(event, Resubmitted) and document is not None:
-            await connection.execute(_CONTENT, after.id, "form", json.dumps(document, ensure_ascii=False))
+            await _keep_content(connection, after.id, {f"document:{event.leg}": document})
+        if document is not None and isinstance(event, Resubmitted):
+            await _keep_content(connection, after.id, {"form": document})
+        entries: list[_Entry] = []
         if (entry := _entry(event)) is not None:
-            await connection.execute(_ENTRY, after.id, now, *entry, who)
+            entries.append((*entry, who))
         if after.status is not before.status:
-            await connection.execute(_ENTRY, after.id, now, after.status.value, None, None, None, who)
+            entries.append((after.status.value, None, None, None, who))
+        await _keep_entries(connection, after.id, now, [*entries, *map(_told, decision.effects)])
         await self._carry_out(connection, definition, decision, now)
         if after.consents:
             await _close_idle_questions(connection, after, now)
@@ -179,15 +187,13 @@ class Desk:
                 await self._send(connection, definition, dossier, effect, now)
             case Ask(role):
                 await _question(connection, dossier.id, role, now)
-                await connection.execute(_ENTRY, dossier.id, now, "asked_person", None, role, None, "lienthong")
             case Remind(role, number):
                 await connection.execute(
                     "update lienthong.question set reminders = $3 where dossier = $1 and role = $2 and closed_at is null",
                     *(dossier.id, role, number),
                 )
-                await connection.execute(_ENTRY, dossier.id, now, "reminded", None, role, None, "lienthong")
-            case Alert(kind):
-                await connection.execute(_ENTRY, dossier.id, now, kind, None, None, None, "lienthong")
+            case Alert():
+                pass  # its entry is all there is to it
             case _:
                 assert_never(effect)
 
@@ -199,7 +205,6 @@ class Desk:
         assert leg is not None
         assert leg.service is not None
         path = f"/v1/dossiers/{dossier.id}/legs/{effect.leg}"
-        await connection.execute(_ENTRY, dossier.id, now, "asked_agency", effect.leg, None, effect.action, "lienthong")
         last = await connection.fetchrow(_LAST, dossier.id, path) if effect.ask > 1 else None
         if last is not None and last["state"] == "waiting":
             await connection.execute(_HASTEN, last["message_id"], now)
@@ -221,6 +226,31 @@ class Desk:
             legal_basis=leg.legal_basis,
         )
         await post(connection, message, now)
+
+
+async def _keep_content(connection: Connection, dossier_id: str, parts: Mapping[str, Mapping[str, Any]]) -> None:
+    texts = [json.dumps(value, ensure_ascii=False) for value in parts.values()]
+    await connection.execute(_CONTENT, dossier_id, list(parts), texts)
+
+
+async def _keep_entries(connection: Connection, dossier_id: str, now: datetime, entries: Sequence[_Entry]) -> None:
+    if entries:
+        await connection.execute(_ENTRIES, dossier_id, now, *(list(column) for column in zip(*entries, strict=True)))
+
+
+def _told(effect: Effect) -> _Entry:
+    """What follows from an event, as it stands in the dossier."""
+    match effect:
+        case Send():
+            return "asked_agency", effect.leg, None, effect.action, "lienthong"
+        case Ask(role):
+            return "asked_person", None, role, None, "lienthong"
+        case Remind(role):
+            return "reminded", None, role, None, "lienthong"
+        case Alert(kind):
+            return kind, None, None, None, "lienthong"
+        case _:
+            assert_never(effect)
 
 
 async def _request(

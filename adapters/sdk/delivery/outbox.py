@@ -10,6 +10,7 @@ No promise depends on the clock: a lease that ends early only makes a repeat.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,11 +23,7 @@ from adapters.sdk.delivery.messages import Message
 from adapters.sdk.postgres import Connection, Pool, bootstrap
 
 CHANNEL = "delivery_posted"
-_POST = """
-    insert into delivery.outbox
-        (message_id, ordering_key, issue, service, path, purpose, legal_basis, body, posted_at, next_at, deadline)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10) on conflict (message_id) do nothing
-"""
+_POST = "select delivery.post($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _CLAIM = """
     with due as (
         select message_id from delivery.outbox o
@@ -39,12 +36,16 @@ _CLAIM = """
     returning o.*
 """
 _BEGIN = "insert into delivery.attempt (attempt_id, message_id, number, began_at) values ($1, $2, $3, $4)"
-_END = """
-    update delivery.attempt set ended_at = $2, verdict = $3, cause = $4, request_id = $5, receipt = $6 where attempt_id = $1
+_FAILED = """
+    update delivery.attempt set ended_at = $2, verdict = $3, cause = $4, request_id = $5 where attempt_id = $1
+"""
+_ARRIVED = """
+    update delivery.attempt a set ended_at = $1, verdict = 'delivered', request_id = e.request_id, receipt = e.receipt
+    from unnest($2::uuid[], $3::text[], $4::bytea[]) as e (attempt_id, request_id, receipt) where a.attempt_id = e.attempt_id
 """
 _DELIVERED = """
-    update delivery.outbox set state = 'delivered', settled_at = $2, leased_until = null, cause = null
-    where message_id = $1 and state in ('waiting', 'dead')
+    update delivery.outbox set state = 'delivered', settled_at = $1, leased_until = null, cause = null
+    where message_id = any($2::uuid[]) and state in ('waiting', 'dead')
 """
 _RETRY = """
     update delivery.outbox set next_at = $3, leased_until = null, cause = $4
@@ -102,11 +103,9 @@ async def post(connection: Connection, message: Message, now: datetime) -> None:
     """Durable with the caller's transaction; the same message id again changes nothing."""
     if not connection.is_in_transaction():
         raise RuntimeError("a message is posted in the transaction of the effect that it tells of")
-    await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", message.ordering_key)
     envelope = (message.message_id, message.ordering_key, message.issue, message.service, message.path)
     rest = (message.purpose, message.legal_basis, message.body, now, message.deadline)
     await connection.execute(_POST, *envelope, *rest)
-    await connection.execute(f"notify {CHANNEL}")
 
 
 async def post_again(connection: Connection, message_id: UUID, now: datetime, lifetime: timedelta) -> bool:
@@ -114,6 +113,21 @@ async def post_again(connection: Connection, message_id: UUID, now: datetime, li
     changed = await connection.execute(_AGAIN, message_id, now, now + lifetime)
     await connection.execute(f"notify {CHANNEL}")
     return bool(changed == "UPDATE 1")
+
+
+@dataclass(slots=True)
+class _Ended:
+    """An attempt whose end is to be written. `written`: it was, or `failure` says why not."""
+
+    claim: Claim
+    verdict: Verdict
+    answer: Answer | None
+    written: bool = False
+    failure: Exception | None = None
+
+    @property
+    def request_id(self) -> str | None:
+        return None if self.answer is None else self.answer.request_id
 
 
 class Outbox:
@@ -133,6 +147,8 @@ class Outbox:
         self._draw = draw
         self._lease = lease
         self._patience = patience or Patience()
+        self._ended: list[_Ended] = []
+        self._writing = asyncio.Lock()
 
     async def claim(self, most: int) -> Sequence[Claim]:
         """At most so many messages that are due, none with an undelivered one before it; their attempts are durable."""
@@ -146,24 +162,48 @@ class Outbox:
         return claims
 
     async def settle(self, claim: Claim, verdict: Verdict, answer: Answer | None) -> None:
-        """`answer`: None when there was none. A failure that is told late, after another attempt began, changes nothing."""
+        """Durable on return. `answer`: None when there was none. A failure that is told late, after another attempt began, changes
+        nothing. Attempts that end while others are being written share the next transaction."""
+        ended = _Ended(claim, verdict, answer)
+        self._ended.append(ended)
+        async with self._writing:
+            if not ended.written:
+                await self._write_ended()
+        if ended.failure is not None:
+            raise ended.failure
+
+    async def _write_ended(self) -> None:
+        """All that have ended by now. Cancelled here, they stay for whoever comes next: writing twice is writing once."""
+        together = list(self._ended)
+        try:
+            await self._settle(together)
+        except Exception as e:  # noqa: BLE001 - told to each of those whose end it was
+            for ended in together:
+                ended.failure = e
+        for ended in together:
+            ended.written = True
+        del self._ended[: len(together)]
+
+    async def _settle(self, together: Sequence[_Ended]) -> None:
         now = self._clock()
-        message = claim.message
-        request_id = None if answer is None else answer.request_id
         async with self._pool.acquire() as connection, connection.transaction():
-            match verdict:
-                case Delivered():
-                    receipt = None if answer is None else answer.body
-                    await connection.execute(_END, claim.attempt_id, now, "delivered", None, request_id, receipt)
-                    await connection.execute(_DELIVERED, message.message_id, now)
-                    await connection.execute(f"notify {CHANNEL}")  # the next of its key is due now
-                case Failed(cause, permanent):
-                    word = "permanent" if permanent else "temporary"
-                    await connection.execute(_END, claim.attempt_id, now, word, cause, request_id, None)
-                    step = after_failure(verdict, claim.number, now, message.deadline, self._draw(), self._patience)
-                    await self._after(connection, claim, step, cause, now)
-                case _:
-                    assert_never(verdict)
+            arrived = [ended for ended in together if isinstance(ended.verdict, Delivered)]
+            if arrived:
+                attempts = [ended.claim.attempt_id for ended in arrived]
+                receipts = [None if ended.answer is None else ended.answer.body for ended in arrived]
+                await connection.execute(_ARRIVED, now, attempts, [ended.request_id for ended in arrived], receipts)
+                await connection.execute(_DELIVERED, now, [ended.claim.message.message_id for ended in arrived])
+                await connection.execute(f"notify {CHANNEL}")  # the next of their keys are due now
+            for ended in together:
+                if isinstance(ended.verdict, Failed):
+                    await self._failed(connection, ended, ended.verdict, now)
+
+    async def _failed(self, connection: Connection, ended: _Ended, verdict: Failed, now: datetime) -> None:
+        claim, word = ended.claim, "permanent" if verdict.permanent else "temporary"
+        await connection.execute(_FAILED, claim.attempt_id, now, word, verdict.cause, ended.request_id)
+        deadline = claim.message.deadline
+        step = after_failure(verdict, claim.number, now, deadline, self._draw(), self._patience)
+        await self._after(connection, claim, step, verdict.cause, now)
 
     async def _after(self, connection: Connection, claim: Claim, step: Retry | Dead, cause: str, now: datetime) -> None:
         match step:

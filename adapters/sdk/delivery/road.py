@@ -70,8 +70,13 @@ class SecurityServerRoad:
                 answer.status,
                 raw[:_MOST_ANSWER],
                 answer.headers.get("X-Road-Error"),
-                answer.headers.get("X-Road-Request-Id"),
+                _printable(answer.headers.get("X-Road-Request-Id")),
             )
+
+
+def _printable(text: str | None) -> str | None:
+    """What a database column can hold, whoever sent it."""
+    return text if text is not None and text.isascii() and text.isprintable() else None
 
 
 @asynccontextmanager

@@ -65,3 +65,17 @@ create table delivery.action (
 --- 2: what was received stands in adapter_effect, as every other effect
 
 drop table delivery.inbox;
+
+--- 3: posting is one call
+
+-- The lock on the key is held until commit, so that positions are given in the order of commits.
+create function delivery.post(uuid, text, text, text, text, text, text, bytea, timestamptz, timestamptz) returns void
+language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock(hashtextextended($2, 0));
+    insert into delivery.outbox
+        (message_id, ordering_key, issue, service, path, purpose, legal_basis, body, posted_at, next_at, deadline)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10) on conflict (message_id) do nothing;
+    perform pg_notify('delivery_posted', '');
+end
+$$;

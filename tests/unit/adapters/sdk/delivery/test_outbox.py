@@ -13,6 +13,7 @@ import pytest
 
 from adapters.sdk.delivery import post
 from adapters.sdk.delivery.judging import Answer, Delivered, Failed
+from adapters.sdk.delivery.outbox import Claim
 from tests.support.delivery import Clock, Receiver, RoadUnderTest, Sender, message
 
 DENIED = Answer(500, b"", error="server.serverproxy.access_denied")
@@ -177,3 +178,52 @@ async def test_logs_hold_no_content(sender_pool: Any, receiver: Receiver, clock:
     await sender.worker.step()
     assert "network_error" in sender.log.getvalue()
     assert "999300000017" not in sender.log.getvalue()
+
+
+async def _claimed(sender: Sender, count: int) -> list[Claim]:
+    await sender.post(*(message(n, f"key-{n}") for n in range(count)))
+    return list(await sender.outbox.claim(count))
+
+
+_RECEIVED = Answer(200, b"{}")
+_TRANSACTIONS = "select count(distinct xmin::text) from delivery.outbox"
+
+
+async def test_attempts_that_end_together_share_a_transaction(
+    sender_pool: Any, receiver: Receiver, clock: Clock
+) -> None:
+    sender = Sender(sender_pool, clock, RoadUnderTest(receiver))
+    claims = await _claimed(sender, 10)
+    await asyncio.gather(*(sender.outbox.settle(c, Delivered(), _RECEIVED) for c in claims[:9]))
+    assert await sender.states() == ["delivered"] * 9 + ["waiting"]
+    assert await sender_pool.fetchval(f"{_TRANSACTIONS} where state = 'delivered'") == 2
+    assert await sender_pool.fetchval("select count(*) from delivery.attempt where receipt = '{}'") == 9
+
+
+async def test_each_is_told_when_their_end_was_not_written(sender_pool: Any, receiver: Receiver, clock: Clock) -> None:
+    sender = Sender(sender_pool, clock, RoadUnderTest(receiver))
+    claims = await _claimed(sender, 4)
+    await sender_pool.execute("alter table delivery.attempt add check (verdict <> 'delivered')")
+    ended = (sender.outbox.settle(c, Delivered(), _RECEIVED) for c in claims)
+    assert [type(e).__name__ for e in await asyncio.gather(*ended, return_exceptions=True)] == [
+        "CheckViolationError"
+    ] * 4
+    assert await sender.states() == ["waiting"] * 4
+    await sender.outbox.settle(claims[0], Failed("network", permanent=True), None)
+    assert await sender.states() == ["dead", *["waiting"] * 3], "what failed is not written again with it"
+
+
+async def test_a_cancelled_writer_leaves_the_ends_to_the_next(
+    sender_pool: Any, receiver: Receiver, clock: Clock
+) -> None:
+    sender = Sender(sender_pool, clock, RoadUnderTest(receiver))
+    claims = await _claimed(sender, 3)
+    async with asyncio.TaskGroup() as group, sender_pool.acquire() as holding, holding.transaction():
+        await holding.execute("lock delivery.attempt")
+        writing = group.create_task(sender.outbox.settle(claims[0], Delivered(), _RECEIVED))
+        await asyncio.sleep(0.05)
+        for claim in claims[1:]:
+            group.create_task(sender.outbox.settle(claim, Delivered(), _RECEIVED))
+        await asyncio.sleep(0)
+        writing.cancel()
+    assert await sender.states() == ["delivered"] * 3

@@ -1,10 +1,10 @@
-"""The civil-status register's leg of linked procedures: the entry, and the certified copy that the legs after it go by."""
+"""The civil-status register's legs of linked procedures: the entry with its certified copy; its child's number, and a new copy."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from adapters.hotich.births import birth_record, enter_birth
+from adapters.hotich.births import birth_record, enter_birth, enter_number
 from adapters.hotich.copies import certify
 from adapters.hotich.deaths import death_record, enter_death
 from adapters.hotich.notices import BIRTH, CLIENT, DEATH, Notices
@@ -53,6 +53,15 @@ async def _birth(registrar: Registrar, notices: Notices, connection: Connection,
     return Done({**shown, "copy_number": copy["copy_number"]})
 
 
+async def certificate(registrar: Registrar, connection: Connection, asked: LegRequest) -> Done:
+    """The number that the child was given goes back into the entry; the copy that carries it is what the family keeps."""
+    number = needed(asked.documents["registration"], "number")
+    child = parse_personal_number(needed(asked.documents["identifier"], "id"))
+    await enter_number(connection, number, child)
+    copy = await certify(connection, registrar, number, str(child))
+    return Done({"number": number, "id": str(child), "copy_number": copy["copy_number"]})
+
+
 async def _death(registrar: Registrar, notices: Notices, connection: Connection, asked: LegRequest) -> Done:
     form, notice = asked.form, asked.documents["notice"]
     person = parse_personal_number(asked.persons.get("deceased", ""))
@@ -77,7 +86,10 @@ def agency(registrar: Registrar, notices: Notices) -> Agency:
         client=CLIENT,
         listen="127.0.10.3:9001",
         road=ROAD,
-        work={"registration": partial(registration, registrar, notices)},
+        work={
+            "registration": partial(registration, registrar, notices),
+            "certificate": partial(certificate, registrar),
+        },
         reasons={
             "notice_not_signed": _UNSIGNED,
             "birth_differs": Returned(_DIFFERS, _LAW["birth"]),

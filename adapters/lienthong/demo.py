@@ -128,8 +128,9 @@ async def _through(stage: Stage, definition: Definition, opening: Mapping[str, o
 
 
 def _tell(definition: Definition, state: Mapping[str, Any], told: dict[str, str]) -> None:
-    for position, (leg, rules) in enumerate(zip(state["legs"], definition.legs, strict=True), start=1):
-        if told.get(leg["leg"]) != leg["status"] and leg["status"] != "not_begun":
+    for position, leg in enumerate(state["legs"], start=1):
+        rules = definition.leg(leg["leg"])
+        if rules is not None and told.get(leg["leg"]) != leg["status"] and leg["status"] != "not_begun":
             told[leg["leg"]] = leg["status"]
             mark = {"done": "✓", "consent": "?", "returned": "!"}.get(leg["status"], "…")
             print(f"  {mark} {position}. {rules.title.vi:<32} {rules.agency.vi:<40} {leg['status']}", flush=True)

@@ -12,7 +12,7 @@ _STUCK = """
     select (c.value -> 'plan')::int as plan, b.cause from lienthong.board($1, '', '', '', '', -1, 'stuck', '') b
     join lienthong.content c on c.dossier = b.id and c.part = 'form'
 """
-_BIRTH = {"registration", "identifier", "residence", "insurance_card"}
+_BIRTH = {"registration", "identifier", "certificate", "residence", "insurance_card"}
 _DEATH = {"registration", "residence_removal", "funeral_benefit"}
 
 

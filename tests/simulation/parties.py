@@ -27,7 +27,7 @@ from tests.simulation.plan import BAD_REASONS, GOOD_REASON, Plan
 
 COORDINATOR, PORTAL = "VN/GOV/G22/lienthong", "VN/GOV/G22/dvc"
 LEGS = {
-    "VN/GOV/G15/hotich": ("registration",),
+    "VN/GOV/G15/hotich": ("registration", "certificate"),
     "VN/GOV/G01/dancu": ("identifier", "residence", "residence_removal"),
     "VN/GOV/G12/bhxh": ("insurance_card", "funeral_benefit"),
 }

@@ -33,7 +33,7 @@ from tests.support.delivery import Clock
 COORDINATOR = "VN/GOV/G22/lienthong"
 PORTAL = "VN/GOV/G22/dvc"
 LEGS = {
-    "VN/GOV/G15/hotich": ("registration",),
+    "VN/GOV/G15/hotich": ("registration", "certificate"),
     "VN/GOV/G01/dancu": ("identifier", "residence", "residence_removal"),
     "VN/GOV/G12/bhxh": ("insurance_card", "funeral_benefit"),
 }

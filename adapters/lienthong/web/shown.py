@@ -10,10 +10,12 @@ from adapters.lienthong.model import ConsentStatus, Dossier, Leg, LegStatus
 
 
 def legs_shown(dossier: Dossier, definition: Definition, now: datetime) -> list[dict[str, Any]]:
-    shown = []
-    for leg, rules in zip(dossier.legs, definition.legs, strict=True):
-        shown.append({"leg": leg, "rules": rules, "shown": "stuck" if leg.is_stuck(now) else leg.status.value})
-    return shown
+    """A dossier keeps the legs with which it was opened, whatever was added to the definition since."""
+    rules = {leg.code: leg for leg in definition.legs}
+    return [
+        {"leg": leg, "rules": rules[leg.code], "shown": "stuck" if leg.is_stuck(now) else leg.status.value}
+        for leg in dossier.legs
+    ]
 
 
 def missing(dossier: Dossier) -> list[str]:

@@ -92,6 +92,42 @@ async def test_an_entry_and_its_copy(office: TestClient[Any, Any], source_pool: 
     assert (outcome["document"]["number"], outcome["document"]["copy_number"]) == tuple(kept)
 
 
+async def test_the_childs_number_goes_back_into_the_entry_and_its_copy(
+    office: TestClient[Any, Any], source_pool: Any
+) -> None:
+    await asked(office, BIRTH)
+    entry = (await told(source_pool))["document"]
+    await source_pool.execute("delete from delivery.outbox")
+    given = {"registration": entry, "identifier": {"id": "999226000017"}}
+    assert await asked(office, BIRTH | {"leg": "certificate", "documents": given}) == 200
+    outcome = await told(source_pool)
+    assert outcome["document"].items() >= {"number": entry["number"], "id": "999226000017"}.items()
+    assert await source_pool.fetchval("select child_id from hotich.birth") == "999226000017"
+    copies = await source_pool.fetch("select copy_number, document, persons from hotich.copy order by copy_number")
+    assert [json.loads(copy["document"])["entry"]["child_id"] for copy in copies] == [None, "999226000017"]
+    assert (copies[1]["copy_number"], copies[1]["persons"][0]) == (outcome["document"]["copy_number"], "999226000017")
+
+
+@pytest.mark.parametrize(
+    ("documents", "code"),
+    [
+        ({"registration": {"number": "KS-2026-999999"}, "identifier": {"id": "999226000017"}}, "THONG-TIN-KHONG-KHOP"),
+        ({"identifier": {"id": "999326000017"}}, "THONG-TIN-KHONG-KHOP"),
+        ({"identifier": {}}, "THONG-TIN-KHONG-KHOP"),
+    ],
+    ids=["no such entry", "a number of the other sex", "no number"],
+)
+async def test_a_number_that_does_not_fit_is_returned(
+    office: TestClient[Any, Any], source_pool: Any, documents: dict[str, Any], code: str
+) -> None:
+    await asked(office, BIRTH)
+    entry = (await told(source_pool))["document"]
+    await source_pool.execute("delete from delivery.outbox")
+    await asked(office, BIRTH | {"leg": "certificate", "documents": {"registration": entry} | documents})
+    assert (await told(source_pool))["reason"]["code"] == code
+    assert await source_pool.fetchval("select child_id from hotich.birth") is None
+
+
 @pytest.mark.parametrize(
     ("body", "change", "reason"),
     [

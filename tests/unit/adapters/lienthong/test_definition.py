@@ -20,6 +20,7 @@ def test_the_two_procedures() -> None:
         "notice",
         "registration",
         "identifier",
+        "certificate",
         "residence",
         "insurance_card",
     ]

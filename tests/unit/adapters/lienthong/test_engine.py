@@ -67,6 +67,7 @@ def at_consent() -> Course:
     course = Course()
     course.after(Done("registration"))
     course.after(Done("identifier"))
+    course.after(Done("certificate"))
     return course
 
 
@@ -74,9 +75,10 @@ def test_a_birth_in_its_ordinary_course() -> None:
     course = Course()
     assert course.decision.effects == (Send("registration", "do", 1, 1),)
     assert course.after(Done("registration"), 1) == (Send("identifier", "do", 1, 1),)
-    assert course.after(Done("identifier")) == (Ask("householder"), Ask("owner"))
+    assert course.after(Done("identifier")) == (Send("certificate", "do", 1, 1),)
+    assert course.after(Done("certificate")) == (Ask("householder"), Ask("owner"))
     assert course.after(Decided("owner", granted=True)) == ()
-    assert course.statuses()[3] == "consent"
+    assert course.statuses()[4] == "consent"
     assert course.after(Decided("householder", granted=True), 2) == (Send("residence", "do", 1, 1),)
     assert course.after(Done("residence"), 1) == (Send("insurance_card", "do", 1, 1),)
     assert course.after(Done("insurance_card"), 1) == ()
@@ -95,11 +97,11 @@ def test_silence_is_reminded_then_returned_and_never_a_yes() -> None:
     course = at_consent()
     course.after(Decided("owner", granted=True))
     seen = []
-    while course.dossier.legs[3].status is LegStatus.CONSENT:
+    while course.dossier.legs[4].status is LegStatus.CONSENT:
         course.now = next_tick(BIRTH, course.dossier) or course.now
         seen += [e for e in course.after(Tick()) if isinstance(e, Remind)]
     assert seen == [Remind("householder", n) for n in (1, 2, 3)]
-    leg = course.dossier.legs[3]
+    leg = course.dossier.legs[4]
     assert (leg.status, leg.reason) == (
         LegStatus.RETURNED,
         Reason("CHU-HO-CHUA-XAC-NHAN", "LUAT-CUTRU-2020-D22"),
@@ -116,7 +118,7 @@ def test_silence_is_reminded_then_returned_and_never_a_yes() -> None:
 def test_one_refusal_returns_the_leg_and_nobody_is_reminded_any_more() -> None:
     course = at_consent()
     assert course.after(Decided("householder", granted=False)) == ()
-    assert course.dossier.legs[3].reason == Reason("CHU-HO-KHONG-DONG-Y", "LUAT-CUTRU-2020-D22")
+    assert course.dossier.legs[4].reason == Reason("CHU-HO-KHONG-DONG-Y", "LUAT-CUTRU-2020-D22")
     assert [e for e in course.after(Tick(), 46) if not isinstance(e, Alert)] == []
     with pytest.raises(NotPossible, match="not_asked"):
         course.after(Decided("householder", granted=True))
@@ -159,7 +161,7 @@ def test_a_withdrawal_undoes_backwards_what_can_be_undone() -> None:
     assert course.after(Tick(), 8) == (Send("residence", "undo", 1, 2),), "undoing has its limit too"
     assert course.after(Undone("residence")) == (), "an entry stays entered, a number stays given"
     assert course.dossier.status is Status.WITHDRAWN
-    assert course.statuses() == ["done", "done", "done", "undone", "undone"]
+    assert course.statuses() == ["done", "done", "done", "done", "undone", "undone"]
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ async def test_persons_answer_in_the_identity_provider_and_the_answer_is_kept_si
         assert claims["authorization_details"][0]["decision"] == row["decision"] == "granted"
     async with visiting(origin) as mother:
         page = await mother.sign_in(MOTHER)
-        assert page.count('class="outcome tag ok"') == 5
+        assert page.count('class="outcome tag ok"') == 6
 
 
 async def test_a_refusal_is_recorded_and_returns_the_leg(world: LinkedWorld, origin: str) -> None:

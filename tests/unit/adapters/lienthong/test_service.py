@@ -77,12 +77,12 @@ async def test_a_birth_goes_through_every_agency_under_one_number(world: LinkedW
     await decide(world, number, "householder", granted=True)
     row = await world.dossier(number)
     assert (row["status"], row["leg"], row["next_tick"]) == ("finished", None, None)
-    assert await world.agencies[HOTICH].done() == [(number, "registration", "do")]
+    assert await world.agencies[HOTICH].done() == [(number, "registration", "do"), (number, "certificate", "do")]
     assert await world.agencies[DANCU].done() == [(number, "identifier", "do"), (number, "residence", "do")]
     assert await world.agencies[BHXH].done() == [(number, "insurance_card", "do")]
     issues = [r[0] for pool in world.pools.values() for r in await pool.fetch("select issue from delivery.outbox")]
     assert set(issues) == {number}
-    assert len(issues) == 8
+    assert len(issues) == 10
     purposes = [r[0] for pool in world.pools.values() for r in await pool.fetch("select purpose from delivery.outbox")]
     assert set(purposes) == {"LIEN-THONG-KHAI-SINH"}, "an outcome has the purpose of what was asked"
 
@@ -121,7 +121,7 @@ async def test_a_portal_sees_where_a_dossier_is(world: LinkedWorld) -> None:
     number = await opened(world)
     async with world.clients[COORDINATOR].get(f"/v1/dossiers/{number}") as answer:
         state = await answer.json()
-    assert [leg["status"] for leg in state["legs"]] == ["done", "done", "done", "consent", "not_begun"]
+    assert [leg["status"] for leg in state["legs"]] == ["done", "done", "done", "done", "consent", "not_begun"]
     assert [c["status"] for c in state["consents"]] == ["asked", "asked"]
     assert MOTHER not in json.dumps(state)
     async with world.clients[COORDINATOR].get("/v1/dossiers/999-KS-2026-999999") as answer:
@@ -130,7 +130,9 @@ async def test_a_portal_sees_where_a_dossier_is(world: LinkedWorld) -> None:
 
 async def test_a_return_waits_for_the_applicant_and_starts_anew(world: LinkedWorld) -> None:
     world.agencies[HOTICH].decide = lambda asked: (
-        Returned("THONG-TIN-KHONG-KHOP", "ND-118-2025", "Tên cha") if asked.round == 1 else None
+        Returned("THONG-TIN-KHONG-KHOP", "ND-118-2025", "Tên cha")
+        if (asked.leg, asked.round) == ("registration", 1)
+        else None
     )
     number = await opened(world)
     row = await world.dossier(number)
@@ -139,7 +141,7 @@ async def test_a_return_waits_for_the_applicant_and_starts_anew(world: LinkedWor
     assert (await told(world, path, {"form": {"father": "corrected"}}))[0] == 200
     await world.work()
     assert (await world.dossier(number))["leg"] == "residence"
-    assert len(await world.agencies[HOTICH].done()) == 2
+    assert len(await world.agencies[HOTICH].done()) == 3
 
 
 async def test_bad_reasons_are_refused_and_counted_once(world: LinkedWorld) -> None:
@@ -188,7 +190,7 @@ async def test_an_officer_may_decide_later(world: LinkedWorld) -> None:
         async with pool.acquire() as connection, connection.transaction():
             assert await report(connection, key, Done({"by": "officer"}), Coordinator(), world.clock()) is expected
     await world.work()
-    assert (await world.dossier(number))["leg"] == "residence"
+    assert (await world.dossier(number))["leg"] == "certificate"
 
 
 async def test_a_lost_return_is_found_and_the_agency_answers_again_when_asked(world: LinkedWorld) -> None:
@@ -202,7 +204,8 @@ async def test_a_lost_return_is_found_and_the_agency_answers_again_when_asked(wo
     assert [r["id"] for r in await world.pool.fetch(stuck, world.clock())] == [number]
     await world.pass_time(3)
     assert (await world.dossier(number))["leg"] == "residence"
-    assert await world.agencies[HOTICH].done() == [(number, "registration", "do")], "asked again, done once"
+    done = await world.agencies[HOTICH].done()
+    assert done == [(number, "registration", "do"), (number, "certificate", "do")], "asked again, done once"
 
 
 async def test_silence_ends_in_a_return(world: LinkedWorld) -> None:

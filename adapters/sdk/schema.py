@@ -10,6 +10,7 @@ stays for people and tools (a test holds the two together). The parser's own err
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
@@ -113,7 +114,10 @@ class Schema:
         if required - set(properties):
             raise DefinitionError(f"required but not described: {sorted(required - set(properties))}")
         closed = node.get("additionalProperties", True) is False
-        return core_schema.typed_dict_schema(properties, extra_behavior="forbid" if closed else "allow")
+        if closed:
+            return core_schema.typed_dict_schema(properties, extra_behavior="forbid")
+        anything = core_schema.typed_dict_schema(properties, extra_behavior="allow")
+        return core_schema.no_info_after_validator_function(_storable_tree, anything)
 
     def _with_default(self, node: Mapping[str, Any]) -> core_schema.CoreSchema:
         compiled = self._compile(node)
@@ -137,7 +141,7 @@ def parse_json(raw: bytes) -> object:
     another.
     """
     try:
-        return json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
+        return json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError) as e:
         raise MalformedCall(
             "Nội dung không phải JSON hợp lệ (the body is not valid JSON)", code="malformed_json"
@@ -157,11 +161,32 @@ def _refuse(_: str) -> object:
     raise ValueError("NaN and Infinity are no JSON")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):  # 1e999: what is kept of it could not be written as JSON again
+        raise ValueError("a number is too large")
+    return number
+
+
 def _storable(text: str) -> str:
     # PostgreSQL cannot hold U+0000 in text: without this a query parameter would become an error of ours.
     if "\x00" in text:
         raise ValueError("U+0000 is not allowed")
     return text
+
+
+def _storable_tree(value: Any) -> Any:
+    """The same for what a document leaves open: an object that is kept as it came."""
+    rest = [value]
+    while rest:
+        node = rest.pop()
+        if isinstance(node, dict):
+            rest += [*node, *node.values()]
+        elif isinstance(node, list):
+            rest += node
+        elif isinstance(node, str):
+            _storable(node).encode()  # UnicodeEncodeError is a ValueError: half a surrogate pair
+    return value
 
 
 def _field_problems(error: ValidationError) -> list[FieldProblem]:

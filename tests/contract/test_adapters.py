@@ -8,15 +8,20 @@ import io
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from adapters import bhxh, dancu, hotich, yte
+from adapters.lienthong import service as lienthong_service
+from adapters.lienthong.definition import load_definitions
+from adapters.lienthong.desk import Desk
+from adapters.lienthong.reasons import load_reasons
 from adapters.people.dice import Dice
 from adapters.people.generator import generate
-from adapters.sdk import Adapter
+from adapters.sdk import Adapter, Pool
+from adapters.sdk.delivery import bootstrap_delivery
 from adapters.sdk.document import load_operations, load_yaml
 from adapters.sdk.manifest import load_manifest
 from adapters.sdk.schema import resolve
@@ -24,18 +29,38 @@ from adapters.sdk.testkit import Answer, Served, key_of, served
 from adapters.yte.emit import message
 from adapters.yte.invent import invent_birth
 from adapters.yte.notices import print_notice
+from tests.architecture.source import ROOT
 from tests.support.hospital import notices
 from tests.support.registrar import registrar
 from tests.unit.adapters.yte.test_service import NOW
 
 SIZE = 10
+
+
+def coordinator() -> Adapter:
+    """The linked procedures, on a day of 2026: its examples are about the year's first dossier."""
+    desk = Desk(load_definitions(), lambda: NOW)
+    adapter = lienthong_service.build_adapter(desk, load_reasons(ROOT / "config/codes/return-reasons.yaml"))
+
+    async def prepare(pool: Pool, _: object) -> None:
+        await bootstrap_delivery(pool)
+
+    return replace(adapter, prepare=prepare)
+
+
 ADAPTERS: dict[str, Callable[[], Adapter]] = {
     "dancu": lambda: dancu.build_adapter(SIZE),
     "bhxh": lambda: bhxh.build_adapter(SIZE),
     "hotich": lambda: hotich.build_adapter(registrar(), notices(), SIZE),
     "yte": yte.build_adapter,
+    "lienthong": coordinator,
 }
 CLIENT = "VN/GOV/G22/dvc"
+# Who calls, where it matters who does.
+CLIENTS = dict.fromkeys(
+    (f"lienthong POST /v1/dossiers/{{dossier_id}}/legs/{{leg}}/{what}" for what in ("outcome", "undone")),
+    "VN/GOV/G15/hotich",
+)
 # What an example needs that its document cannot say: a body whose content is signed, a number that another call gives.
 BODIES: dict[str, Callable[[], Any]] = {
     "yte POST /v1/notices": lambda: json.loads(
@@ -72,9 +97,10 @@ def operations(adapter: Adapter) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def examples(adapter: Adapter) -> list[Example]:
-    found = []
+    found, document = [], document_of(adapter)
     for name, operation in operations(adapter):
-        parameters = {p["name"]: p["example"] for p in operation.get("parameters", ()) if p.get("in") == "path"}
+        named = [resolve(document, p["$ref"]) if "$ref" in p else p for p in operation.get("parameters", ())]
+        parameters = {p["name"]: p["example"] for p in named if p["in"] == "path"}
         content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
         body = BODIES[f"{adapter.name} {name}"]() if f"{adapter.name} {name}" in BODIES else content.get("example")
         assert (body is None) == ("requestBody" not in operation), f"{name} shows no example of its body"
@@ -103,7 +129,8 @@ async def call(running: Served, example: Example, key: object = "example", body:
     if example.method == "GET":
         return await running.get(example.template, **example.parameters)
     sent = example.body if body is None else body
-    return await running.post(example.template, sent, key=f"{example.name} {key}", client=CLIENT, **example.parameters)
+    client = CLIENTS.get(f"{running.adapter.name} {example.name}", CLIENT)
+    return await running.post(example.template, sent, key=f"{example.name} {key}", client=client, **example.parameters)
 
 
 def references(node: object) -> Iterator[str]:
@@ -156,11 +183,11 @@ async def test_effects_come_once(running: Served) -> None:
     """Again with the key: the same answer, also when five come at once. With another key: done, or done already."""
     for example in effects_of(running.adapter):
         first = await call(running, example)
-        if first.status != 201:
+        if first.status >= 400:
             continue
         assert await call(running, example) == first
         others = [await call(running, example, f"another {n}") for n in range(2)]
-        assert {a.status for a in others} <= {201, 409}, example.name
+        assert {a.status for a in others} <= {first.status, 409}, example.name
         together = await asyncio.gather(*(call(running, example, "together") for _ in range(5)))
         assert len({_without_correlation(a) for a in together}) == 1, example.name
 
@@ -171,7 +198,7 @@ def _without_correlation(answer: Answer) -> str:
 
 async def test_a_key_does_not_serve_for_another_request(running: Served) -> None:
     for example in effects_of(running.adapter):
-        if (await call(running, example)).status == 201:
+        if (await call(running, example)).status < 400 and len(example.body) > 1:
             assert (await call(running, example, body=_changed(example.body))).code == "idempotency_key_reused"
 
 
@@ -220,7 +247,11 @@ async def test_no_line_is_about_a_person(running: Served) -> None:
         told |= {*example.parameters.values(), *texts(example.body)}
         told |= set(texts(answer.body)) if answer.status < 400 else set()
     assert len(told) > 5
-    said = json.dumps([{k: v for k, v in line.items() if k not in ("ts", "code")} for line in running.lines])
+    templates = {example.template for example in examples(running.adapter)}
+    assert {line["endpoint"] for line in running.lines} == templates
+    said = json.dumps(
+        [{k: v for k, v in line.items() if k not in ("ts", "code", "endpoint")} for line in running.lines]
+    )
     assert [text for text in told if len(text) > 5 and json.dumps(text)[1:-1] in said] == []
 
 

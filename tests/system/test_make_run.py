@@ -137,11 +137,19 @@ async def test_both_linked_procedures_through_real_security_servers(demo: Demo) 
     (attempt,) = await demo.sql(
         "hotich",
         "select a.attempt_id::text from delivery.attempt a join delivery.outbox o using (message_id)"
-        " where o.issue = $1 and a.verdict = 'delivered'",
+        " where o.issue = $1 and a.verdict = 'delivered' and o.path like '%/registration/outcome'",
         numbers[0],
     )
     for server in ("VN/GOV/G15/ss1", "VN/GOV/G22/ss1"):
         assert demo.verify(attempt[0], server).returncode == 0, "the receipt is signed evidence on both sides"
+
+    (kept,) = await demo.sql(
+        "hotich",
+        "select b.child_id, convert_from(c.document, 'utf8')::json -> 'entry' ->> 'child_id' from hotich.birth b"
+        " join hotich.copy c on c.registration = b.number and b.child_id = any(c.persons) order by c.copy_number desc limit 1",
+    )
+    assert kept[0] is not None
+    assert kept[0] == kept[1], "the child's number stands in the entry and in the certified copy"
 
     portal = Visitor(f"http://{demo.network.rpartition('.')[0]}.0.1:8700")
     try:

@@ -132,6 +132,7 @@ def test_what_is_not_checked_is_not_accepted_fail(definition: dict[str, Any]) ->
         b"{'id': 1}",
         b'{"id": NaN}',
         b'{"id": -Infinity}',
+        b'{"id": 1e999}',
         b'{"id": "1", "id": "2"}',
         b'{"a": {"id": 1, "id": 1}}',
         b"\xef\xbb\xbf{}",
@@ -151,3 +152,16 @@ def test_json_fail(raw: bytes) -> None:
 
 def test_json() -> None:
     assert parse_json('{"tên": ["ễ", 1, null]}'.encode()) == {"tên": ["ễ", 1, None]}
+
+
+@pytest.mark.parametrize(
+    "given", [{"a": "\x00"}, {"a": [{"b": ["\x00"]}]}, {"\x00": 1}, {"a": "\ud800"}, {"a": {"b": "x\udfff"}}], ids=repr
+)
+def test_what_cannot_be_kept_is_refused_in_open_objects_too_fail(given: dict[str, Any]) -> None:
+    with pytest.raises(MalformedCall):
+        schema({"type": "object", "properties": {"form": {"type": "object"}}}).check({"form": given})
+
+
+def test_an_open_object_is_kept_as_it_came() -> None:
+    form = {"tên": ["ễ", 1, None, {"😀": 1.5}]}
+    assert schema({"type": "object"}).check(form) == form

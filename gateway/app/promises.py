@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 from gateway.core.merkle.policy import Policy
 from gateway.exchange.ports import Clock, GlobalConf
@@ -17,6 +18,7 @@ from gateway.transparency.logview import LogView
 from gateway.transparency.promised import PromiseTable
 from gateway.transparency.prooffolder import ProofFolder
 from gateway.transparency.sources import UrlSource
+from gateway.transparency.witnesses import WitnessClient
 
 
 async def promise_keeper(
@@ -52,8 +54,12 @@ async def promise_keeper(
 
 
 async def _views(policy: Policy, timeout: float, stack: AsyncExitStack) -> dict[str, LogView]:
+    patience = timedelta(seconds=timeout)
     urls = {log.key.name: log.url.rstrip("/") for log in policy.logs if log.url is not None}
-    return {
-        origin: LogView(origin, await stack.enter_async_context(UrlSource(url, timeout)), policy)
-        for origin, url in urls.items()
-    }
+    views: dict[str, LogView] = {}
+    for origin, url in urls.items():
+        witnesses = WitnessClient(policy.witnesses, patience)
+        stack.push_async_callback(witnesses.close)
+        source = await stack.enter_async_context(UrlSource(url, timeout))
+        views[origin] = LogView(origin, source, policy, witnesses)
+    return views

@@ -1,8 +1,12 @@
 """The promise keeper of a consumer's server: what providers promised is in the public log in time, or there is proof that not.
 
     noted --found in the log's tree--> kept --after `keep_kept`--> forgotten
-    noted --longest delay over, not in any entry of a tree witnessed after it--> broken, with a proof file
+    noted --longest delay over since it was made, not in any entry of the tree--> missing: overdue for operators
+    missing --witnesses saw no larger tree once the delay was over since its time-stamp, too--> broken, with a proof file
     noted --the log does not answer, does not verify, or shows two histories--> noted still: nothing is known of it
+
+A log at work has its tree cosigned all the while. Of one that is not any more, whose year is over, the keeper asks the witnesses of
+the policy itself, so that its last promises are judged like all others; and what stands in its tiles is kept without a receipt.
 
 A round looks at what is due, in bounded batches; while nothing is due it asks the log nothing. What a round decided is durable at
 its end; a crash before repeats it. A file is written before its promise is marked broken, and is checked first as any reader will.
@@ -16,7 +20,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
 from uuid import UUID
 
@@ -133,10 +137,12 @@ class PromiseKeeper:
             for promise in due:
                 by_log[promise.origin].append(promise)
             for origin, promises in by_log.items():
+                provable: dict[int, datetime] = {}
                 if asked.get(origin, True):  # a log in trouble is asked once a round
-                    asked[origin] = await self._look(origin, promises)
+                    asked[origin] = await self._look(origin, promises, provable)
                 now, delay, every = self._clock(), self.policy.max_delay, self.policy.every
-                await self._table.later({p.number: next_look(p.noted, now, every, p.noted + delay) for p in promises})
+                usual = {p.number: next_look(p.noted, now, every, p.made + delay) for p in promises}
+                await self._table.later(usual | {n: at for n, at in provable.items() if at > now})
             if len(due) < _BATCH:
                 break
         await self._table.forget(self._clock() - self.policy.keep_kept)
@@ -148,13 +154,13 @@ class PromiseKeeper:
         stats.waiting, stats.oldest, stats.overdue = await self._table.measure(overdue_before)
         stats.cases, stats.forks = await self._table.cases(leaves) if leaves else {}, forks
 
-    async def _look(self, origin: str, promises: Sequence[NotedPromise]) -> bool:
-        """One log's promises. Whether the log could be judged."""
+    async def _look(self, origin: str, promises: Sequence[NotedPromise], provable: dict[int, datetime]) -> bool:
+        """One log's promises. Whether the log could be judged. `provable`: takes from when on each missing one may be proven."""
         log = self._views.get(origin)
         if log is None:
             return self._troubled(origin, "unknown", "the policy does not name it")
         try:
-            await self._judge(log, promises)
+            await self._judge(log, promises, provable)
         except TwoHistories as e:
             await asyncio.to_thread(self._folder.keep_fork, origin, e.notes)
             return self._troubled(origin, "two-histories", e.safe_detail)
@@ -169,16 +175,14 @@ class PromiseKeeper:
         self.stats.trouble[origin] = (kind, why)
         return False
 
-    async def _judge(self, log: LogView, promises: Sequence[NotedPromise]) -> None:
+    async def _judge(self, log: LogView, promises: Sequence[NotedPromise], provable: dict[int, datetime]) -> None:
         view = await log.newest(await self._table.seen(log.origin))
         await self._table.saw(log.origin, view.tree.size, bytes(view.note))
         places, doubt = await self._hinted(log, view, promises)
         await self._keep(promises, places)
-        # Enough witnesses saw no larger tree after the deadline: what is not in this one is too late.
-        at = witnessed_at(view.verified.cosignatures, self._believed) or 0
-        late = [p for p in promises if p.leaf not in places and (p.noted + self.policy.max_delay).timestamp() <= at]
+        late = [p for p in promises if p.leaf not in places and p.made + self.policy.max_delay <= self._clock()]
         if late:
-            await self._decide(log, view, late)
+            await self._decide(log, view, late, provable)
         if doubt is not None:
             raise doubt
 
@@ -206,31 +210,46 @@ class PromiseKeeper:
             await self._table.kept(found, self._clock())
             self.stats.kept += len(found)
 
-    async def _decide(self, log: LogView, view: View, late: Sequence[NotedPromise]) -> None:
+    async def _decide(
+        self, log: LogView, view: View, late: Sequence[NotedPromise], provable: dict[int, datetime]
+    ) -> None:
         """By every leaf of the tree: no receipt is no proof of anything."""
         places, leaves = await log.walk(view, {p.leaf for p in late}, MOST_LEAVES)
         await self._keep(late, places)
-        for promise in late:
-            if promise.leaf not in places:
-                await self._break(promise, view, leaves)
+        missing = [p for p in late if p.leaf not in places]
+        if missing and self._seen_until(view) < self._clock() - self.policy.every:
+            view = await log.cosigned_anew(view)
+        for promise in missing:
+            from_then = await self._break(promise, view, leaves)
+            if from_then is not None:
+                provable[promise.number] = from_then
 
-    async def _break(self, promise: NotedPromise, view: View, leaves: tuple[bytes, ...] | None) -> None:
-        """Write the proof, then mark the promise. Without a proof that holds it stays open, and overdue."""
+    def _seen_until(self, view: View) -> datetime:
+        """When enough witnesses saw no larger tree."""
+        return datetime.fromtimestamp(witnessed_at(view.verified.cosignatures, self._believed) or 0, UTC)
+
+    async def _break(self, promise: NotedPromise, view: View, leaves: tuple[bytes, ...] | None) -> datetime | None:
+        """Write the proof, then mark the promise. Without a proof that holds it stays open, and overdue; from when on there may be
+        one, when that is a question of time."""
         made = await self._evidence.signed(promise.key)
         if made is None:
             _log.warning("a promise is overdue, and its response cannot be read any more")
-            return
+            return None
         proof, conf = (
             PromiseProof(promise.leaf, self.policy.max_delay, made, bytes(view.note), leaves),
             self._globalconf,
         )
         report = await asyncio.to_thread(verify_proof, proof, conf.current(), self._believed, self.policy.max_delay)
+        deadline = None if report.promised is None else report.promised + self.policy.max_delay
+        if deadline is not None and self._seen_until(view) < deadline:
+            return deadline + self.policy.every
         # A tree that is too large for the file was walked a moment ago: its step needs the log's public files.
         if not all(step.ok or (step.number == ABSENCE and leaves is None) for step in report.steps):
             _log.warning("a promise is overdue, and its proof would not hold")
-            return
+            return None
         file = await asyncio.to_thread(self._folder.keep_proof, promise.leaf, proof)
         # If we crash here, the same file is written again.
         await self._table.broken(promise.number, self._clock())
         self.stats.broken += 1
         self._told(Broken(promise.provider, promise.origin, promise.leaf, file))
+        return None

@@ -24,7 +24,9 @@ from gateway.core.merkle.policy import Policy, VerifiedCheckpoint, verify_checkp
 from gateway.core.merkle.proofs import consistency_proof, inclusion_proof, verify_consistency, verify_inclusion
 from gateway.core.merkle.receipt import parse_receipt
 from gateway.core.merkle.tiles import TILE_WIDTH, KnownTiles, Tile, TileWanted, parse_hashes
+from gateway.transparency.ports import LogFrozen
 from gateway.transparency.sources import Source, read_tile
+from gateway.transparency.witnesses import WitnessClient
 
 T = TypeVar("T")
 _MOST_TILES = 4096
@@ -53,12 +55,13 @@ class View:
 
 
 class LogView:
-    """`source`: the log's public files and receipts; `policy`: whom to believe."""
+    """`source`: the log's public files and receipts; `policy`: whom to believe; `witnesses`: of the policy, for this log alone."""
 
-    def __init__(self, origin: str, source: Source, policy: Policy) -> None:
+    def __init__(self, origin: str, source: Source, policy: Policy, witnesses: WitnessClient) -> None:
         self.origin = origin
         self._source = source
         self._policy = policy
+        self._witnesses = witnesses
 
     async def newest(self, known: bytes | None) -> View:
         """The log's checkpoint, which continues `known`, the note believed last. Errors as the module says."""
@@ -107,6 +110,22 @@ class LogView:
         walk.end(view.tree)
         return walk.found, tuple(leaves) if size <= keep else None
 
+    async def cosigned_anew(self, view: View) -> View:
+        """The same tree, as those witnesses that answer see it now: they know of no larger one. A log at work asks them itself; for
+        one that is not any more, whose year is over, anybody can. ProofRejected when one has seen a larger tree, or another."""
+        while True:
+            try:
+                lines = await self._witnesses.cosign(view.note, view.tree, lambda: view.tiles.nodes)
+                break
+            except TileWanted as wanted:  # of a witness that is behind
+                await self._learn(view, wanted.tile)
+            except LogFrozen as e:
+                raise ProofRejected(f"the log shows a tree of {view.tree.size} entries, but {e.why}") from e
+        anew = {(line.name, line.key_id) for line in lines}
+        kept = tuple(line for line in view.note.signatures if (line.name, line.key_id) not in anew)
+        note = SignedNote(view.note.text, (*kept, *lines))
+        return View(note, verify_checkpoint(note, self._policy), view.tiles)
+
     async def _continues(self, view: View, known: bytes) -> None:
         note = parse_note(known)
         old, new = parse_checkpoint(note.text), view.tree
@@ -130,6 +149,9 @@ class LogView:
             try:
                 return compute(view.tiles.nodes)
             except TileWanted as wanted:
-                if len(view.tiles.known) >= _MOST_TILES:
-                    view.tiles = KnownTiles(view.tree.size)
-                view.tiles.known[wanted.tile] = await read_tile(self._source, wanted.tile)
+                await self._learn(view, wanted.tile)
+
+    async def _learn(self, view: View, tile: Tile) -> None:
+        if len(view.tiles.known) >= _MOST_TILES:
+            view.tiles = KnownTiles(view.tree.size)
+        view.tiles.known[tile] = await read_tile(self._source, tile)

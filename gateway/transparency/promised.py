@@ -21,8 +21,8 @@ UPDATE promise AS p SET due = l.due FROM unnest($1::bigint[], $2::timestamptz[])
 WHERE p.number = l.number AND p.state = 'open'
 """
 _MEASURE = """
-SELECT count(*) AS waiting, min(noted) AS oldest, count(*) FILTER (WHERE noted < $1) AS overdue
-FROM (SELECT noted FROM promise WHERE state = 'open' LIMIT 100000) AS p
+SELECT count(*) AS waiting, min(time) AS oldest, count(*) FILTER (WHERE time < $1) AS overdue
+FROM (SELECT time FROM promise WHERE state = 'open' LIMIT 100000) AS p
 """
 _CASES = (
     "SELECT service, count(*) AS n FROM promise WHERE state = 'broken' AND leaf = ANY ($1::bytea[]) GROUP BY service"
@@ -38,8 +38,8 @@ ON CONFLICT (origin) DO UPDATE SET size = $2, note = $3, seen = clock_timestamp(
 
 @dataclass(frozen=True, slots=True)
 class NotedPromise:
-    """`service`: whose provider promised; `leaf`: leaf hash; `key`: of the response's message record; `noted`: after it was
-    time-stamped."""
+    """`service`: whose provider promised; `leaf`: leaf hash; `key`: of the response's message record, with its time; `noted`: after
+    it was time-stamped."""
 
     number: int
     key: tuple[datetime, UUID]
@@ -47,6 +47,11 @@ class NotedPromise:
     origin: str
     leaf: bytes
     noted: datetime
+
+    @property
+    def made(self) -> datetime:
+        """When the answer with the promise came here."""
+        return self.key[0]
 
     @property
     def provider(self) -> str:
@@ -76,7 +81,7 @@ class PromiseTable:
         await self._pool.execute(_LATER, list(when), list(when.values()))
 
     async def measure(self, overdue_before: datetime) -> tuple[int, datetime | None, int]:
-        """How many wait for a verdict, up to 100,000, since when the oldest does, and how many were noted before that moment."""
+        """How many wait for a verdict, up to 100,000, since when the oldest does, and how many were made before that moment."""
         row = await self._pool.fetchrow(_MEASURE, overdue_before)
         return row["waiting"], row["oldest"], row["overdue"]
 
@@ -101,6 +106,8 @@ class PromiseTable:
 
 
 def next_look(noted: datetime, now: datetime, every: timedelta, deadline: datetime) -> datetime:
-    """Each wait as long as all before together, at least `every`, at most an hour; once more when the deadline has just passed."""
-    wait = min(max(now - noted, every), timedelta(hours=1))
-    return min(now + wait, deadline + every) if now < deadline else now + wait
+    """Each wait as long as all before together, at least `every`, at most an hour; once more when the deadline has just passed, and
+    from there on anew, often at first."""
+    if now < deadline:
+        return min(now + min(max(now - noted, every), timedelta(hours=1)), deadline + every)
+    return now + min(max(now - deadline, every), timedelta(hours=1))

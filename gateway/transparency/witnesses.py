@@ -45,6 +45,8 @@ class WitnessClient:
         self, note: SignedNote, checkpoint: Checkpoint, new_nodes: Callable[[], Nodes]
     ) -> tuple[NoteSignature, ...]:
         """The lines of those that cosigned; LogFrozen when one of them gives evidence. `new_nodes`: of the checkpoint's tree."""
+        if not self._witnesses:
+            return ()
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False

@@ -37,6 +37,7 @@ from gateway.transparency.keeper import Broken, KeeperPolicy, PromiseKeeper
 from gateway.transparency.logview import LogView
 from gateway.transparency.promised import PromiseTable
 from gateway.transparency.prooffolder import ProofFolder
+from gateway.transparency.witnesses import WitnessClient
 from tests.support.containers import ContainerWorld, StampKind
 from tests.support.logkeys import AUDITOR, LOG, LOG_PQ, ORIGIN, WITNESS, Key, checkpoint_of
 from tests.support.pki import Issued, Pki
@@ -152,7 +153,8 @@ class ProofWorld:
 
 
 class PromiseWorld(ProofWorld):
-    """`now`: moved by `later`. Providers are G01 and G15; each response is stamped and looked through at once."""
+    """`now`: moved by `later`. Providers are G01 and G15; each response is stamped and looked through at once. `witnesses`: whom
+    the keeper asks; nobody at first."""
 
     def __init__(self, database: Database, folder: Path, policy: KeeperPolicy | None = None) -> None:
         super().__init__()
@@ -162,13 +164,14 @@ class PromiseWorld(ProofWorld):
         self.policy: Policy = parse_policy(POLICY)
         self.folder = folder / "promises"
         self.told: list[Broken] = []
+        self.witnesses = WitnessClient((), timedelta(seconds=5))
         self.stamper = TimeStamper(database.pool, _Authority(self), self, self.clock, StampPolicy(hand_on=True))
         self.keeper = self.new_keeper(policy or KeeperPolicy())
 
     def new_keeper(self, policy: KeeperPolicy) -> PromiseKeeper:
         """As after a restart."""
         pool = self.database.pool
-        view = LogView(ORIGIN, self.log, self.policy)
+        view = LogView(ORIGIN, self.log, self.policy, self.witnesses)
         evidence, folder = RecordedPromises(pool, None), ProofFolder(self.folder)
         rest = (folder, self, self.clock, policy, self.told.append)
         return PromiseKeeper(PromiseTable(pool), evidence, {ORIGIN: view}, self.policy, *rest)
@@ -186,10 +189,17 @@ class PromiseWorld(ProofWorld):
         self.log.publish()
 
     async def promised(
-        self, entries: Sequence[bytes], provider: str = "G01", *, origin: str = ORIGIN, body: bytes | None = b"{}"
+        self,
+        entries: Sequence[bytes],
+        provider: str = "G01",
+        *,
+        origin: str = ORIGIN,
+        body: bytes | None = b"{}",
+        before: timedelta = timedelta(),
     ) -> MessageRecord:
-        """A provider's response with this promise, recorded."""
+        """A provider's response with this promise, recorded. `before`: how long before its time-stamp it came."""
         record = self.response(provider, with_promise([], Promise(origin, tuple(map(leaf_hash, entries)))), body)
+        record = replace(record, time=record.time - before)
         await store(self.database, [record])
         return record
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from gateway.core.errors import PeerUnavailable
+from gateway.core.merkle.checkpoint import parse_checkpoint
 from gateway.core.merkle.hashing import leaf_hash
+from gateway.core.merkle.witnessing import AddCheckpoint
 from gateway.storage.database import Database
 from gateway.transparency.keeper import KeeperPolicy
-from tests.support.logkeys import ORIGIN
+from gateway.transparency.witnesses import WitnessClient
+from tests.support.logkeys import AUDITOR, LOG, LOG_PQ, ORIGIN, WITNESS, checkpoint_of, signed
+from tests.support.logworld import RunningWitness, policy_of, witness_at
 from tests.support.promises import PromiseWorld, leaf
 
 
@@ -127,6 +133,88 @@ async def test_a_view_from_before_the_deadline_proves_nothing(world: PromiseWorl
     world.now += timedelta(hours=10)  # the log goes on showing what was witnessed before
     await world.keeper.round()
     assert (await world.states(), world.keeper.stats.overdue, world.told) == ({"open": 1}, 1, [])
+
+
+async def test_a_missing_leaf_is_noticed_from_when_it_was_promised(world: PromiseWorld) -> None:
+    """The proof counts from the time-stamp, which came ten minutes later; operators know ten minutes before there is one."""
+    await world.promised([leaf(1)], before=timedelta(minutes=10))
+    await world.stamp()
+    world.log.entries = [leaf(0)]
+    world.later(hours=23, minutes=40)
+    await world.keeper.round()
+    assert (await world.states(), world.keeper.stats.overdue) == ({"open": 1}, 0)
+    world.later(minutes=11)
+    await world.keeper.round()
+    assert (await world.states(), world.keeper.stats.overdue, world.told) == ({"open": 1}, 1, [])
+    world.later(minutes=10)  # the keeper looks again as soon as a proof can hold, not after its usual wait
+    await world.keeper.round()
+    assert (await world.states(), len(world.told)) == ({"broken": 1}, 1)
+    assert world.verify(world.proofs()[0]).ok
+
+
+async def test_after_the_deadline_it_is_looked_for_often_at_first(world: PromiseWorld) -> None:
+    await world.promised([leaf(1)])
+    await world.stamp()
+    world.log.entries = [leaf(0)]
+    world.later(hours=20)
+    looks = 0
+    for _ in range(
+        60
+    ):  # from four hours before the deadline to an hour after it; the log goes on showing what was witnessed before
+        world.now += timedelta(minutes=5)
+        world.log.asked.clear()
+        await world.keeper.round()
+        looks += "checkpoint" in world.log.asked and world.keeper.stats.overdue
+    assert 3 <= looks <= 5
+
+
+@asynccontextmanager
+async def watched_by_witnesses(world: PromiseWorld, folder: Path) -> AsyncIterator[RunningWitness]:
+    """Both witnesses of the policy, which the keeper may ask itself."""
+    async with (
+        witness_at(folder / "w", (WITNESS,), world.clock) as one,
+        witness_at(folder / "a", (AUDITOR,), world.clock) as two,
+    ):
+        world.witnesses = WitnessClient(
+            policy_of((WITNESS, one.url), (AUDITOR, two.url)).witnesses, timedelta(seconds=5)
+        )
+        world.keeper = world.new_keeper(world.keeper.policy)
+        try:
+            yield one
+        finally:
+            await world.witnesses.close()
+
+
+async def test_the_last_promises_of_a_year_that_is_over_are_judged(world: PromiseWorld, tmp_path: Path) -> None:
+    """The log of that year is files only: nobody has its tree cosigned any more, and nobody gives receipts."""
+    await world.promised([leaf(1)])
+    await world.promised([leaf(2)], "G15")
+    await world.stamp()
+    world.log.entries = [leaf(0), leaf(2)]
+    world.log.hidden = {leaf_hash(leaf(2))}
+    world.later(hours=1)
+    world.now += timedelta(hours=24)
+    async with watched_by_witnesses(world, tmp_path):
+        await world.keeper.round()
+    assert (await world.states(), world.keeper.stats.trouble) == ({"kept": 1, "broken": 1}, {})
+    assert [broken.provider for broken in world.told] == ["VN/GOV/G01"]
+    assert world.verify(world.proofs()[0]).ok
+
+
+async def test_a_log_that_hides_its_end_is_not_believed(world: PromiseWorld, tmp_path: Path) -> None:
+    """Witnesses saw a larger tree than the one that the log shows: nothing is missing yet."""
+    await world.promised([leaf(1)])
+    await world.stamp()
+    world.log.entries = [leaf(0)]
+    world.later(hours=1)
+    world.now += timedelta(hours=24)
+    async with watched_by_witnesses(world, tmp_path) as witness:
+        larger = signed(checkpoint_of([leaf_hash(leaf(0)), leaf_hash(leaf(1))]), LOG, LOG_PQ)
+        await witness.witness.add_checkpoint(AddCheckpoint(0, (), larger, parse_checkpoint(larger.text)))
+        await world.keeper.round()
+    stats = world.keeper.stats
+    assert (await world.states(), stats.trouble[ORIGIN][0], stats.overdue) == ({"open": 1}, "unverified", 1)
+    assert "has seen size 2" in stats.trouble[ORIGIN][1]
 
 
 async def test_without_witnesses_nothing_is_decided(world: PromiseWorld) -> None:

@@ -6,6 +6,7 @@ definition.py    procedures as data (`definitions/*.yaml`): legs, limits, the la
 model.py         a dossier as a value; what can happen to it, what follows
 engine.py        what follows from an event: one pure function
 desk.py          the same in the database, in one transaction with what follows
+portal.py        what the applicant and those who are asked find at the national portal
 service.py       what agencies and portals may tell; every call is a message (`adapters.sdk.delivery`)
 ticker.py        lets time pass
 reasons.py       the controlled list of reasons for which a dossier may be returned

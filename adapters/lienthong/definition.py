@@ -112,13 +112,15 @@ class LegDefinition(_Strict):
 
 
 class Definition(_Strict):
-    """`letters`: in the number of a dossier, 999-KS-2026-000001; `persons`: whom an opening names, by their part in it."""
+    """`letters`: in the number of a dossier, 999-KS-2026-000001; `persons`: whom an opening names, by their part in it;
+    `applicants`: of these, who is the applicant when an opening does not say, the first that it names."""
 
     procedure: Code
     letters: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
     title: Words
     clock: LegalClock
     persons: tuple[Code, ...]
+    applicants: tuple[Code, ...] = ()
     roles: Mapping[Code, Words]
     consent: ConsentRules | None = None
     legs: Annotated[tuple[LegDefinition, ...], Field(min_length=2)]
@@ -128,6 +130,8 @@ class Definition(_Strict):
         codes = [leg.code for leg in self.legs]
         if len(set(codes)) != len(codes):
             raise ValueError("two legs with one code")
+        if not set(self.applicants) <= set(self.persons):
+            raise ValueError("an applicant is one of the persons")
         if [leg.opening for leg in self.legs] != [True] + [None] * (len(codes) - 1):
             raise ValueError("the first leg and no other is the opening")
         for position, leg in enumerate(self.legs):

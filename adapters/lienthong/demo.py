@@ -1,7 +1,8 @@
 """`python -m adapters.lienthong demo`: both procedures from the first notice to the last benefit, through a running `make run`.
 
-What a hospital, a portal and two persons do is done here, over the same addresses that they would use. With `--by-hand` you answer
-for the persons, in the browser.
+What a hospital, a portal and two persons do is done here, over the same addresses that they would use. The birth is opened by the
+hospital's notice, the death by a relative at the portal; `--opened-by` has both begin in one way. With `--by-hand` you answer for
+the persons, in the browser.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import re
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
 from typing import Any
@@ -43,12 +44,13 @@ class DemoFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`road`: the client proxy of the portal's security server."""
+    """`road`: the client proxy of the portal's security server; `opened_by`: hospital or portal, empty for what is usual."""
 
     http: aiohttp.ClientSession
     road: str
     pages: str
     by_hand: bool
+    opened_by: str = ""
 
     async def call(
         self, method: str, service: str, path: str, body: object = None, purpose: str | None = None
@@ -63,9 +65,7 @@ class Stage:
 
 
 async def birth(stage: Stage, definition: Definition) -> str:
-    notice, copied = await _notice("--births", "1", "--person", MOTHER)
     form = {
-        **copied,
         "office": "UBND Phường An Khánh Tây",
         "birth_place": "Bệnh viện Đa khoa Long Thạnh",
         "ethnicity": "Kinh",
@@ -73,42 +73,81 @@ async def birth(stage: Stage, definition: Definition) -> str:
         "relation": "Cháu",
         "facility": "Trạm y tế Phường Tân Lập",
     }
-    opening = {
-        "procedure": "birth",
+    application = {
         "province": "Thành phố Vân Hải",
-        "persons": {"mother": MOTHER},
+        "applicant_id": MOTHER,
         "consents": {"householder": HOUSEHOLDER, "owner": OWNER},
         "form": form,
-        "document": {"number": notice},
     }
-    return await _through(stage, definition, opening, "LIEN-THONG-KHAI-SINH")
+    sent = ("--births", "1", "--person", MOTHER)
+    if stage.opened_by != "portal":
+        return await _from_the_hospital(stage, definition, sent, application)
+    return await _from_the_portal(stage, definition, sent, application, {"mother": MOTHER})
 
 
 async def death(stage: Stage, definition: Definition) -> str:
     person, claimant = await _pensioner(stage)
-    notice, copied = await _notice("--births", "0", "--deaths", "1", "--person", person.id)
     form = {
-        **copied,
         "office": "UBND " + person.permanent.commune,
         "death_place": "Tại nhà",
         "claimant_id": claimant,
     }
+    application = {"province": person.permanent.province, "applicant_id": claimant, "form": form}
+    sent = ("--births", "0", "--deaths", "1", "--person", person.id)
+    if stage.opened_by == "hospital":
+        return await _from_the_hospital(stage, definition, sent, application)
+    return await _from_the_portal(stage, definition, sent, application, {"deceased": person.id})
+
+
+async def _from_the_hospital(
+    stage: Stage, definition: Definition, sent: Sequence[str], application: Mapping[str, Any]
+) -> str:
+    """The relatives fill in the form at the hospital; the notice takes it along, and the dossier appears at the portal."""
+    applicant = str(application["applicant_id"])
+    known = await _dossiers(stage, applicant)
+    await _notice(*sent, "--application", json.dumps(application))
+    for _ in range(int(_PATIENCE)):
+        if new := await _dossiers(stage, applicant) - known:
+            return await _through(stage, definition, new.pop(), applicant)
+        await asyncio.sleep(1)
+    raise DemoFailed("the notice was taken, and no dossier appeared at the portal")
+
+
+async def _from_the_portal(
+    stage: Stage,
+    definition: Definition,
+    sent: Sequence[str],
+    application: Mapping[str, Any],
+    persons: Mapping[str, str],
+) -> str:
+    """A relative files with the notice in hand, and copies from it."""
+    notice, copied = await _notice(*sent)
+    rest = {name: value for name, value in application.items() if name not in ("applicant_id", "form")}
     opening = {
-        "procedure": "death",
-        "province": person.permanent.province,
-        "persons": {"deceased": person.id},
-        "form": form,
+        **rest,
+        "procedure": definition.procedure,
+        "persons": persons,
+        "applicant": application["applicant_id"],
+        "form": {**copied, **application["form"]},
         "document": {"number": notice},
     }
-    return await _through(stage, definition, opening, "LIEN-THONG-KHAI-TU")
-
-
-async def _through(stage: Stage, definition: Definition, opening: Mapping[str, object], purpose: str) -> str:
-    """Open it, then tell each change until it is finished."""
+    purpose = f"LIEN-THONG-KHAI-{'SINH' if definition.procedure == 'birth' else 'TU'}"
     status, receipt = await stage.call("POST", f"{CLIENT}/dossiers", "/v1/dossiers", opening, purpose)
     if status != 200:
         raise DemoFailed(f"the dossier was not opened: {receipt}")
-    number = receipt["dossier_id"]
+    return await _through(stage, definition, str(receipt["dossier_id"]), str(application["applicant_id"]))
+
+
+async def _dossiers(stage: Stage, person: str) -> set[str]:
+    """Numbers of what the person has at the portal."""
+    status, found = await stage.call("GET", f"{PORTAL}/portal", f"/v1/persons/{person}/dossiers")
+    if status != 200:
+        raise DemoFailed(f"the portal does not answer: {found}")
+    return {item["number"] for item in found["items"]}
+
+
+async def _through(stage: Stage, definition: Definition, number: str, applicant: str) -> str:
+    """Tell each change until it is finished, then what applicant and householder find in their inboxes."""
     print(f"\n{definition.title.vi} ({definition.title.en}): {number}", flush=True)
     told: dict[str, str] = {}
     try:
@@ -117,7 +156,8 @@ async def _through(stage: Stage, definition: Definition, opening: Mapping[str, o
                 _, state = await stage.call("GET", f"{CLIENT}/dossiers", f"/v1/dossiers/{number}")
                 _tell(definition, state, told)
                 if state["status"] == "finished":
-                    return str(number)
+                    await _inboxes(stage, number, dict.fromkeys((applicant, HOUSEHOLDER)))
+                    return number
                 if (back := next((leg for leg in state["legs"] if leg["status"] == "returned"), None)) is not None:
                     raise DemoFailed(f"{number} was returned at {back['leg']}: {back['reason']}")
                 if any(c["status"] == "asked" for c in state["consents"]):
@@ -125,6 +165,19 @@ async def _through(stage: Stage, definition: Definition, opening: Mapping[str, o
                 await asyncio.sleep(1)
     except TimeoutError as e:
         raise DemoFailed(f"{number} did not finish in {_PATIENCE:.0f} s; see the operators' page") from e
+
+
+async def _inboxes(stage: Stage, number: str, persons: Iterable[str]) -> None:
+    """The portal is told beside the procedure, so the last word may come a little later."""
+    for person in persons:
+        for _ in range(20):
+            _, found = await stage.call("GET", f"{PORTAL}/portal", f"/v1/persons/{person}/notifications")
+            told = [item for item in reversed(found["items"]) if item["dossier"] == number]
+            if person == HOUSEHOLDER or any(item["kind"] == "finished" for item in told):
+                break
+            await asyncio.sleep(0.5)
+        for item in told:
+            print(f"    ✉ {person}: {item['text']['vi']}", flush=True)
 
 
 def _tell(definition: Definition, state: Mapping[str, Any], told: dict[str, str]) -> None:
@@ -211,6 +264,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--road", default=places.road, help="client proxy of the portal (default: %(default)s)")
     parser.add_argument("--pages", default=places.pages, help="the coordinator's pages (default: %(default)s)")
     parser.add_argument("--by-hand", action="store_true", help="you answer for householder and owner, in the browser")
+    parser.add_argument("--opened-by", choices=("hospital", "portal"), default="", help="who opens both dossiers")
     parser.add_argument("--only", choices=("birth", "death"), help="one of the procedures")
     chosen = parser.parse_args(arguments)
     try:
@@ -224,7 +278,7 @@ def main(arguments: Sequence[str]) -> int:
 async def _run(chosen: argparse.Namespace) -> None:
     definitions = load_definitions()
     async with aiohttp.ClientSession(trust_env=False) as http:
-        stage = Stage(http, chosen.road, chosen.pages, chosen.by_hand)
+        stage = Stage(http, chosen.road, chosen.pages, chosen.by_hand, chosen.opened_by)
         for name, run in (("birth", birth), ("death", death)):
             if chosen.only in (None, name):
                 await run(stage, definitions[name])

@@ -26,7 +26,6 @@ from adapters.lienthong.model import (
     AskAgain,
     ConsentStatus,
     Decided,
-    Decision,
     Done,
     Dossier,
     Effect,
@@ -42,6 +41,7 @@ from adapters.lienthong.model import (
     Undone,
     Withdrawn,
 )
+from adapters.lienthong.portal import Change, Portal
 from adapters.sdk import Connection, MalformedCall, NotFound, Pool
 from adapters.sdk.delivery import Message, post, post_again
 from adapters.sdk.delivery.messages import json_body
@@ -77,7 +77,8 @@ _HASTEN = "update delivery.outbox set next_at = $2 where message_id = $1 and sta
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """`persons`: numbers by part; `consents`: numbers by role; `documents`: of the opening leg, by the code of the leg."""
+    """`persons`: numbers by part; `consents`: numbers by role; `document`: of the opening leg; `applicant`: who looks for the
+    dossier at the portal, None: the first of the definition's `applicants`."""
 
     procedure: str
     province: str
@@ -85,14 +86,18 @@ class Opening:
     consents: Mapping[str, str] = field(repr=False)
     form: Mapping[str, Any] = field(repr=False)
     document: Mapping[str, Any] = field(repr=False)
+    applicant: str | None = field(repr=False, default=None)
 
 
 class Desk:
-    """`clock`: the time of day with its zone."""
+    """`clock`: the time of day with its zone; `portal`: None where there is none to tell."""
 
-    def __init__(self, definitions: Mapping[str, Definition], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, definitions: Mapping[str, Definition], clock: Callable[[], datetime], portal: Portal | None = None
+    ) -> None:
         self._definitions = definitions
         self._clock = clock
+        self._portal = portal
 
     def definition(self, procedure: str) -> Definition:
         """NotFound for a procedure that there is none of."""
@@ -115,13 +120,19 @@ class Desk:
         columns = (dossier.id, dossier.procedure, dossier.province, dossier.opened, dossier.clock_until)
         await connection.execute(_INSERT, *columns, *self._columns(definition, dossier, now))
         opened = definition.legs[0].code
-        parts = {"persons": opening.persons, "consents": opening.consents, "form": opening.form}
+        parts: dict[str, Mapping[str, Any]] = {
+            "persons": opening.persons,
+            "consents": opening.consents,
+            "form": opening.form,
+        }
+        if (applicant := _applicant(definition, opening)) is not None:
+            parts["applicant"] = {"id": applicant}
         await _keep_content(connection, dossier.id, {**parts, f"document:{opened}": opening.document})
         parties = [*opening.persons.items(), *opening.consents.items()]
         await connection.executemany(_PARTY, [(dossier.id, part, number) for part, number in parties])
         entries: list[_Entry] = [("opened", opened, None, None, who), *map(_told, decision.effects)]
         await _keep_entries(connection, dossier.id, now, entries)
-        await self._carry_out(connection, definition, decision, now)
+        await self._carry_out(connection, definition, Change(None, None, decision), now)
         return dossier_id
 
     async def look(self, connection: Connection | Pool, dossier_id: str) -> tuple[Dossier, datetime]:
@@ -160,7 +171,7 @@ class Desk:
         if after.status is not before.status:
             entries.append((after.status.value, None, None, None, who))
         await _keep_entries(connection, after.id, now, [*entries, *map(_told, decision.effects)])
-        await self._carry_out(connection, definition, decision, now)
+        await self._carry_out(connection, definition, Change(before, event, decision, document or {}), now)
         if after.consents:
             await _close_idle_questions(connection, after, now)
         return after
@@ -173,11 +184,11 @@ class Desk:
         state = _STATE.dump_json(dossier).decode()
         return (dossier.status.value, *of_leg, reason, closed, next_tick(definition, dossier), state)
 
-    async def _carry_out(
-        self, connection: Connection, definition: Definition, decision: Decision, now: datetime
-    ) -> None:
-        for effect in decision.effects:
-            await self._do(connection, definition, decision.dossier, effect, now)
+    async def _carry_out(self, connection: Connection, definition: Definition, change: Change, now: datetime) -> None:
+        for effect in change.decision.effects:
+            await self._do(connection, definition, change.decision.dossier, effect, now)
+        if self._portal is not None:
+            await self._portal.tell(connection, definition, change, now)
 
     async def _do(
         self, connection: Connection, definition: Definition, dossier: Dossier, effect: Effect, now: datetime
@@ -273,6 +284,11 @@ async def _request(
         "form": parts.get("form", {}),
         "documents": {code: parts.get(f"document:{code}", {}) for code in documents},
     }
+
+
+def _applicant(definition: Definition, opening: Opening) -> str | None:
+    named = (opening.persons[part] for part in definition.applicants if part in opening.persons)
+    return opening.applicant or next(named, None)
 
 
 async def _question(connection: Connection, dossier_id: str, role: str, now: datetime) -> None:

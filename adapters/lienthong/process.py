@@ -15,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from adapters.lienthong.definition import load_definitions
 from adapters.lienthong.desk import Desk
+from adapters.lienthong.portal import SERVICE, Portal
 from adapters.lienthong.reasons import load_reasons
 from adapters.lienthong.service import build_adapter
 from adapters.lienthong.ticker import Ticker
@@ -31,29 +32,32 @@ class Places:
     """Where things are; the defaults are those of `make run`.
 
     `pages`: host and port of the pages, as browsers reach them; `issuer`: the identity provider; `road`: the client proxy
-    of our security server; `reasons`: the controlled list of reasons of returns."""
+    of our security server; `reasons`: the controlled list of reasons of returns; `portal`: the service that is told of each change
+    of a dossier, empty for none."""
 
     pages: str = "127.0.10.121:8650"
     issuer: str = "http://127.0.10.120:8640"
     road: str = "http://127.0.10.4:8080"
     reasons: Path = Path("config/codes/return-reasons.yaml")
+    portal: str = SERVICE
 
 
 def places_of(environment: Mapping[str, str]) -> Places:
-    """`LIENTHONG_PAGES`, `LIENTHONG_ISSUER`, `LIENTHONG_ROAD`, `LIENTHONG_REASONS`, each with its default."""
+    """`LIENTHONG_PAGES`, `LIENTHONG_ISSUER`, `LIENTHONG_ROAD`, `LIENTHONG_REASONS`, `LIENTHONG_PORTAL`, each with its default."""
     places = Places()
     return Places(
         pages=environment.get("LIENTHONG_PAGES", places.pages),
         issuer=environment.get("LIENTHONG_ISSUER", places.issuer),
         road=environment.get("LIENTHONG_ROAD", places.road),
         reasons=Path(environment.get("LIENTHONG_REASONS", places.reasons)),
+        portal=environment.get("LIENTHONG_PORTAL", places.portal),
     )
 
 
 def build_coordinator(places: Places) -> Adapter:
     """The adapter with everything that runs beside it. DefinitionError when a definition or the list of reasons is none."""
-    definitions, clock = load_definitions(), _now
-    desk = Desk(definitions, clock)
+    definitions, clock, reasons = load_definitions(), _now, load_reasons(places.reasons)
+    desk = Desk(definitions, clock, Portal(reasons, places.portal) if places.portal else None)
 
     async def prepare(pool: Pool, _: FilteringBoundLogger) -> None:
         await bootstrap_delivery(pool)
@@ -71,7 +75,7 @@ def build_coordinator(places: Places) -> Adapter:
                 running.create_task(DeliveryWorker(outbox, road, log, lanes=2).run(pool))
                 running.create_task(Ticker(pool, desk, clock).run())
 
-    return replace(build_adapter(desk, load_reasons(places.reasons)), prepare=prepare, beside=beside)
+    return replace(build_adapter(desk, reasons), prepare=prepare, beside=beside)
 
 
 def _now() -> datetime:

@@ -131,3 +131,32 @@ create function lienthong.board(
         and (of_age = -1 or b.age = of_age) and (of_state = '' or b.shown = of_state)
         and starts_with(b.id, number_begins)
 $$;
+
+--- 3: what the portal was not told yet is no cause for a dossier to be stuck
+
+set local check_function_bodies = off;  -- the tables of delivery may come later
+create or replace function lienthong.board(
+    at timestamptz, of_procedure text, of_province text, of_leg text, of_cause text, of_age int, of_state text, number_begins text
+) returns table (
+    id text, procedure text, province text, leg text, leg_status text, shown text, cause text, reason text,
+    opened_at timestamptz, leg_due timestamptz, age int, state jsonb
+) language sql stable as $$
+    with board as (
+        select d.id, d.procedure, d.province, d.leg, d.leg_status,
+            case when d.leg_status = 'returned' then 'returned' when d.leg_due < at then 'stuck'
+                 when d.leg_status = 'consent' then 'consent' else 'running' end as shown,
+            case when d.leg_status = 'consent' then 'DY-03'
+                 when exists (select from delivery.outbox o where o.issue = d.id and o.path like '%/legs/%'
+                              and o.state in ('waiting', 'dead')) then 'GD-01'
+                 when d.leg = 'registration' then 'BDT-02' else 'KQ-04' end as cause,
+            d.reason, d.opened_at, d.leg_due,
+            case when d.opened_at > at - interval '1 day' then 0 when d.opened_at > at - interval '4 days' then 1
+                 when d.opened_at > at - interval '8 days' then 2 when d.opened_at > at - interval '31 days' then 3 else 4
+            end as age, d.state
+        from lienthong.dossier d where d.status in ('open', 'withdrawing'))
+    select * from board b
+    where (of_procedure = '' or b.procedure = of_procedure) and (of_province = '' or b.province = of_province)
+        and (of_leg = '' or b.leg = of_leg) and (of_cause = '' or (b.shown = 'stuck' and b.cause = of_cause))
+        and (of_age = -1 or b.age = of_age) and (of_state = '' or b.shown = of_state)
+        and starts_with(b.id, number_begins)
+$$;

@@ -46,6 +46,7 @@ class DossierService:
             consents={role: str(number) for role, number in body.get("consents", {}).items()},
             form=body["form"],
             document=body["document"],
+            applicant=str(body["applicant"]) if "applicant" in body else None,
         )
         return {"dossier_id": await self._desk.open(connection, opening, _client(call))}
 
@@ -74,7 +75,9 @@ class DossierService:
         await self._check_agency(connection, call)
         if body["outcome"] == "done":
             return await self._event(connection, call, Done(leg), body.get("document", {}))
-        return await self._event(connection, call, Returned(leg, check_reason(self._reasons, body.get("reason"))))
+        reason = body.get("reason", {})
+        note = {"note": reason.get("note", "")}
+        return await self._event(connection, call, Returned(leg, check_reason(self._reasons, reason)), note)
 
     async def undone(self, call: Call, connection: Connection) -> JsonObject:
         await self._check_agency(connection, call)

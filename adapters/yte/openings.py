@@ -35,6 +35,8 @@ async def post_opening(connection: Connection, notice: Notice, application: Mapp
         "form": application["form"],
         "document": {"number": notice.number},
     }
+    if "applicant_id" in application:
+        body["applicant"] = str(application["applicant_id"])
     if "consents" in application:
         body["consents"] = {role: str(number) for role, number in application["consents"].items()}
     message = Message(

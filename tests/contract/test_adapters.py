@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from adapters import bhxh, dancu, hotich, yte
+from adapters import bhxh, dancu, dvc, hotich, yte
 from adapters.lienthong import service as lienthong_service
 from adapters.lienthong.definition import load_definitions
 from adapters.lienthong.desk import Desk
@@ -54,6 +54,7 @@ ADAPTERS: dict[str, Callable[[], Adapter]] = {
     "hotich": lambda: hotich.build_adapter(registrar(), notices(), SIZE),
     "yte": yte.build_adapter,
     "lienthong": coordinator,
+    "dvc": lambda: dvc.build_adapter(SIZE),
 }
 CLIENT = "VN/GOV/G22/dvc"
 # Who calls, where it matters who does.
@@ -249,8 +250,9 @@ async def test_no_line_is_about_a_person(running: Served) -> None:
     assert len(told) > 5
     templates = {example.template for example in examples(running.adapter)}
     assert {line["endpoint"] for line in running.lines} == templates
+    assert {line["client"] for line in running.lines if "client" in line} <= {CLIENT, *CLIENTS.values()}
     said = json.dumps(
-        [{k: v for k, v in line.items() if k not in ("ts", "code", "endpoint")} for line in running.lines]
+        [{k: v for k, v in line.items() if k not in ("ts", "code", "endpoint", "client")} for line in running.lines]
     )
     assert [text for text in told if len(text) > 5 and json.dumps(text)[1:-1] in said] == []
 

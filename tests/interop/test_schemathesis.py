@@ -63,6 +63,7 @@ ADAPTERS = {
     "hotich": Place("G15", PORTAL, 4),
     "yte": Place("G22", REGISTER, 3),
     "lienthong": Place("G22", REGISTER, 3),
+    "dvc": Place("G22", REGISTER, 3),
 }
 EXAMPLES = 8
 _PEOPLE = generate(400).persons

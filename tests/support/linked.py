@@ -15,8 +15,10 @@ from typing import Any
 import asyncpg
 from aiohttp.test_utils import TestClient, TestServer
 
+from adapters import dvc
 from adapters.lienthong.definition import load_definitions
 from adapters.lienthong.desk import Desk
+from adapters.lienthong.portal import Portal
 from adapters.lienthong.reasons import ListedReason, Reasons
 from adapters.lienthong.service import build_adapter
 from adapters.lienthong.ticker import Ticker
@@ -142,14 +144,14 @@ class LinkedRoad:
 
 
 class LinkedWorld:
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, portal: Portal | None = None) -> None:
         self.clock = clock
         self.pools: dict[str, Any] = {}
         self.agencies: dict[str, Agency] = {}
         self.clients: dict[str, TestClient[Any, Any]] = {}
         self.workers: dict[str, DeliveryWorker] = {}
         self.broken: Callable[[str, Claim], str | None] = lambda _, __: None
-        self.desk = Desk(load_definitions(), clock)
+        self.desk = Desk(load_definitions(), clock, portal)
         self.log = io.StringIO()
 
     @property
@@ -198,11 +200,16 @@ class LinkedWorld:
 
 
 @asynccontextmanager
-async def linked_world(pg: EmbeddedPostgres, folder: Path, now: datetime | None = None) -> AsyncIterator[LinkedWorld]:
+async def linked_world(
+    pg: EmbeddedPostgres, folder: Path, now: datetime | None = None, portal: Portal | None = None
+) -> AsyncIterator[LinkedWorld]:
+    """`portal`: with one, the real adapter of the portal is there too."""
     clock = Clock() if now is None else Clock(now)
-    world = LinkedWorld(clock)
+    world = LinkedWorld(clock, portal)
     owner = await asyncpg.connect(**pg.dsn_kwargs())
-    names = {client: "l_" + uuid.uuid4().hex[:12] for client in (COORDINATOR, *LEGS)}
+    names = {
+        client: "l_" + uuid.uuid4().hex[:12] for client in (COORDINATOR, *LEGS, *([] if portal is None else [PORTAL]))
+    }
     log = adapter_log("linked", world.log)
     try:
         async with AsyncExitStack() as stack:
@@ -211,6 +218,8 @@ async def linked_world(pg: EmbeddedPostgres, folder: Path, now: datetime | None 
                 pool = world.pools[client] = await stack.enter_async_context(open_pool(pg.dsn_kwargs(name), "linked"))
                 adapter = await _adapter(world, client, pool, folder)
                 await bootstrap(pool, adapter.name, (adapter.folder / "schema.sql").read_text("utf-8"))
+                if adapter.prepare is not None:
+                    await adapter.prepare(pool, log)
                 world.clients[client] = TestClient(TestServer(build_app(adapter, pool, log)))
                 await world.clients[client].start_server()
                 stack.push_async_callback(world.clients[client].close)
@@ -224,6 +233,9 @@ async def linked_world(pg: EmbeddedPostgres, folder: Path, now: datetime | None 
 
 
 async def _adapter(world: LinkedWorld, client: str, pool: Any, folder: Path) -> Adapter:
+    if client == PORTAL:
+        await bootstrap_delivery(pool)
+        return dvc.build_adapter(10)
     if client == COORDINATOR:
         await bootstrap_delivery(pool)
         return build_adapter(world.desk, REASONS)

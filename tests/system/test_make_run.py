@@ -130,9 +130,21 @@ async def test_both_linked_procedures_through_real_security_servers(demo: Demo) 
     """`python -m adapters.lienthong demo`; then evidence of one message, and what the mother finds in her ledger."""
     done = demo.shell(".venv/bin/python -m adapters.lienthong demo", timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
-    numbers = re.findall(r"999-K[ST]-2026-[0-9]{6}", done.stdout)
+    numbers = list(dict.fromkeys(re.findall(r"999-K[ST]-2026-[0-9]{6}", done.stdout)))
     rows = await demo.sql("lienthong", "select id, status from lienthong.dossier order by opened_at")
     assert [tuple(row) for row in rows][-2:] == [(number, "finished") for number in numbers]
+
+    openings = await demo.sql("yte", "select state from delivery.outbox where path = '/v1/dossiers'")
+    assert [row[0] for row in openings] == ["delivered"], "the birth was opened by the hospital's notice"
+    told = await demo.sql(
+        "dvc", "select number, state from dvc.dossier where number = any($1) order by filed_at", numbers
+    )
+    assert [tuple(row) for row in told] == [(number, "finished") for number in numbers], (
+        "applicants see it at the portal"
+    )
+    inbox = "select kind, count(*) from dvc.notification where dossier = $1 group by 1"
+    kinds = {row[0]: row[1] for row in await demo.sql("dvc", inbox, numbers[0])}
+    assert kinds == {"consent_request": 2, "result": 3, "finished": 1}, "two copies and a card"
 
     (attempt,) = await demo.sql(
         "hotich",

@@ -35,7 +35,7 @@ def commands(demo: Demo, name: str) -> list[str]:
     return re.findall(r"(?m)^(?:curl|\.venv/bin/python) .*$", text)
 
 
-@pytest.mark.parametrize("name", ["dancu", "bhxh", "hotich"])
+@pytest.mark.parametrize("name", ["dancu", "bhxh", "hotich", "dvc"])
 def test_the_lines_of_the_readme(demo: Demo, name: str) -> None:
     """Each is answered; an effect, sent again with its key, answers the same."""
     for command in commands(demo, name):

@@ -17,17 +17,32 @@ from adapters.sdk.postgres import open_pool as open_source_pool
 from gateway.storage.database import Database, create_database, ensure_roles, open_pool
 from gateway.storage.embedded import EmbeddedPostgres
 from gateway.storage.schema import migrate
+from tests.support.schedule import pytest_xdist_make_scheduler
+
+__all__ = ["pytest_xdist_make_scheduler"]
 
 # Nothing here needs to survive the machine; tests of durability start their own server.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 _TEMPLATE = "gateway_template"
+_ROOM = 1 << 30  # bytes; containers give 64 MB unless told otherwise
+
+
+def _memory() -> str | None:
+    """A folder in memory, where what a test writes is durable at once; None when this machine has none with room."""
+    memory = "/dev/shm"
+    return memory if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM else None
+
+
+def pytest_configure() -> None:
+    """`tmp_path` in memory too, unless somebody has said where."""
+    if (memory := _memory()) is not None:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory)
 
 
 @pytest_asyncio.fixture(scope="session")
 async def pg() -> AsyncIterator[EmbeddedPostgres]:
     """A running server with a migrated template database."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    directory = Path(tempfile.mkdtemp(prefix="gateway-test-", dir=memory))
+    directory = Path(tempfile.mkdtemp(prefix="gateway-test-", dir=_memory()))
     server = EmbeddedPostgres(directory, settings=FAST)
     try:
         await server.start()

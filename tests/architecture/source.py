@@ -46,18 +46,25 @@ def module(name: str, text: str, path: Path = ROOT / "made-up.py") -> Module:
     return Module(name, path, text, ast.parse(text))
 
 
-@cache
 def modules(*tops: str) -> tuple[Module, ...]:
     """Every module below the named top folders (all of our code when none is named)."""
+    return tuple(m for top in tops or _CODE for m in _below(top))
+
+
+@cache
+def _below(top: str) -> tuple[Module, ...]:
     found = []
-    for top in tops or _CODE:
-        for path in sorted((ROOT / top).rglob("*.py")):
-            if _LEFT_OUT.isdisjoint(path.parts):
-                parts = path.relative_to(ROOT).with_suffix("").parts
-                found.append(
-                    module(".".join(parts[:-1] if parts[-1] == "__init__" else parts), path.read_text("utf-8"), path)
-                )
+    for path in sorted((ROOT / top).rglob("*.py")):
+        if _LEFT_OUT.isdisjoint(path.parts):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found.append(module(name, path.read_text("utf-8"), path))
     return tuple(found)
+
+
+@cache
+def nodes(m: Module) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(m.tree))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ class Import:
 def imports(m: Module, known: frozenset[str] = frozenset()) -> Iterator[Import]:
     """Every import of the module, wherever it stands. `from a import b` is `a.b` when that is a module, else `a`."""
     package = m.name if m.path.name == "__init__.py" else m.name.rpartition(".")[0]
-    for node in ast.walk(m.tree):
+    for node in nodes(m):
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -82,11 +89,19 @@ def imports(m: Module, known: frozenset[str] = frozenset()) -> Iterator[Import]:
                 yield Import(longer if longer in known else base, node.lineno)
 
 
-def calls(m: Module) -> Iterator[tuple[str, ast.Call]]:
+@cache
+def calls(m: Module) -> tuple[tuple[str, ast.Call], ...]:
     """Every call with the dotted text of what is called."""
-    for node in ast.walk(m.tree):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
+    return tuple((_text(node.func), node) for node in nodes(m) if isinstance(node, ast.Call))
+
+
+def _text(node: ast.expr) -> str:
+    """As `ast.unparse`, without its cost for plain names."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name | ast.Attribute | ast.Call):
+        return f"{_text(node.value)}.{node.attr}"
+    return ast.unparse(node)
 
 
 @cache

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.architecture.source import Module, calls, imports, module, modules
+from tests.architecture.source import Module, calls, imports, module, modules, nodes
 
 _STDLIB = frozenset({
     "__future__", "abc", "base64", "binascii", "bisect", "calendar", "collections", "contextlib", "copy", "dataclasses",
@@ -43,7 +43,7 @@ def impure(m: Module) -> Iterator[str]:
     for called, node in calls(m):
         if called in _FORBIDDEN_CALLS and (m.name, called) not in _EXCUSED:
             yield f"{m.where}:{node.lineno}: calls {called}"
-    for inner in ast.walk(m.tree):
+    for inner in nodes(m):
         if isinstance(inner, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith):
             yield f"{m.where}:{inner.lineno}: is asynchronous"
 

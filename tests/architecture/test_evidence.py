@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import ROOT, Module, calls, imports, module, modules
+from tests.architecture.source import ROOT, Module, calls, imports, module, modules, nodes
 
 _VALUES = {"Moment", "InformationSystem", "SignedParts", "ServiceReply"}  # carried along; they vouch for nothing
 
@@ -93,7 +93,7 @@ def test_there_is_no_log_that_forgets() -> None:
     found = {
         (m.where, node.name)
         for m in modules("gateway")
-        for node in ast.walk(m.tree)
+        for node in nodes(m)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in _APPENDS
     }
     expected = {"gateway/exchange/ports.py", "gateway/messagelog/writer.py"}

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.errors import GatewayError
 from gateway.monitoring.outcomes import OTHER, bounded_code
-from tests.architecture.source import Module, calls, module, modules, project_files, text_files
+from tests.architecture.source import Module, calls, module, modules, nodes, project_files, text_files
 
 _MOST_LINES = 400
 
@@ -29,7 +29,7 @@ def stray_tasks(m: Module) -> Iterator[str]:
     """A task that no TaskGroup owns swallows its error."""
     groups = {
         ast.unparse(item.optional_vars)
-        for node in ast.walk(m.tree)
+        for node in nodes(m)
         if isinstance(node, ast.AsyncWith)
         for item in node.items
         if item.optional_vars is not None and ast.unparse(item.context_expr).endswith("TaskGroup()")

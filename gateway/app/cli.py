@@ -196,6 +196,9 @@ def rewrap(server: Server, configs: Configs = Path("config/servers")) -> None:
 def destroy(
     server: Server,
     reason: Annotated[str, typer.Option(help="why; it stays in the log for ever")],
+    rule: Annotated[
+        str | None, typer.Option(help="the rule by which, as every citizen will read it; name nobody")
+    ] = None,
     member: Annotated[str | None, typer.Option(help="only of this member, e.g. VN/GOV/G22")] = None,
     first: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="from this day on (UTC)")] = None,
     last: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="to this day (UTC)")] = None,
@@ -209,7 +212,7 @@ def destroy(
 
     days = (None if first is None else first.date(), None if last is None else last.date())
     selection = Selection(member, *days, wrapped_by)
-    sys.exit(process.run(destroy_keys(configs, server, selection, reason, sure=yes)))
+    sys.exit(process.run(destroy_keys(configs, server, selection, reason, rule, sure=yes)))
 
 
 @documents.command("report")

@@ -18,6 +18,8 @@ from gateway.monitoring.logs import build_log
 from gateway.settings.server import ServerSettings
 from gateway.storage.database import Database, open_database
 
+_MOST_RULE = 300
+
 
 async def list_keys(configs: Path, server: str) -> int:
     async with _opened(settings_of(configs, server)) as database:
@@ -43,11 +45,16 @@ async def rewrap_keys(configs: Path, server: str) -> int:
     return 0
 
 
-async def destroy_keys(configs: Path, server: str, selection: Selection, reason: str, *, sure: bool) -> int:
+async def destroy_keys(
+    configs: Path, server: str, selection: Selection, reason: str, rule: str | None, *, sure: bool
+) -> int:
     """Exit status. `sure`: do not ask. This is also the way out when a key-encryption key is lost: then even today's data keys may
     go, and no server must be running."""
     if not reason.strip():
         raise SettingsError(["--reason: say why; it stays in the log"])
+    rule = (rule or "").strip() or None
+    if rule is not None and len(rule) > _MOST_RULE:
+        raise SettingsError([f"--rule: at most {_MOST_RULE} characters, for citizens to read"])
     settings = settings_of(configs, server)
     lost = selection.kek is not None and not _is_known(settings, selection.kek)
     async with _opened(settings) as database:
@@ -59,12 +66,13 @@ async def destroy_keys(configs: Path, server: str, selection: Selection, reason:
             print("no data key in use is meant")
             return 1
         print(_warning(found))
+        print(_told(rule))
         if lost:
             print(f"'{selection.kek}' is not among the configured keys. Stop the servers of this log first.")
         if not sure and not typer.confirm("Destroy these keys?"):
             return 1
         by = getpass.getuser()
-        await administration.destroy(found, by, reason, lost=lost)
+        await administration.destroy(found, by, reason, rule=rule, lost=lost)
     log = build_log()
     for key in found:
         log.warning(
@@ -112,6 +120,11 @@ def _warning(keys: Sequence[Listed]) -> str:
         "and will never be. Signatures, digests and time-stamps stay. Archives and the other party's log are not touched. "
         f"{accesses} access record(s) will not be shown to citizens any more; their leaves stay in the public log and mean nothing."
     )
+
+
+def _told(rule: str | None) -> str:
+    told = "that no rule was stated (--rule)" if rule is None else f"this rule: {rule}"
+    return f"Every citizen is told how many access records of these days were destroyed, when, and {told}"
 
 
 def _is_known(settings: ServerSettings, kek: str) -> bool:

@@ -6,6 +6,7 @@ GET  /records/<id>                 one, with everything that opens its leaf
 GET  /records/<id>/receipt         .tlog-proof · 202 it waits · 404 the log does not have it
 POST /records/<id>/inquiry         {"kind", "reason", "words"}, header X-CSRF-Token
 GET  /lookups                      who read this ledger
+GET  /destroyed                    records of everybody that nobody can read any more, by holder and days
 GET  /bundle                       everything that verifies the whole ledger offline (NDJSON)
 GET  /log/<year>/checkpoint, /tile/..., /policy     the public log, passed on; needs no sign-in
 
@@ -28,7 +29,7 @@ from gateway.citizen.inquiries import Inquiry
 from gateway.citizen.portal import Portal, year_of
 from gateway.citizen.records import StoredRecord
 from gateway.citizen.sessions import Session
-from gateway.citizen.views import opening_json, parse_filter, record_json
+from gateway.citizen.views import destroyed_json, opening_json, parse_filter, record_json
 from gateway.core.errors import (
     AccessDenied,
     BearerRejected,
@@ -120,6 +121,9 @@ def add_api(app: web.Application, portal: Portal, site: Site, session_of: Callab
         ]
         return _json({"lookups": told})
 
+    async def destroyed(_: web.Request, __: Session) -> web.Response:
+        return _json({"destroyed": [destroyed_json(gone) for gone in await portal.records.destroyed()]})
+
     async def bundle(request: web.Request, session: Session) -> web.StreamResponse:
         answer = web.StreamResponse(
             headers={
@@ -164,6 +168,7 @@ def add_api(app: web.Application, portal: Portal, site: Site, session_of: Callab
     router.add_get(f"{PREFIX}/records/{{id}}/receipt", signed_in(receipt))
     router.add_post(f"{PREFIX}/records/{{id}}/inquiry", signed_in(inquiry))
     router.add_get(f"{PREFIX}/lookups", signed_in(lookups))
+    router.add_get(f"{PREFIX}/destroyed", signed_in(destroyed))
     router.add_get(f"{PREFIX}/bundle", signed_in(bundle))
     router.add_get(f"{PREFIX}/policy", policy)
     router.add_get(f"{PREFIX}/log/{{year:[0-9]{{4}}}}/{{path:checkpoint|tile/.+}}", log_file)

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from gateway.citizen.portal import Portal, year_of
 from gateway.citizen.proofs import PublicLog, Receipt
 from gateway.citizen.records import MOST_ON_A_PAGE, Filter, StoredRecord
-from gateway.citizen.views import opening_json
+from gateway.citizen.views import destroyed_json, opening_json
 from gateway.core.disclosure.bundle import VERSION
 from gateway.core.disclosure.record import print_time
 from gateway.core.errors import MalformedMessage, ServiceUnavailable
@@ -36,6 +36,8 @@ async def bundle_lines(portal: Portal, person: Person) -> AsyncIterator[Line]:
     made, providers = print_time(portal.clock()), list(portal.records.servers)
     yield {"kind": "bundle", "version": VERSION, "made": made, "person": about, "providers": providers}
     yield {"kind": "policy", "policy": portal.policy.decode()}
+    for gone in await portal.records.destroyed():
+        yield {"kind": "destroyed", **destroyed_json(gone)}
     count, sizes = 0, defaultdict[int, set[int]](set)
     async for record, receipt in _records(portal, person):
         proof = None if receipt is None else receipt.file

@@ -187,6 +187,7 @@ class Pages:
             agencies={agency: words.name(agency) for agency in known.agencies},
             purposes={code: words.purpose(code, language) for code in known.purposes},
             years=sorted({count.month.year for count in known.counts}, reverse=True),
+            destroyed=await self._portal.records.destroyed(),
             lookups=await self._portal.lookups.of(session.subject),
             inquiries=await self._portal.asked.newest(session.subject),
             names=words,

@@ -24,7 +24,16 @@ from gateway.core.disclosure.record import Field
 from gateway.core.errors import MalformedMessage
 from gateway.core.sealing.access import AccessKeys
 from gateway.core.subjects.kinds import Person
-from gateway.storage.accessrecords import ABOUT, COLUMNS, AccessKeySource, about, nothing_sealed, open_row
+from gateway.storage.accessrecords import (
+    ABOUT,
+    COLUMNS,
+    AccessKeySource,
+    Destroyed,
+    about,
+    destroyed,
+    nothing_sealed,
+    open_row,
+)
 
 MOST_ON_A_PAGE = 100
 _PLACE = struct.Struct(">q16s")
@@ -131,6 +140,11 @@ class RecordStore:
         """How often who asked in each month, for what, with which outcome."""
         found = await asyncio.gather(*(_fetch(p, _COUNTS, person, self._offset) for p in self._providers.values()))
         return tuple(Count(*row.values()) for rows, _ in found for row in rows)
+
+    async def destroyed(self) -> tuple[Destroyed, ...]:
+        """What is told to everybody of records that nobody can read any more."""
+        found = await asyncio.gather(*(destroyed(p.pool) for p in self._providers.values()))
+        return tuple(one for some in found for one in some)
 
     async def _all(self, statement: str, person: Person, *values: object) -> Sequence[Sequence[StoredRecord]]:
         found = await asyncio.gather(*(_fetch(p, statement, person, *values) for p in self._providers.values()))

@@ -11,12 +11,13 @@ from typing import Literal, TypeAlias
 
 from gateway.citizen.records import Count, Filter, StoredRecord
 from gateway.core.disclosure.leaf import open_leaf
-from gateway.core.disclosure.record import Field
+from gateway.core.disclosure.record import Field, print_time
 from gateway.core.merkle.hashing import leaf_hash
 from gateway.core.merkle.text import print_base64
 from gateway.core.subjects.kinds import Person
 from gateway.settings.codes import Bilingual, CodesSettings
 from gateway.settings.registry import RegistrySettings
+from gateway.storage.accessrecords import Destroyed
 
 Language: TypeAlias = Literal["vi", "en"]
 
@@ -151,6 +152,17 @@ def opening_json(record: StoredRecord, person: Person, origin: str | None) -> di
         "salts": [print_base64(salt) for salt in keys.salts],
         "subject_key": print_base64(keys.subject),
         "statement_key": print_base64(keys.statement),
+    }
+
+
+def destroyed_json(gone: Destroyed) -> dict[str, object]:
+    return {
+        "member": gone.member,
+        "first": gone.first.isoformat(),
+        "last": gone.last.isoformat(),
+        "records": gone.records,
+        "at": print_time(gone.at),
+        "rule": gone.rule,
     }
 
 

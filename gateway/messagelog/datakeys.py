@@ -111,9 +111,9 @@ async def replace_wrapping(owner: asyncpg.Connection, keys: Sequence[WrappedKey]
     await owner.execute("VACUUM (FULL) data_key")
 
 
-async def destroy(owner: asyncpg.Connection, ids: Sequence[UUID], by: str, reason: str) -> None:
-    """Durable on return, and no version of the rows with the keys is left in the table's file."""
-    await owner.execute(_DESTROY, ids, by, reason)
+async def destroy(owner: asyncpg.Connection, ids: Sequence[UUID], by: str, reason: str, rule: str | None) -> None:
+    """Durable on return, and no version of the rows with the keys is left in the table's file. `rule`: what citizens are told."""
+    await owner.execute(_DESTROY, ids, by, reason, rule)
     await owner.execute("VACUUM (FULL) data_key")
 
 
@@ -146,6 +146,7 @@ FROM unnest($1::uuid[], $2::text[], $3::bytea[]) AS n (id, kek, wrapped)
 WHERE k.id = n.id AND k.wrapped IS NOT NULL
 """
 _DESTROY = """
-UPDATE data_key SET wrapped = NULL, destroyed = clock_timestamp(), destroyed_by = $2, reason = $3
+UPDATE data_key AS k SET wrapped = NULL, destroyed = clock_timestamp(), destroyed_by = $2, reason = $3, rule = $4,
+    accesses = (SELECT count(*) FROM access_record AS a WHERE a.sealed_by = k.id)
 WHERE id = ANY ($1::uuid[]) AND wrapped IS NOT NULL
 """

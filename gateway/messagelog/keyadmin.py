@@ -4,7 +4,8 @@ Rotation of the key-encryption key, while servers run: put the new key in front 
 by themselves), `rewrap`, take the old one away. Records are not touched: their data keys stay the same.
 
 Destroying a data key shreds the message parts and bodies of one member and one day. If we crash in the middle, a key is destroyed
-with its reason or not at all. Records, signatures, digests and time-stamps stay.
+with its reason or not at all. Records, signatures, digests and time-stamps stay, and citizens are told how many access records
+of which days there were.
 """
 
 from __future__ import annotations
@@ -66,8 +67,11 @@ class KeyAdministration:
         except MalformedMessage as e:
             raise EvidenceUnavailable(f"The data key of {key.member} for {key.day} does not open") from e
 
-    async def destroy(self, keys: Sequence[Listed], by: str, reason: str, *, lost: bool = False) -> None:
-        """Nobody can read what they sealed any more. `by`, `reason`: kept in the log for ever. `lost`: they cannot be opened
+    async def destroy(
+        self, keys: Sequence[Listed], by: str, reason: str, *, rule: str | None = None, lost: bool = False
+    ) -> None:
+        """Nobody can read what they sealed any more. `by`, `reason`: kept in the log for ever. `rule`: what every citizen is told,
+        beside the number of access records; None: that none was stated. `lost`: they cannot be opened
         anyhow, and nobody seals under them now. SettingsError, and nothing is destroyed, when one is of today or yesterday and not
         lost, or its records are just being archived."""
         recent = [key for key in keys if not lost and key.day > self._clock().date() - _SETTLED]
@@ -80,4 +84,4 @@ class KeyAdministration:
                 raise SettingsError(["the archiver is at work: try again when it is done"])
             if (waiting := await archives.in_the_making(ids)) > 0:
                 raise SettingsError([f"{waiting} of the records are in an archive that is not finished: archive first"])
-            await datakeys.destroy(owner, ids, by, reason)
+            await datakeys.destroy(owner, ids, by, reason, rule)

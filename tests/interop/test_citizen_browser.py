@@ -44,6 +44,13 @@ async def sign_in(world: PortalWorld, page: Any, citizen: str = ANH) -> None:
     await page.context.add_cookies(cookies)
 
 
+_DESTROYED = """
+INSERT INTO data_key (id, day, member, kek, destroyed, destroyed_by, reason, rule, accesses)
+SELECT gen_random_uuid(), date '2026-09-01' + n, 'VN/GOV/G01', 'k', timestamptz '2026-11-02 03:00Z', 'x', 'x', rule, 617
+FROM (VALUES (0, 'Luật Bảo vệ dữ liệu cá nhân'), (1, 'Luật Bảo vệ dữ liệu cá nhân'), (2, NULL)) AS v (n, rule)
+"""
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_every_page(browser: Any, world: PortalWorld, size: str) -> None:
     agencies = ("G22/dvc", "G12/bhxh", "G15/hotich", "G01/dancu", "G30/x", "G31/y", "G32/z")
@@ -51,6 +58,8 @@ async def test_every_page(browser: Any, world: PortalWorld, size: str) -> None:
         more = {"outcome": ("granted", "granted", "refused", "failed")[n % 4], "official": "cb7q4mk2"}
         consumer, months = f"VN/GOV/{agencies[n % 7]}", n * n
         await world.add(ANH, months * 24 * 60 + n, log=n == 0, consumer=consumer, **more)
+    async with world.database.owner() as owner:
+        await owner.execute(_DESTROYED)
     for dark in (False, True) if size == "phone" else (False,):
         async with page_of(browser, size, dark=dark) as page:
             tone = "-dark" if dark else ""

@@ -21,6 +21,7 @@ globalThis.Ledger = (() => {
   const STEPS = ["whole", "content", "inclusion", "signature", "witnesses", "history"];
   const KEYS = {
     bundle: "version made person providers", policy: "policy",
+    destroyed: "member first last records at rule",
     record: "log leaf person fields salts subject_key statement_key receipt",
     checkpoint: "log note", consistency: "log size hashes", end: "records",
   };

@@ -2,12 +2,14 @@
 
     {"kind": "bundle", "version": 1, "made": <RFC 3339>, "person": {"kind", "number"}, "providers": [<security server>, ...]}
     {"kind": "policy", "policy": <C2SP tlog-policy>}                         keys of logs and witnesses
+    {"kind": "destroyed", "member", "first", "last", "records", "at", "rule"}       access records that nobody can read any more
     {"kind": "record", "log", "leaf", "person", "fields", "salts", "subject_key", "statement_key", "receipt"}
     {"kind": "checkpoint", "log", "note"}                                    each log's newest, as it was published
     {"kind": "consistency", "log", "size", "hashes"}                         from a receipt's smaller tree to that checkpoint
     {"kind": "end", "records": <how many>}
 
-Binary values are base64; `receipt` is a C2SP tlog-proof, null while the record waits for the log. Lines come in this order.
+Binary values are base64; `receipt` is a C2SP tlog-proof, null while the record waits for the log. `destroyed` is told to everybody
+alike, by holder and days, and may be left out: who such a record was about is not known. Lines come in this order.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from gateway.core.disclosure.leaf import LeafKeys
@@ -28,10 +30,11 @@ VERSION = 1
 MAX_LINE = 2 << 20
 """Bytes; a receipt has at most 1 MiB."""
 
-_ORDER = ("bundle", "policy", "record", "checkpoint", "consistency", "end")
+_ORDER = ("bundle", "policy", "destroyed", "record", "checkpoint", "consistency", "end")
 _KEYS = {
     "bundle": {"version", "made", "person", "providers"},
     "policy": {"policy"},
+    "destroyed": {"member", "first", "last", "records", "at", "rule"},
     "record": {"log", "leaf", "person", "fields", "salts", "subject_key", "statement_key", "receipt"},
     "checkpoint": {"log", "note"},
     "consistency": {"log", "size", "hashes"},
@@ -53,6 +56,18 @@ class BundledRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class DestroyedRecords:
+    """What the holder's own server says; nothing proves it. `first`, `last`: days (UTC); `records`: of everybody."""
+
+    member: str
+    first: date
+    last: date
+    records: int
+    at: datetime
+    rule: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Continuation:
     """`hashes`: the consistency proof from the log's tree of `size` entries to the checkpoint in the bundle."""
 
@@ -69,6 +84,7 @@ class Bundle:
     person: Person
     providers: tuple[str, ...]
     policy: bytes
+    destroyed: tuple[DestroyedRecords, ...]
     records: tuple[BundledRecord, ...]
     checkpoints: Mapping[str, bytes]
     continuations: tuple[Continuation, ...]
@@ -103,6 +119,7 @@ class _Builder:
         self._kind = ""
         self._head: tuple[datetime, Person, tuple[str, ...]] | None = None
         self._policy: bytes | None = None
+        self._destroyed: list[DestroyedRecords] = []
         self._records: list[BundledRecord] = []
         self._checkpoints: dict[str, bytes] = {}
         self._continuations: list[Continuation] = []
@@ -119,6 +136,8 @@ class _Builder:
                 self._head = parse_time(_text(value["made"])), _person(value["person"]), _texts(value["providers"])
             case "policy" if self._policy is None:
                 self._policy = _text(value["policy"]).encode()
+            case "destroyed":
+                self._destroyed.append(_destroyed(value))
             case "record":
                 self._records.append(_record(number, value))
             case "checkpoint" if _text(value["log"]) not in self._checkpoints:
@@ -139,7 +158,7 @@ class _Builder:
         if self._head is None or self._policy is None or not self._ended:
             raise MalformedMessage("without its beginning, its policy or its end: the file was cut off")
         records, continuations = tuple(self._records), tuple(self._continuations)
-        return Bundle(*self._head, self._policy, records, self._checkpoints, continuations)
+        return Bundle(*self._head, self._policy, tuple(self._destroyed), records, self._checkpoints, continuations)
 
 
 def _record(line: int, value: Mapping[str, Any]) -> BundledRecord:
@@ -152,6 +171,19 @@ def _record(line: int, value: Mapping[str, Any]) -> BundledRecord:
     log = None if value["log"] is None else _text(value["log"])
     leaf, person = parse_base64(_text(value["leaf"])), _person(value["person"])
     return BundledRecord(line, log, leaf, person, _texts(value["fields"]), keys, receipt)
+
+
+def _destroyed(value: Mapping[str, Any]) -> DestroyedRecords:
+    rule = None if value["rule"] is None else _text(value["rule"])
+    days, at = (_day(value["first"]), _day(value["last"])), parse_time(_text(value["at"]))
+    return DestroyedRecords(_text(value["member"]), *days, _number(value["records"]), at, rule)
+
+
+def _day(value: object) -> date:
+    try:
+        return date.fromisoformat(_text(value))
+    except ValueError as e:
+        raise MalformedMessage("not a day") from e
 
 
 def _person(value: object) -> Person:

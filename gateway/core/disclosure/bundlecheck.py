@@ -106,7 +106,9 @@ def _one_person(bundle: Bundle) -> tuple[str, None]:
         if record.leaf in known:
             raise ProofRejected(f"{_named(record)} is the same as {_named(known[record.leaf])}")
         known[record.leaf] = record
-    return "all about one person, none twice; that there are no others, no file can prove", None
+    gone = sum(one.records for one in bundle.destroyed)
+    also = f"; {gone} records of everybody were destroyed, says the file" if gone else ""
+    return f"all about one person, none twice; that there are no others, no file can prove{also}", None
 
 
 def _content(record: BundledRecord) -> None:

@@ -114,21 +114,25 @@ async def test_rewrap_without_the_key_that_is_in_use(command: Command, log: Data
 
 
 async def test_destroy_asks_and_keeps_the_reason(command: Command, log: Database) -> None:
-    options = ("--member", "VN/GOV/G01", "--reason", "decision 12/2026")
+    options = ("--member", "VN/GOV/G01", "--reason", "decision 12/2026", "--rule", "Luật 91/2025")
     status, text = await command("destroy", *options, answer="n\n")
     assert (status, "1 access record(s) will not be shown" in text, "Destroy these keys?" in text) == (1, True, True)
     assert not any(gone for _, _, gone in await keks(log))
     status, text = await command("destroy", *options, answer="y\n")
     assert (status, "1 data key(s) destroyed" in text, "wrapped under 'old'" in text) == (0, True, True)
     assert await keks(log) == [("VN/GOV/G01", "old", True), ("VN/GOV/G22", "old", False)]
-    row = await log.pool.fetchrow("SELECT destroyed_by, reason FROM data_key WHERE wrapped IS NULL")
-    assert tuple(row) == ("an.operator", "decision 12/2026")
+    assert (
+        "Every citizen is told how many access records of these days were destroyed, when, and this rule: Luật" in text
+    )
+    row = await log.pool.fetchrow("SELECT destroyed_by, reason, rule, accesses FROM data_key WHERE wrapped IS NULL")
+    assert tuple(row) == ("an.operator", "decision 12/2026", "Luật 91/2025", 1)
 
 
 async def test_destroy_leaves_a_line_in_the_log_without_the_citizen(
     command: Command, capfd: pytest.CaptureFixture[str]
 ) -> None:
     status, text = await command("destroy", "--member", "VN/GOV/G01", "--reason", "a test", "--yes")
+    assert "that no rule was stated (--rule)" in text
     said = [json.loads(line) for line in (text + capfd.readouterr().err).splitlines() if line.startswith("{")]
     (line,) = [line for line in said if line["event"] == "data_key.destroyed"]
     assert (status, line["member"], line["day"], line["by"]) == (0, "VN/GOV/G01", "2026-11-24", "an.operator")
@@ -147,6 +151,8 @@ async def test_destroy_refuses_without_a_reason_and_what_may_still_seal(
 ) -> None:
     with pytest.raises(SettingsError, match="say why"):
         await command("destroy", "--reason", " ", "--yes")
+    with pytest.raises(SettingsError, match="at most 300"):
+        await command("destroy", "--reason", "old", "--rule", "x" * 301, "--yes")
     monkeypatch.setattr(sealing, "clock", lambda: NOW + timedelta(days=1))
     with pytest.raises(SettingsError, match="two days later"):
         await command("destroy", "--reason", "a test", "--yes")

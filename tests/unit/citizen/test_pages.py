@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -11,7 +11,8 @@ from gateway.citizen.chart import MONTHS, chart
 from gateway.citizen.records import Count
 from gateway.citizen.rendering import FOLDER
 from gateway.citizen.words import load_catalogues
-from tests.support.portal import ANH, NAMES, NOW, PortalWorld
+from gateway.core.disclosure.bundlecheck import verify_bundle
+from tests.support.portal import ANH, HOA, NAMES, NOW, PortalWorld
 
 MADE_KEYS = (
     *("outcome.", "login.", "trouble.", "verify.", "step.", "field.", "proof.", "ledger."),
@@ -66,6 +67,65 @@ async def test_markup_in_names_and_purposes_is_text(world: PortalWorld, monkeypa
             assert ">49<" not in text
         _, headers, _ = await browser.get(f"/citizen/v1/records/{entry.record_id}")
         assert headers["Content-Type"].startswith("application/json")
+
+
+_DESTROYED = """
+INSERT INTO data_key (id, day, member, kek, destroyed, destroyed_by, reason, rule, accesses)
+VALUES (gen_random_uuid(), $1, $2, 'k', $3, 'Trần Văn Quản', 'complaint of a person', $4, $5)
+"""
+
+
+async def test_everybody_is_told_of_records_that_were_destroyed(world: PortalWorld) -> None:
+    """By holder and days that went together; the operator's own words and name are not for the public."""
+    at = datetime(2026, 11, 2, 3, tzinfo=UTC)
+    async with world.database.owner() as owner:
+        for day, member, rule, records in (
+            (date(2026, 9, 1), "VN/GOV/G01", "Luật <91>/2025", 1200),
+            (date(2026, 9, 2), "VN/GOV/G01", "Luật <91>/2025", 34),
+            (date(2026, 9, 3), "VN/GOV/G01", None, 5),
+            (date(2026, 9, 4), "VN/GOV/G01", None, 0),
+            (date(2026, 8, 1), "VN/GOV/G15", None, 7),
+        ):
+            await owner.execute(_DESTROYED, day, member, at, rule, records)
+    await world.add(ANH)
+    for citizen in (ANH, HOA):  # one with records, one with none: both read the same
+        async with world.signed_in(citizen) as browser:
+            for prefix, words in (
+                (
+                    "",
+                    (
+                        "1.234 bản ghi từ 1/9/2026 đến 2/9/2026",
+                        "Hủy ngày 2/11/2026",
+                        "nêu: Luật &lt;91&gt;/2025",
+                        "không nêu",
+                    ),
+                ),
+                (
+                    "/en",
+                    (
+                        "1,234 records of 1 September 2026 to 2 September 2026",
+                        "Destroyed on 2 November 2026",
+                        "stated no rule",
+                    ),
+                ),
+            ):
+                _, _, text = await browser.get(f"{prefix}/records")
+                section = text[text.index('id="da-huy"') :]
+                section = section[: section.index("</section>")]
+                assert [w for w in words if w not in section] == []
+                assert section.count("<li>") == 3
+                assert "Quản" not in text
+                assert "complaint of" not in text
+            _, _, bundle = await browser.get("/citizen/v1/bundle")
+            report = verify_bundle([line.encode() for line in bundle.splitlines()], None)
+            assert report.bundle is not None
+            assert [gone.records for gone in report.bundle.destroyed] == [1234, 5, 7]
+            assert "; 1246 records of everybody were destroyed, says the file" in report.steps[1].what
+            assert [d["rule"] for d in (await browser.json("/destroyed"))["destroyed"]] == [
+                "Luật <91>/2025",
+                None,
+                None,
+            ]
 
 
 async def test_an_inquiry_from_the_page(world: PortalWorld) -> None:

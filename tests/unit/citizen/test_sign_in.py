@@ -188,11 +188,11 @@ async def test_a_session_ends_idle_or_old(world: PortalWorld) -> None:
 async def test_what_the_browser_holds_is_not_in_the_database(world: PortalWorld) -> None:
     async with world.signed_in(HOA) as browser:
         tokens = [c.value for c in browser.http.cookie_jar if c.key == "session"]
-        rows = await world.database.pool.fetch("SELECT s::text FROM citizen_session s")
+        rows = await world.pool.fetch("SELECT s::text FROM citizen_session s")
         assert len(rows) == len(tokens) == 1
         assert tokens[0] not in rows[0][0]
     async with world.browser() as thief:
-        stored = await world.database.pool.fetchval("SELECT encode(token_hash, 'hex') FROM citizen_session")
+        stored = await world.pool.fetchval("SELECT encode(token_hash, 'hex') FROM citizen_session")
         assert (await thief.get("/citizen/v1/session", cookies={"session": stored}))[0] == 401
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -127,9 +127,13 @@ async def test_a_destroyed_key_shreds_the_access_records_of_its_day(database: Da
     administration = KeyAdministration(database, lambda: NOW + timedelta(days=30))
     (key,) = await administration.listed(Selection())
     assert (key.records, key.accesses) == (2, 2)
-    await administration.destroy([key], "somebody", "a court said so")
+    assert await store.destroyed() == ()
+    await administration.destroy([key], "somebody", "a court said so", rule="Luật 91/2025")
     assert await shown(store, AN) == []
     assert await store.counts(person(AN)) == ()
+    (gone,) = await store.destroyed()
+    assert (gone.member, gone.first, gone.last, gone.records) == (key.member, key.day, key.day, 2)
+    assert (gone.rule, gone.at.date()) == ("Luật 91/2025", datetime.now(UTC).date())
 
 
 async def test_what_was_altered_is_shown_and_proves_nothing(database: Database, portal: asyncpg.Pool) -> None:

@@ -139,7 +139,7 @@ async def test_a_sealed_record_gives_the_same_container_and_a_shredded_one_none(
     assert contents_of(containers[1]).keys() == contents_of(plain).keys()
     assert contents_of(containers[1])["message.xml"] == record.part
     async with database.owner() as owner:
-        await datakeys.destroy(owner, [key.id], "tester", "a test")
+        await datakeys.destroy(owner, [key.id], "tester", "a test", None)
     with pytest.raises(EvidenceUnavailable, match="shredded"):
         await export.find("message 1", client=DVC)
     assert await export.find("message 1", client=DANCU) == []

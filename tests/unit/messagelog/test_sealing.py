@@ -249,6 +249,6 @@ async def test_a_key_that_was_destroyed_takes_the_pieces_with_it(database: Datab
         await writer.append_request(signed_request(body=PatternBody(2 * PIECE)))
     (found,) = await read(database, keys)
     async with database.owner() as owner:
-        await datakeys.destroy(owner, [await owner.fetchval("SELECT id FROM data_key")], "tester", "a test")
+        await datakeys.destroy(owner, [await owner.fetchval("SELECT id FROM data_key")], "tester", "a test", None)
     with pytest.raises(EvidenceUnavailable, match="not there any more"):
         await body_of(database, keys, found)

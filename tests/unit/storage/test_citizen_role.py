@@ -7,7 +7,7 @@ import uuid
 import asyncpg
 import pytest
 
-from gateway.storage.database import CITIZEN_ROLE, Database, open_database, open_pool
+from gateway.storage.database import CITIZEN_ROLE, WRITER_ROLE, Database, open_database, open_pool
 from gateway.storage.embedded import EmbeddedPostgres
 
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
@@ -38,7 +38,7 @@ COLUMNS = {
         "content",
         "sealed_by",
     },
-    ("data_key", "SELECT"): {"id", "day", "member", "kek", "wrapped"},
+    ("data_key", "SELECT"): {"id", "day", "member", "kek", "wrapped", "destroyed", "rule", "accesses"},
     ("citizen_session", "UPDATE"): {"seen", "acting_kind", "acting_person", "acting_name", "acting_evidence"},
 }
 
@@ -71,6 +71,20 @@ async def test_the_role_has_these_rights_and_no_others(database: Database) -> No
     assert {"access_record", "message_record", "inquiry"} < set(tables)
 
 
+async def test_the_writer_has_no_rights_on_the_portals_tables(database: Database) -> None:
+    """A security server that is broken into opens no citizen's session."""
+    async with database.owner() as owner:
+        named = "SELECT tablename FROM pg_tables WHERE tablename LIKE 'citizen_%' AND schemaname = current_schema()"
+        tables = [r["tablename"] for r in await owner.fetch(named)]
+        assert set(tables) == ADDED_TO | {"citizen_login", "citizen_session"}
+        for table in tables:
+            for verb in VERBS:
+                asked = (
+                    "has_table_privilege" if verb in ("DELETE", "TRUNCATE", "TRIGGER") else "has_any_column_privilege"
+                )
+                assert not await owner.fetchval(f"SELECT {asked}($1, $2, $3)", WRITER_ROLE, table, verb), (table, verb)
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -81,6 +95,7 @@ async def test_the_role_has_these_rights_and_no_others(database: Database) -> No
         "UPDATE citizen_inquiry SET due = due",
         "UPDATE citizen_session SET person = ''",
         "SELECT * FROM inquiry",
+        "SELECT reason FROM data_key",
         "SELECT access_numbers('x', 1)",
         "CREATE TABLE mine ()",
     ],

@@ -111,6 +111,16 @@ def test_a_record_of_a_year_that_had_no_log_is_not_checked() -> None:
     assert judged(lines) == [(4, "the record in line 4: whoever made the bundle knew no log of its year: not checked")]
 
 
+@pytest.mark.parametrize(
+    "change", [{"rule": 1}, {"first": "2026-13-01"}, {"records": -1}, {"at": "now"}, {"member": None}, {"more": 1}]
+)
+def test_what_was_destroyed_is_told_and_read_strictly(change: dict[str, object]) -> None:
+    days = {"first": "2026-09-01", "last": "2026-09-02", "at": "2026-11-02T03:00:00.000Z"}
+    line = {"kind": "destroyed", "member": "VN/GOV/G01", **days, "records": 3, "rule": None}
+    assert judged([*GOOD[:2], line, *GOOD[2:]]) == []
+    assert [number for number, _ in judged([*GOOD[:2], {**line, **change}, *GOOD[2:]])] == [1]
+
+
 def test_many_bad_records_do_not_fill_the_screen() -> None:
     lines = copy.deepcopy(bundle_file(records=9))
     for line in lines[2:11]:

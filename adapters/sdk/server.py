@@ -17,6 +17,7 @@ from aiohttp import web
 from adapters.sdk.access import adapter_log, http_log
 from adapters.sdk.effects import erase_old_answers, keep_erasing
 from adapters.sdk.postgres import bootstrap, database_parameters, open_pool
+from adapters.sdk.tls import Tls, tls_of
 from adapters.sdk.web import Adapter, build_app
 
 _SHUTDOWN_SECONDS = 5.0
@@ -30,15 +31,17 @@ async def serve(
     port: int,
     dsn_kwargs: Mapping[str, Any],
     ready: Callable[[], None] | None = None,
+    tls: Tls | None = None,
 ) -> None:
-    """Serve until cancelled; calls in progress then have five seconds. `ready` is called once the listener is open."""
+    """Serve until cancelled; calls in progress then have five seconds. `ready` is called once the listener is open. `tls`: with it
+    only the security server reaches the listener."""
     log = adapter_log(adapter.name)
     async with open_pool(dsn_kwargs, adapter.name) as pool:
         await bootstrap(pool, adapter.name, (adapter.folder / "schema.sql").read_text("utf-8"))
         await erase_old_answers(pool)
         if adapter.prepare is not None:
             await adapter.prepare(pool, log)
-        async with listening(build_app(adapter, pool, log), host, port), asyncio.TaskGroup() as beside:
+        async with listening(build_app(adapter, pool, log), host, port, tls), asyncio.TaskGroup() as beside:
             beside.create_task(keep_erasing(pool))
             if adapter.beside is not None:
                 beside.create_task(adapter.beside(pool, log))
@@ -52,7 +55,7 @@ async def serve(
 
 
 @contextlib.asynccontextmanager
-async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[None]:
+async def listening(app: web.Application, host: str, port: int, tls: Tls | None = None) -> AsyncIterator[None]:
     """The application behind its port, with the limits that X-Road servers need; calls in progress have five seconds to end."""
     runner = web.AppRunner(
         app,
@@ -63,9 +66,10 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
         max_field_size=_HEADER_BYTES,
         max_headers=_HEADERS,
     )
+    context = None if tls is None else tls.listening()
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, ssl_context=context).start()
         yield
     finally:
         await runner.cleanup()
@@ -78,6 +82,7 @@ def run(
     ready: Callable[[], None] | None = None,
     *,
     supervised: bool = False,
+    tls: Tls | None = None,
 ) -> None:
     """Serve until SIGINT, SIGTERM or, when supervised, the end of standard input: nothing outlives a killed supervisor.
 
@@ -86,7 +91,7 @@ def run(
     host, port = parse_listen(listen)
     parameters = database_parameters(database)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_told(supervised, serve(adapter, host, port, parameters, ready)))
+        runner.run(_until_told(supervised, serve(adapter, host, port, parameters, ready, tls)))
 
 
 async def _until_told(supervised: bool, serving: Coroutine[Any, Any, None]) -> None:
@@ -118,7 +123,8 @@ def parse_listen(text: str) -> tuple[str, int]:
 
 
 def command_line(adapter: Adapter, listen: str, arguments: Sequence[str] | None = None) -> None:
-    """`--listen`, `--database`, `--supervised`; exit code 2 with one line when one of them is wrong."""
+    """`--listen`, `--database`, `--supervised`; exit code 2 with one line when one of them is wrong. The listener speaks TLS when
+    the environment says with which files (`tls.tls_of`)."""
     parser = _parser(adapter.name, listen)
     parser.add_argument(
         "--database",
@@ -127,7 +133,9 @@ def command_line(adapter: Adapter, listen: str, arguments: Sequence[str] | None 
     )
     chosen = parser.parse_args(arguments)
     with _told(parser):
-        run(adapter, chosen.listen, chosen.database, _ready(chosen.listen), supervised=chosen.supervised)
+        tls = tls_of(os.environ)
+        ready = _ready(chosen.listen, "http" if tls is None else "https")
+        run(adapter, chosen.listen, chosen.database, ready, supervised=chosen.supervised, tls=tls)
 
 
 def serve_app_from_command_line(
@@ -161,8 +169,8 @@ def _parser(name: str, listen: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _ready(listen: str) -> Callable[[], None]:
-    return lambda: print(f"READY http://{listen}", flush=True)
+def _ready(listen: str, scheme: str = "http") -> Callable[[], None]:
+    return lambda: print(f"READY {scheme}://{listen}", flush=True)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from adapters.sdk import Connection, Pool
 from adapters.sdk.delivery import DeliveryWorker, Message, Outbox, open_road, post
 from adapters.sdk.delivery.messages import json_body
+from adapters.sdk.tls import Tls
 from adapters.yte.notices import Notice
 
 CLIENT, ROAD = "VN/GOV/G18/yte", "http://127.0.10.4:8080"
@@ -52,7 +53,7 @@ async def post_opening(connection: Connection, notice: Notice, application: Mapp
     await post(connection, message, now)
 
 
-async def send_openings(pool: Pool, log: FilteringBoundLogger) -> None:
-    """`Adapter.beside`: until cancelled, through our own security server."""
-    async with open_road(ROAD, CLIENT) as road:
+async def send_openings(road_url: str, tls: Tls | None, pool: Pool, log: FilteringBoundLogger) -> None:
+    """`Adapter.beside`, given the client proxy of our security server: until cancelled."""
+    async with open_road(road_url, CLIENT, tls=tls) as road:
         await DeliveryWorker(Outbox(pool, lambda: datetime.now(UTC), random.random), road, log, lanes=2).run(pool)

@@ -186,6 +186,8 @@ def test_answers_are_as_documented(demo: Demo, name: str, mode: GenerationMode) 
     judge = Judge(base, mode, partial(_signed_notice, demo.folder / "certs/out"))
     for found in document.get_all_operations():
         operation = found.ok()
+        if mode is GenerationMode.NEGATIVE and not (operation.body or list(operation.iter_parameters())):
+            continue  # nothing in such a call can be bad
         judge.hear(operation, _stated(place.client, manifest.endpoints[operation.label]))
     assert judge.answered.total() > 0
     assert mode is GenerationMode.NEGATIVE or set(judge.answered) == set(manifest.endpoints)

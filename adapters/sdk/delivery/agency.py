@@ -26,6 +26,7 @@ from adapters.sdk.problems import Conflict, InvalidIdentifier, MalformedCall, Pr
 from adapters.sdk.road import RoadHeaders
 from adapters.sdk.schema import parse_date
 from adapters.sdk.server import listening, parse_listen
+from adapters.sdk.tls import Tls
 from adapters.sdk.web import Adapter, Call, Effect, JsonObject, build_app
 
 _FOLDER = Path(__file__).parent / "leg_service"
@@ -40,7 +41,7 @@ class Agency:
     """`client`: who sends outcomes, `VN/GOV/G15/hotich`; `road`: the client proxy of its security server; `listen`: of the service.
 
     `reasons`: what a problem's code means as a return; a conflict means that it was done before, anything else that data differ.
-    The fields that a problem names become the note of the return."""
+    The fields that a problem names become the note of the return. `tls`: for the listener, and for an https `road`."""
 
     client: str
     listen: str
@@ -48,6 +49,7 @@ class Agency:
     work: Mapping[str, Work]
     reasons: Mapping[str, Returned] = field(default_factory=dict)
     coordinator: Coordinator = field(default_factory=Coordinator)
+    tls: Tls | None = None
 
     async def run(self, pool: Pool, log: FilteringBoundLogger) -> None:
         """`Adapter.beside`."""
@@ -55,8 +57,8 @@ class Agency:
         host, port = parse_listen(self.listen)
         outbox = Outbox(pool, _now, random.random)
         async with (
-            listening(build_app(leg_adapter(self), pool, log), host, port),
-            open_road(self.road, self.client) as road,
+            listening(build_app(leg_adapter(self), pool, log), host, port, self.tls),
+            open_road(self.road, self.client, tls=self.tls) as road,
         ):
             await DeliveryWorker(outbox, road, log, lanes=2).run(pool)
 

@@ -11,6 +11,7 @@ import aiohttp
 
 from adapters.sdk.delivery.judging import Answer
 from adapters.sdk.delivery.outbox import Claim
+from adapters.sdk.tls import Tls
 from gateway.core.identifiers import parse_client_id, parse_service_id
 
 _MOST_ANSWER = 64 * 1024
@@ -30,13 +31,17 @@ class Road(Protocol):
 
 
 class SecurityServerRoad:
-    """`url`: of the client proxy, `http://127.0.10.4:8080`; `client`: `VN/GOV/G22/lienthong`; `seconds`: for one attempt."""
+    """`url`: of the client proxy, `http://127.0.10.4:8080`; `client`: `VN/GOV/G22/lienthong`; `seconds`: for one attempt;
+    `tls`: for `https://127.0.10.4:8443`, how the two know each other."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, client: str, seconds: float) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, client: str, seconds: float, tls: Tls | None = None
+    ) -> None:
         self._session = session
         self._url = url.rstrip("/")
         self._client = parse_client_id(client).encoded()
         self._seconds = seconds
+        self._tls = True if tls is None else tls.calling()
 
     async def send(self, claim: Claim) -> Answer:
         message = claim.message
@@ -62,7 +67,9 @@ class SecurityServerRoad:
             raise NoAnswer("security_server_unreachable") from e
 
     async def _post(self, target: str, headers: dict[str, str], body: bytes) -> Answer:
-        async with self._session.post(target, data=body, headers=headers, allow_redirects=False) as answer:
+        async with self._session.post(
+            target, data=body, headers=headers, allow_redirects=False, ssl=self._tls
+        ) as answer:
             raw = await answer.content.read(_MOST_ANSWER + 1)
             while len(raw) <= _MOST_ANSWER and (more := await answer.content.read(_MOST_ANSWER)):
                 raw += more
@@ -80,7 +87,9 @@ def _printable(text: str | None) -> str | None:
 
 
 @asynccontextmanager
-async def open_road(url: str, client: str, seconds: float = 60.0) -> AsyncIterator[SecurityServerRoad]:
+async def open_road(
+    url: str, client: str, seconds: float = 60.0, tls: Tls | None = None
+) -> AsyncIterator[SecurityServerRoad]:
     """`seconds` bounds one attempt; keep it well below the lease of the outbox."""
     async with aiohttp.ClientSession(trust_env=False, auto_decompress=False) as session:
-        yield SecurityServerRoad(session, url, client, seconds)
+        yield SecurityServerRoad(session, url, client, seconds, tls)

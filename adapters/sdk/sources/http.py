@@ -10,6 +10,7 @@ import aiohttp
 from yarl import URL
 
 from adapters.sdk.problems import SourceUnavailable
+from adapters.sdk.tls import Tls
 
 MOST_BYTES = 1024 * 1024
 
@@ -31,9 +32,12 @@ async def fetch(
     *,
     data: bytes | None = None,
     headers: Mapping[str, str] | None = None,
+    tls: Tls | None = None,
 ) -> Fetched:
     """SourceUnavailable when there is no whole answer of at most MOST_BYTES within `seconds`."""
     more: dict[str, Any] = {"data": data, "headers": headers, "timeout": aiohttp.ClientTimeout(total=seconds)}
+    if tls is not None:
+        more["ssl"] = tls.calling()
     try:
         async with session.request(method, url, allow_redirects=False, **more) as answer:
             body = await answer.content.read(MOST_BYTES + 1)

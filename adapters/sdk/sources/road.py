@@ -12,13 +12,14 @@ from adapters.sdk.problems import SourceUnavailable
 from adapters.sdk.sources.http import fetch
 from adapters.sdk.sources.port import Record
 from adapters.sdk.sources.rest import record_of
+from adapters.sdk.tls import Tls
 from gateway.core.identifiers import parse_client_id, parse_service_id
 
 
 @dataclass(frozen=True, slots=True)
 class RoadSource:
     """`url`: of the client proxy, `http://127.0.10.3:8080`; `client`: as whom we ask; `service`: in full; `path`: below it, up to
-    the key; `purpose`: why we ask, which the person concerned reads; `seconds`: for a whole answer.
+    the key; `purpose`: why we ask, which the person concerned reads; `seconds`: for a whole answer; `tls`: for an https `url`.
 
     What the security servers say in the service's stead (no right, nobody there) is no answer about a record. Each question has a
     connection of its own: registers ask other registers seldom."""
@@ -29,6 +30,7 @@ class RoadSource:
     path: str
     purpose: str
     seconds: float = 8.0
+    tls: Tls | None = None
 
     async def find(self, key: str) -> Record | None:
         if key in ("", ".", ".."):
@@ -41,7 +43,7 @@ class RoadSource:
             "Accept": "application/json",
         }
         async with aiohttp.ClientSession(trust_env=False) as session:
-            answer = await fetch(session, "GET", target, self.seconds, headers=headers)
+            answer = await fetch(session, "GET", target, self.seconds, headers=headers, tls=self.tls)
         if answer.road_error is not None:
             raise SourceUnavailable
         return record_of(answer)

@@ -1,6 +1,7 @@
 """Tables partitioned by time: pieces are made ahead by the owner; a DEFAULT piece takes what no other does, so nothing is lost.
 
-A piece is attached rather than created in place: that does not wait for, or hold up, those who write to the table.
+A piece is attached rather than created in place: that does not wait for, or hold up, those who write to the table. Its storage
+parameters are those of the DEFAULT piece, since a partitioned table has none of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import asyncpg
 
 Period = Literal["day", "month"]
 _AHEAD: dict[Period, int] = {"day": 3, "month": 1}
+
+_STORAGE_PARAMETERS = "SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = to_regclass($1)"
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +62,10 @@ async def ensure_partition(
 async def _attach(connection: asyncpg.Connection, table: str, p: Partition) -> None:
     # Names come from our own tables and a date; bounds of a partition cannot be parameters.
     bounds = f"FROM ('{p.start.isoformat()}') TO ('{p.end.isoformat()}')"
-    await connection.execute(f"CREATE TABLE {p.name} (LIKE {table} INCLUDING ALL)")
+    stored = await connection.fetchval(_STORAGE_PARAMETERS, f"{table}_default")
+    await connection.execute(
+        f"CREATE TABLE {p.name} (LIKE {table} INCLUDING ALL)" + (f" WITH ({stored})" if stored else "")
+    )
     await connection.execute(f"LOCK TABLE {table}_default IN ACCESS EXCLUSIVE MODE")
     await connection.execute(
         f"WITH moved AS (DELETE FROM {table}_default WHERE time >= $1 AND time < $2 RETURNING *) "  # noqa: S608

@@ -12,6 +12,7 @@ from gateway.storage.partitions import Partition, Period, ensure_partition, part
 
 INSERT = """INSERT INTO message_record (uid, time, side, kind, message_id, request_id, client, service, part, signature,
 has_body, conf_fingerprint) VALUES (gen_random_uuid(), $1, 'client', 'request', 'm', 'r', 'c', 's', '', '', false, 'f')"""
+BESIDE = "SELECT pg_relation_size(reltoastrelid) FROM pg_class WHERE relname = $1"
 WHERE = "SELECT tableoid::regclass::text FROM message_record ORDER BY time"
 
 
@@ -63,6 +64,19 @@ async def test_a_piece_made_late_takes_its_rows_along(database: Database) -> Non
     async with database.owner() as owner:
         assert await ensure_partition(owner, "message_record", partitions_ahead("message_record", "day", now)[0])
     assert await _write(database) == ["message_record_20261124", "message_record_default"]
+
+
+async def test_a_record_of_usual_size_stands_on_one_page(database: Database) -> None:
+    """In pieces that were there and in those made later: nothing of it is cut up and put beside the table."""
+    now = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    async with database.owner() as owner:
+        assert await ensure_partition(owner, "message_record", partitions_ahead("message_record", "day", now)[0])
+        for time in (now, now + timedelta(days=9)):
+            await database.pool.execute(
+                INSERT.replace("'', ''", "repeat('x', 500)::bytea, repeat('y', 6000)::bytea"), time
+            )
+        beside = [await owner.fetchval(BESIDE, piece) for piece in await _write(database)]
+    assert beside == [0, 0]
 
 
 async def test_a_change_of_period_overlaps_and_harms_nothing(database: Database) -> None:

@@ -31,6 +31,7 @@ from gateway.confclient.client import ConfigurationClient
 from gateway.core.disclosure.leaf import SEED_SIZE
 from gateway.core.framing.transport import FramingLimits
 from gateway.core.serverconf.model import ServerConf
+from gateway.core.signing.revoked import RevokedCertificates
 from gateway.core.signing.verify import SignerVerdicts
 from gateway.exchange.batching import SigningBatches
 from gateway.exchange.client_side import ClientSide
@@ -60,6 +61,7 @@ from gateway.settings.serverconf import server_conf
 from gateway.settings.transparency import TransparencySettings
 from gateway.signer.authkeys import AuthKeys
 from gateway.signer.ocsp_client import fetch_from_server
+from gateway.signer.revocations import RevocationWatch
 from gateway.storage.database import Database, open_database
 from gateway.storage.uuids import new_uuid
 from gateway.transparency.delivery import LogDelivery
@@ -137,7 +139,16 @@ async def _start(
     line = ExchangeLine(log)
     observer = PrometheusObserver(registry, line)
     report = incidents(log, line)
-    verdicts, peer_verdicts, batches = SignerVerdicts(), PeerVerdicts(), SigningBatches()
+    revoked, batches = RevokedCertificates(), SigningBatches()
+    verdicts, peer_verdicts = SignerVerdicts(revoked=revoked), PeerVerdicts(revoked)
+    revocations = RevocationWatch(
+        (verdicts, peer_verdicts),
+        revoked,
+        globalconf.current,
+        clock,
+        lambda: globalconf.current().options.ocsp_fetch_interval,
+    )
+    background(group, stack, revocations.run())
     stall = settings.limits.stall.total_seconds()
     limits = FramingLimits(message=settings.limits.message, part=settings.limits.part, body=settings.limits.body)
 
@@ -202,6 +213,7 @@ async def _start(
         links=links,
         verdicts=verdicts,
         peers=peer_verdicts,
+        revocations=revocations,
         listener=listener,
         connections=counts,
     )

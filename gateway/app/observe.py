@@ -26,6 +26,7 @@ from gateway.monitoring.outcomes import bounded_code
 from gateway.monitoring.promises import PromiseReading, promises
 from gateway.monitoring.readings import CertificateReading, CertificateUse, Reading, Readings
 from gateway.settings.server import ServerSettings
+from gateway.signer.revocations import RevocationWatch
 from gateway.transparency.keeper import KeeperStats, PromiseKeeper
 from gateway.transparency.outbox import Outbox
 from gateway.transport.peers import PeerLinks
@@ -68,6 +69,7 @@ class Watched:
         links: PeerLinks,
         verdicts: SignerVerdicts,
         peers: PeerVerdicts,
+        revocations: RevocationWatch,
         listener: PeerListener | None,
         connections: Mapping[str, ConnectionCount],
     ) -> None:
@@ -87,6 +89,7 @@ class Watched:
         self._links = links
         self._verdicts = verdicts
         self._peers = peers
+        self._revocations = revocations
         self._listener = listener
         self._connections = connections
 
@@ -114,6 +117,8 @@ class Watched:
             promises_broken=lambda: self._of_promises(lambda s: s.broken),
             globalconf_age=lambda: self._since(self._globalconf.last_success),
             globalconf_left=self._globalconf_left,
+            revoked=lambda: self._revocations.refused,
+            revocation_unanswered=lambda: self._revocations.unanswered,
             chain_verifications=lambda: verdicts.misses + peers.misses,
             ocsp_verifications=lambda: verdicts.misses + peers.misses,
             certificates=self.certificates,

@@ -43,7 +43,8 @@ def _no_certificates() -> Iterable[CertificateReading]:
 @dataclass(frozen=True, slots=True)
 class Readings:
     """Ages and lags in seconds, sizes in bytes, `log_queue`, `unstamped` and `disclosure_waiting` in records,
-    `promises_…` but the age in promised leaves, `promises_unjudged` in logs. Counters grow only.
+    `promises_…` but the age in promised leaves, `promises_unjudged` in logs, `revoked` and `revocation_unanswered` in certificates
+    of others. Counters grow only.
 
     `tls_handshakes` is by side (`client`: links to peers, `server`: peers to us); `verdict_hits` and `verdict_misses` by what
     is remembered (`signer`, `peer`).
@@ -69,6 +70,8 @@ class Readings:
     promises_broken: Reading = unknown
     globalconf_age: Reading = unknown
     globalconf_left: Reading = unknown
+    revoked: Reading = unknown
+    revocation_unanswered: Reading = unknown
     chain_verifications: Reading = unknown
     ocsp_verifications: Reading = unknown
     certificates: Callable[[], Iterable[CertificateReading]] = _no_certificates
@@ -116,6 +119,12 @@ class ReadingsCollector(Collector):
                 "globalconf_expires_seconds",
                 "Until the global configuration expires; below zero: it has.",
                 r.globalconf_left,
+            ),
+            ("revoked_certificates", "Certificates of others that are refused because OCSP says revoked.", r.revoked),
+            (
+                "revocation_unanswered_certificates",
+                "Certificates of others whose OCSP responder gave us no answer to be believed.",
+                r.revocation_unanswered,
             ),
         ):
             yield self._gauge(name, text, read)

@@ -145,7 +145,7 @@ class OcspClient:
         )
         for url in dict.fromkeys((*ca.ocsp_urls, *ocsp_urls(w.certificate))):
             try:
-                response = await _ask(session, url, w.certificate, ca.certificate)
+                response = await ask_responder(session, url, w.certificate, ca.certificate)
                 if self._accept(w, response, ca, trust):
                     self._keep(w, response)
                 return
@@ -208,10 +208,12 @@ class _NotGood(CertificateStatusUnknown):
     """The responder says in so many words that the certificate is revoked or unknown."""
 
 
-async def _ask(
+async def ask_responder(
     session: aiohttp.ClientSession, url: str, certificate: x509.Certificate, issuer: x509.Certificate
 ) -> bytes:
-    """SHA-1 in the CertID: X-Road compares no other (reference 4.6)."""
+    """The DER OCSPResponse, not verified here. CertificateStatusUnknown (`ocsp_connection_error`) when there is none.
+
+    SHA-1 in the CertID: X-Road compares no other (reference 4.6)."""
     builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303 - a name
     headers = {"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"}
     request = builder.build().public_bytes(Encoding.DER)

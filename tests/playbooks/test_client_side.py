@@ -42,6 +42,7 @@ from tests.support.simulator import (
     PROVIDER,
     TARGET,
     InstanceSimulator,
+    der,
 )
 from tests.support.wire import (
     Hand,
@@ -383,11 +384,21 @@ async def test_an_answer_with_an_old_ocsp_value(sim: InstanceSimulator) -> None:
 
 
 async def test_a_revocation_shows_when_the_old_answer_ends(sim: InstanceSimulator) -> None:
-    """An OCSP answer lives as long as the instance allows; that is the price of stapling (reference 4.6)."""
+    """Where its authority cannot be asked: an OCSP answer lives as long as the instance allows (reference 4.6)."""
     sim.revoke(sim.provider.signing[POLICE], refresh=False)
     assert await sim.outcome() == "ok"
     sim.advance(timedelta(hours=2))
     assert await sim.outcome() == f"{VERIFICATION}.invalid_cert_path.cert_validation"
+
+
+async def test_a_revocation_shows_at_once_when_we_were_told_ourselves(sim: InstanceSimulator) -> None:
+    await sim.call()
+    sim.consumer.revoked.add(der(sim.provider.signing[POLICE].certificate))
+    assert await sim.outcome() == f"{VERIFICATION}.invalid_cert_path.cert_validation"
+    sim.consumer.revoked.lift(der(sim.provider.signing[POLICE].certificate))
+    assert await sim.outcome() == "ok"
+    sim.consumer.revoked.add(der(sim.provider.auth.certificate))
+    assert await sim.outcome() == f"{OURS}.ssl_authentication_failed"
 
 
 # --- validly signed, and not the answer to this request ----------------------------------------------------------------

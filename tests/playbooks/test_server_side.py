@@ -200,6 +200,16 @@ async def test_a_request_signed_with_a_revoked_certificate(sim: InstanceSimulato
     assert await refused(sim) == (f"{THEIRS}.signature_verification.invalid_cert_path.cert_validation", START)
 
 
+async def test_a_good_answer_does_not_help_a_signer_of_whom_we_were_told_ourselves(sim: InstanceSimulator) -> None:
+    sim.provider.revoked.add(der(sim.consumer.signing[PORTAL].certificate))
+    assert await refused(sim) == (f"{THEIRS}.signature_verification.invalid_cert_path.cert_validation", START)
+
+
+async def test_nor_a_server_of_which_we_were(sim: InstanceSimulator) -> None:
+    sim.provider.revoked.add(der(sim.consumer.auth.certificate))
+    assert await refused(sim) == (PEER, START)
+
+
 async def test_an_ocsp_answer_of_somebody_not_entitled(sim: InstanceSimulator) -> None:
     signing = sim.consumer.signing[PORTAL]
     sim.consumer.ocsp_answers[signing.certificate.serial_number] = sim.forged_ocsp(signing)

@@ -51,6 +51,7 @@ from gateway.core.serverconf.model import (
 )
 from gateway.core.signing.algorithms import default_algorithm, sign
 from gateway.core.signing.profiles import EJBCA, auth_certificate_subject, sign_certificate_subject
+from gateway.core.signing.revoked import RevokedCertificates
 from gateway.core.signing.trust import ApprovedCa, CaCertificate
 from gateway.core.signing.verify import SignerVerdicts
 from gateway.core.signing.xades import SigningCredential
@@ -177,8 +178,9 @@ class SimulatedServer:
         self.conf = ServerConf(id, {c: Client(c, connection=ConnectionType.HTTP) for c in clients})
         self.log = MemoryMessageLog()
         self.seen = Seen()
-        self.peer_verdicts = PeerVerdicts()
-        self.signer_verdicts = SignerVerdicts()
+        self.revoked = RevokedCertificates()
+        self.peer_verdicts = PeerVerdicts(self.revoked)
+        self.signer_verdicts = SignerVerdicts(revoked=self.revoked)
         self.ocsp_answers: dict[int, bytes] = {}
 
     @property

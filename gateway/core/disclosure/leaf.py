@@ -179,7 +179,7 @@ def _field_entry(index: int, salt: bytes, text: str) -> bytes:
 
 
 def _hmac(key: bytes, data: bytes) -> bytes:
-    return hmac.digest(key, data, hashlib.sha256)
+    return hmac.digest(key, data, "sha256")
 
 
 def _keyed(seed: bytes) -> HMAC:

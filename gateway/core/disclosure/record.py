@@ -6,7 +6,6 @@ the data was, and of the official only a pseudonym.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from base64 import b32encode
 from dataclasses import dataclass
@@ -111,4 +110,4 @@ def official_pseudonym(key: bytes, consumer: ClientId, user: str | None) -> str:
     if not user:
         return ""
     named = "\0".join((*consumer.pieces, user)).encode("utf-8", "surrogatepass")
-    return b32encode(hmac.digest(key, b"egov-al/v1/official\0" + named, hashlib.sha256)[:15]).decode().lower()
+    return b32encode(hmac.digest(key, b"egov-al/v1/official\0" + named, "sha256")[:15]).decode().lower()

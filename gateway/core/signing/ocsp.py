@@ -129,6 +129,33 @@ def verify_ocsp(
     """`ca`: what the configuration says about `issuer`. MalformedMessage when the response cannot be read;
     CertificateStatusUnknown with `cert_validation` (revoked, unknown, about another certificate) or
     `incorrect_validation_info` (everything else)."""
+    answer, valid_until = _believed(response, certificate, issuer, ca, trust, at)
+    if answer.status is not ocsp.OCSPCertStatus.GOOD:
+        raise CertificateStatusUnknown(f"OCSP says the certificate is {answer.status.name.lower()}")
+    return OcspVerdict(answer.this_update, answer.next_update, valid_until)
+
+
+def stated_status(
+    response: bytes,
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    ca: CaCertificate,
+    trust: InstanceTrust,
+    at: datetime,
+) -> ocsp.OCSPCertStatus:
+    """What an answer that is to be believed says. Errors as `verify_ocsp`, for an answer that is not."""
+    return _believed(response, certificate, issuer, ca, trust, at)[0].status
+
+
+def _believed(
+    response: bytes,
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    ca: CaCertificate,
+    trust: InstanceTrust,
+    at: datetime,
+) -> tuple[OcspAnswer, datetime]:
+    """An answer about this certificate, whatever it says, and when it stops being fresh."""
     answer = parse_ocsp(response)
     if answer.cert_id != cert_id(certificate, issuer):
         raise CertificateStatusUnknown("The OCSP response is not about the certificate")
@@ -142,9 +169,7 @@ def verify_ocsp(
         if answer.next_update < at:
             raise _incorrect("is out of date: nextUpdate has passed")
         valid_until = min(valid_until, answer.next_update)
-    if answer.status is not ocsp.OCSPCertStatus.GOOD:
-        raise CertificateStatusUnknown(f"OCSP says the certificate is {answer.status.name.lower()}")
-    return OcspVerdict(answer.this_update, answer.next_update, valid_until)
+    return answer, valid_until
 
 
 def _incorrect(what: str) -> CertificateStatusUnknown:

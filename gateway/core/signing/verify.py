@@ -10,7 +10,8 @@
 4. It belongs to the member who is to be the signer, read by the profile of the CA that issued it; that CA is listed in the
    signer's instance, and not for authentication only.
 5. The signature value is right over SignedInfo, and the digest of every reference is that of what was received.
-6. The certificate's path, validity and OCSP status are good at the moment.
+6. The certificate's path, validity and OCSP status are good at the moment, and no later answer that we asked for ourselves says
+   that it is revoked (`revoked.py`).
 
 Steps 4 and 6 are remembered (`SignerVerdicts`) as long as the OCSP answer stays fresh; 1, 2, 3 and 5 are done for every message.
 Codes are those of reference 10 below `signature_verification`.
@@ -51,6 +52,7 @@ from gateway.core.signing.certificates import (
 )
 from gateway.core.signing.hashchain import part_names, verify_hash_chain
 from gateway.core.signing.ocsp import FUTURE_TOLERANCE, OcspVerdict, select, verify_ocsp
+from gateway.core.signing.revoked import RevokedCertificates
 from gateway.core.signing.trust import CaCertificate, InstanceTrust
 from gateway.core.signing.xades import HASH_CHAIN_RESULT, XadesSignature, parse_signature
 from gateway.core.values import quick
@@ -106,10 +108,12 @@ VerdictKey: TypeAlias = tuple[bytes, tuple[bytes, ...], str, bytes]
 
 
 class SignerVerdicts:
-    """Remembers verdicts by (certificate, OCSP answers, trust). Bounded in number; none outlives its OCSP answer."""
+    """Remembers verdicts by (certificate, OCSP answers, trust). Bounded in number; none outlives its OCSP answer. `revoked`: whose
+    certificates are refused whatever the answers beside them say."""
 
-    def __init__(self, most: int = 4096) -> None:
+    def __init__(self, most: int = 4096, revoked: RevokedCertificates | None = None) -> None:
         self._most = most
+        self.revoked = RevokedCertificates() if revoked is None else revoked
         self._known: OrderedDict[VerdictKey, SignerVerdict] = OrderedDict()
         self.hits = 0
         self.misses = 0
@@ -117,6 +121,10 @@ class SignerVerdicts:
     @property
     def size(self) -> int:
         return len(self._known)
+
+    def certificates(self) -> set[tuple[str, bytes]]:
+        """Instance and DER of every certificate there is a verdict on."""
+        return {(instance, certificate) for certificate, _, instance, _ in self._known}
 
     def get(self, key: VerdictKey, at: datetime) -> SignerVerdict | None:
         verdict = self._known.get(key)
@@ -189,6 +197,8 @@ def verify_parts(
     if verdict is None:
         verdict = _verify_status(xades, member, trust, at)
         verdicts.put(key, verdict)
+    if key[0] in verdicts.revoked:
+        raise _unacceptable_status(CertificateStatusUnknown("OCSP says by now that the certificate is revoked"))
     return VerifiedSignature(
         member,
         xades.certificate,
@@ -204,6 +214,10 @@ def verify_parts(
 
 def _rejected(what: str, code: str) -> SignatureRejected:
     return SignatureRejected(what, code=f"signature_verification.{code}")
+
+
+def _unacceptable_status(error: CertificateStatusUnknown) -> CertificateStatusUnknown:
+    return CertificateStatusUnknown(error.safe_detail, code=f"signature_verification.invalid_cert_path.{error.code}")
 
 
 def _malformed(what: str) -> SignatureRejected:
@@ -269,7 +283,7 @@ def _verify_status(xades: XadesSignature, member: MemberId, trust: InstanceTrust
         approved, ca = find_issuer(certificate, trust, at)
         status = _verify_listed(certificate, ca, xades.ocsp, trust, at)
     except CertificateStatusUnknown as e:
-        raise CertificateStatusUnknown(e.safe_detail, code=f"signature_verification.invalid_cert_path.{e.code}") from e
+        raise _unacceptable_status(e) from e
     except (AuthenticationFailed, MalformedMessage) as e:
         raise _rejected(
             e.safe_detail, e.code if e.code.startswith(_PATH_CODES) else f"invalid_cert_path.{e.code}"

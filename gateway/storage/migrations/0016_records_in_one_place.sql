@@ -9,3 +9,10 @@ BEGIN
         EXECUTE format('ALTER TABLE %s SET (toast_tuple_target = 8160)', piece);
     END LOOP;
 END $$;
+
+-- The same for what waits for its time-stamp: numbers, keys and digests of a commit, which do not compress.
+ALTER TABLE unstamped_commit ALTER COLUMN records SET STORAGE EXTERNAL, ALTER COLUMN times SET STORAGE EXTERNAL,
+    ALTER COLUMN uids SET STORAGE EXTERNAL, ALTER COLUMN digests SET STORAGE EXTERNAL;
+ALTER TABLE unstamped_commit SET (toast_tuple_target = 8160);
+ALTER TABLE stamped_commit ALTER COLUMN times SET STORAGE EXTERNAL, ALTER COLUMN uids SET STORAGE EXTERNAL;
+ALTER TABLE stamped_commit SET (toast_tuple_target = 8160);

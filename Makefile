@@ -58,7 +58,7 @@ type: $(VENV)/.dev ## mypy --strict
 bench: $(VENV)/.dev ## CPU per exchange against a pair that does nothing, leaves into the log; figures, no verdict
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-simulate: $(VENV)/.dev ## 20,000 dossiers of linked procedures, losses and bad reasons as documented, kill -9 all the while
+simulate: $(VENV)/.dev ## 20,000 dossiers of linked procedures, losses as documented, kill -9 of everything all the while; fails when a number differs
 	@$(BIN)/python -m tests.simulation $(ARGS)
 
 certs: $(VENV)/.run ## keys and certificates of the demo instance (kept when they exist)

@@ -31,6 +31,7 @@ _UNAVAILABLE = (
     asyncpg.CrashShutdownError,
     asyncpg.QueryCanceledError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that broke inside a command and is given back to its pool
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     OSError,

@@ -1,11 +1,14 @@
 """Linked procedures at scale: what the users' documents count, on invented dossiers. `make simulate`.
 
-plan.py      what befalls each dossier, from a seed: lost returns, bad reasons, facilities that do not sign
-parties.py   coordinator and agencies over databases of their own; between them a road that loses what the plan says
-gate.py      the notices of facilities, examined by the gateway's rule
-workers.py   the processes that do the work and are killed meanwhile
-__main__.py  the whole course, and what is held against the plan
-
-The road of the bulk is inside the processes: every message goes through outbox, worker, effect, engine and receipts, and through no
-security server. The same messages through real security servers are `python -m adapters.lienthong demo` and its test.
+plan.py        what befalls each dossier and facility, from a seed: lost returns, bad reasons, documents not signed well
+parties.py     coordinator and agencies over databases of their own; both roads lose what the plan says
+inside.py      the road of the bulk: a call from database to database inside the process
+instance.py    the road of the others: four real security servers with message logs, and the agencies' services behind them
+workers.py     the processes that do the work and are killed meanwhile
+killing.py     kill -9 of one after the other: workers, security servers, PostgreSQL
+course.py      what the people in it do, on either road
+notices.py     one notice of every facility, through the signature gate of a security server
+checks.py      what is held against the plan, and the table of it
+progress.py    what is told while it runs
+__main__.py    the whole course
 """

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from typing import Any
 
 from adapters.lienthong.model import AskAgain, Decided, NotPossible
-from adapters.sdk import RoadHeaders
+from adapters.sdk.delivery import Message, Road
+from adapters.sdk.delivery.judging import Answer
 from adapters.sdk.delivery.legs import Coordinator, Returned, correct
-from adapters.sdk.web import Call
-from gateway.core.identifiers import parse_client_id
-from tests.simulation.parties import COORDINATOR, LEGS, PORTAL, Parties
+from adapters.sdk.delivery.messages import json_body
+from adapters.sdk.delivery.outbox import Claim
+from adapters.sdk.delivery.road import NoAnswer
+from adapters.sdk.postgres import source_errors
+from adapters.sdk.problems import SourceUnavailable
+from tests.simulation.parties import COORDINATOR, LEGS, Parties, persistently
 from tests.simulation.plan import GOOD_REASON, Fate
 
 _AT_ONCE = 8
+_TRIES = 200
 _ASKED = "select dossier, role from lienthong.question where closed_at is null limit $1"
 _ANSWERED = """
     update lienthong.question set decision = 'granted', statement = 'simulated', closed_at = now()
@@ -34,19 +41,26 @@ _REFUSED = """
     select l.dossier_id, l.leg, l.action, l.round from delivery.leg l join delivery.outbox o on o.message_id = l.outcome_message
     where o.state = 'dead' and o.cause = 'return_reason_refused' limit $1
 """
+# What is lost is tried again and again; it counts as under way only once nothing loses it any more.
+_LEFT = "select count(*) from delivery.outbox where state = 'waiting' and ($1 or cause is distinct from 'lost')"
 
 
 class People:
-    def __init__(self, parties: Parties) -> None:
-        self._parties = parties
+    """`portal`: the road of the applicants' portal. Whoever is not answered does it again, under the same key."""
+
+    def __init__(self, parties: Parties, portal: Road) -> None:
+        self.parties = parties
+        self._portal = portal
         self._pool = parties.pools[COORDINATOR]
+        self.opened = self.left = 0
 
     async def open_all(self) -> None:
-        waiting = list(reversed(self._parties.plan.fates))
+        waiting = list(reversed(self.parties.plan.fates.values()))
 
         async def applicant() -> None:
             while waiting:
                 await self._open(waiting.pop())
+                self.opened += 1
 
         async with asyncio.TaskGroup() as group:
             for _ in range(_AT_ONCE):
@@ -54,33 +68,60 @@ class People:
 
     async def _open(self, fate: Fate) -> None:
         persons = {"mother": "999300000017"} if fate.procedure == "birth" else {"deceased": "999070000015"}
-        body = {
+        body: dict[str, Any] = {
             "procedure": fate.procedure,
             "province": fate.province,
             "persons": persons,
             "form": {"plan": fate.number},
-            "document": {"facility": fate.facility},
+            "document": {},
         }
         if fate.procedure == "birth":
             body["consents"] = {"householder": "999070000015", "owner": "999173000034"}
-        await self._parties.arrive(COORDINATOR, "/v1/dossiers", _call(f"open/{fate.number}", body, {}))
+        assert (await self._told(f"open/{fate.number}", "/v1/dossiers", body)).status == 200
+
+    async def _told(self, name: str, path: str, body: dict[str, Any]) -> Answer:
+        """An answer of the coordinator, whatever it says; no answer and a fault on the way are tried again."""
+        message = Message(
+            message_id=uuid.uuid5(uuid.NAMESPACE_URL, f"simulation:{name}"),
+            ordering_key=name,
+            issue="simulation",
+            service=f"{COORDINATOR}/dossiers",
+            path=path,
+            body=json_body(body),
+            deadline=self.parties.clock() + timedelta(days=1),
+        )
+        for number in range(1, _TRIES):
+            with suppress(NoAnswer, SourceUnavailable):
+                async with source_errors():
+                    answer = await self._portal.send(Claim(uuid.uuid4(), number, message))
+                if answer.error is None and answer.status < 500:
+                    return answer
+            await asyncio.sleep(0.25)
+        raise AssertionError("the coordinator never answers")
 
     async def step(self) -> int:
-        """One round of everybody; how much there was to do."""
-        done = await asyncio.gather(self._consent(), self._submit_again(), self._correct())
-        return sum(done)
+        """One round of everybody; how much there was to do, messages under way included."""
+        done = await asyncio.gather(
+            *map(persistently, (self._consent, self._submit_again, self._correct, self._under_way))
+        )
+        self.left = sum(done)
+        return self.left
 
     async def ask_again(self) -> int:
         """An operator sends every stuck dossier again, as the button on the page does."""
-        rows = await self._pool.fetch(_STUCK, self._parties.clock())
+        rows = await persistently(lambda: self._pool.fetch(_STUCK, self.parties.clock()))
 
         async def ask(dossier: str, leg: str, asks: int) -> None:
             with suppress(NotPossible):  # its answer came meanwhile
                 async with self._pool.acquire() as connection, connection.transaction():
-                    await self._parties.desk.happen(connection, dossier, AskAgain(leg, asks), "VH-03")
+                    await self.parties.desk.happen(connection, dossier, AskAgain(leg, asks), "VH-03")
 
-        await _at_once([ask(row["id"], row["leg"], row["asks"]) for row in rows])
+        await _at_once([persistently(partial(ask, row["id"], row["leg"], row["asks"])) for row in rows])
         return len(rows)
+
+    async def _under_way(self) -> int:
+        repaired = self.parties.repaired
+        return sum([await pool.fetchval(_LEFT, repaired) for pool in self.parties.pools.values()])
 
     async def _consent(self) -> int:
         rows = await self._pool.fetch(_ASKED, 200)
@@ -89,53 +130,40 @@ class People:
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute("select 1 from lienthong.dossier where id = $1 for update", dossier)
                 if await connection.execute(_ANSWERED, dossier, role) == "UPDATE 1":
-                    await self._parties.desk.happen(connection, dossier, Decided(role, granted=True), "simulated")
+                    await self.parties.desk.happen(connection, dossier, Decided(role, granted=True), "simulated")
 
-        await _at_once([answer(row["dossier"], row["role"]) for row in rows])
+        await _at_once([persistently(partial(answer, row["dossier"], row["role"])) for row in rows])
         return len(rows)
 
     async def _submit_again(self) -> int:
         rows = await self._pool.fetch(_BACK, 200)
-
-        async def submit(dossier: str, leg: str, plan: int) -> None:
-            path = {"dossier_id": dossier, "leg": leg}
-            again = _call(f"again/{dossier}", {"form": {"plan": plan}}, path)
-            await self._parties.arrive(COORDINATOR, "/v1/dossiers/{dossier_id}/legs/{leg}/resubmission", again)
-
-        await _at_once([submit(row["id"], row["leg"], int(row["plan"])) for row in rows])
+        jobs = [
+            self._told(f"again/{row['id']}", f"/v1/dossiers/{row['id']}/legs/{row['leg']}/resubmission", form)
+            for row in rows
+            for form in [{"form": {"plan": int(row["plan"])}}]
+        ]
+        await _at_once(jobs)
         return len(rows)
 
     async def _correct(self) -> int:
         total = 0
         good = Returned(GOOD_REASON["code"], GOOD_REASON["legal_reference"])
         for client in LEGS:
-            pool = self._parties.pools[client]
+            pool = self.parties.pools[client]
             rows = await pool.fetch(_REFUSED, 200)
             total += len(rows)
             for row in rows:
                 async with pool.acquire() as connection, connection.transaction():
                     key = (row["dossier_id"], row["leg"], row["action"], row["round"])
-                    await correct(connection, key, good, Coordinator(), "officer", self._parties.clock())
+                    await correct(connection, key, good, Coordinator(), "officer", self.parties.clock())
         return total
 
 
-def _call(name: str, body: dict[str, object], path: dict[str, str]) -> Call:
-    """A message of the portal with an id of its own, the same if it is sent again."""
-    return Call(
-        road=RoadHeaders(client=parse_client_id(PORTAL)),
-        path=path,
-        query={},
-        body=body,
-        raw=json.dumps(body, ensure_ascii=False).encode(),
-        idempotency_key=str(uuid.uuid5(uuid.NAMESPACE_URL, f"simulation:{name}")),
-    )
-
-
-async def _at_once(jobs: Sequence[object]) -> None:
+async def _at_once(jobs: Sequence[Awaitable[object]]) -> None:
     limit = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(job: object) -> None:
+    async def one(job: Awaitable[object]) -> None:
         async with limit:
-            await job  # type: ignore[misc]
+            await job
 
     await asyncio.gather(*(one(job) for job in jobs))

@@ -1,70 +1,81 @@
-"""Coordinator and agencies as they are, over databases of their own. The road between them is a call inside the process."""
+"""Coordinator and agencies as they are, over databases of their own; between them a road that loses what the plan says."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+import mmap
+import struct
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from adapters.lienthong.definition import load_definitions
 from adapters.lienthong.desk import Desk
 from adapters.lienthong.reasons import load_reasons
 from adapters.lienthong.service import build_adapter
-from adapters.sdk import Connection, Problem, RoadHeaders, bootstrap, open_pool
-from adapters.sdk.delivery import bootstrap_delivery
+from adapters.sdk import Adapter, Connection, Pool, bootstrap, open_pool
+from adapters.sdk.delivery import Road, bootstrap_delivery
 from adapters.sdk.delivery.judging import Answer
 from adapters.sdk.delivery.legs import Coordinator, Done, LegRequest, Returned, bootstrap_legs, take_leg
 from adapters.sdk.delivery.outbox import Claim
 from adapters.sdk.delivery.road import NoAnswer
-from adapters.sdk.effects import request_digest
-from adapters.sdk.web import Call, Effect, JsonObject, perform
-from gateway.core.identifiers import parse_client_id
+from adapters.sdk.postgres import source_errors
+from adapters.sdk.problems import SourceUnavailable
+from adapters.sdk.web import Call, Effect, JsonObject
 from tests.architecture.source import ROOT
 from tests.simulation.plan import BAD_REASONS, GOOD_REASON, Plan
 
 COORDINATOR, PORTAL = "VN/GOV/G22/lienthong", "VN/GOV/G22/dvc"
+DEFINITIONS = load_definitions()
 LEGS = {
-    "VN/GOV/G15/hotich": ("registration", "certificate"),
-    "VN/GOV/G01/dancu": ("identifier", "residence", "residence_removal"),
-    "VN/GOV/G12/bhxh": ("insurance_card", "funeral_benefit"),
+    client: tuple(leg.code for found in DEFINITIONS.values() for leg in found.legs if leg.service == f"{client}/legs")
+    for client in ("VN/GOV/G15/hotich", "VN/GOV/G01/dancu", "VN/GOV/G12/bhxh")
 }
-_LEG = "/v1/dossiers/{dossier_id}/legs/{leg}"
+CLIENTS = (COORDINATOR, *LEGS)
+LEG = "/v1/dossiers/{dossier_id}/legs/{leg}"
 _LIFETIME = Coordinator(lifetime=timedelta(days=60))
+_PATIENCE_SECONDS = 120.0
 _WORK = (
     "create table work (dossier_id text, leg text, action text, round int, plan int)"  # nothing forbids doubles here
 )
 
+T = TypeVar("T")
+
 
 class SharedClock:
-    """The time of day, moved by a number in a file that all processes read."""
+    """The time of day, moved by a number of seconds in a file that all processes look at."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        if not file.exists():
+            file.write_bytes(bytes(8))
+        with file.open("r+b") as opened:
+            self._moved = mmap.mmap(opened.fileno(), 8)
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=float(self._file.read_text("ascii") or 0))
+        return datetime.now(UTC) + timedelta(seconds=struct.unpack("d", self._moved[:])[0])
 
     def advance(self, seconds: float) -> None:
-        moved = self._file.with_suffix(".new")
-        moved.write_text(str(float(self._file.read_text("ascii") or 0) + seconds), "ascii")
-        moved.replace(self._file)
+        self._moved[:] = struct.pack("d", struct.unpack("d", self._moved[:])[0] + seconds)
 
 
 class Parties:
     """`repaired`: a file; while it is not there, what the plan calls lost does not arrive."""
 
-    def __init__(self, pools: Mapping[str, Any], plan: Plan, clock: SharedClock, repaired: Path) -> None:
+    def __init__(self, pools: Mapping[str, Pool], plan: Plan, clock: SharedClock, repaired: Path) -> None:
         self.pools = pools
         self.plan = plan
         self.clock = clock
         self._repaired = repaired
-        self.desk = Desk(load_definitions(), clock)
+        self.desk = Desk(DEFINITIONS, clock)
         reasons = load_reasons(ROOT / "config" / "codes" / "return-reasons.yaml")
-        endpoints = build_adapter(self.desk, reasons).endpoints(pools[COORDINATOR])
-        self._coordinator = {endpoint.path: endpoint for endpoint in endpoints if isinstance(endpoint, Effect)}
+        self.coordinator = build_adapter(self.desk, reasons)
+
+    @property
+    def repaired(self) -> bool:
+        return self._repaired.exists()
 
     async def prepare(self) -> None:
         await bootstrap_delivery(self.pools[COORDINATOR])
@@ -74,26 +85,22 @@ class Parties:
             await bootstrap_legs(self.pools[client])
             await self.pools[client].execute(_WORK)
 
-    def is_lost(self, claim: Claim) -> bool:
-        """A registration's outcome that the plan loses, as long as nothing is repaired."""
-        if not claim.message.path.endswith("/registration/outcome") or self._repaired.exists():
-            return False
-        told = json.loads(claim.message.body)
-        return told.get("document", {}).get("plan") in self.plan.lost
+    def effects(self, client: str) -> Mapping[str, Effect]:
+        """The endpoints of a party that change something, by template of their path."""
+        endpoints = self.adapter(client).endpoints(self.pools[client])
+        return {endpoint.path: endpoint for endpoint in endpoints if isinstance(endpoint, Effect)}
 
-    async def arrive(self, target: str, template: str, call: Call) -> bytes:
-        """What the adapter of `target` does with a call that its document allows. The answer, durable with its effect."""
-        effect = self._coordinator[template] if target == COORDINATOR else self.agency(target)
-        return await perform(self.pools[target], effect, call, request_digest(call.path, call.query, call.raw))
-
-    def agency(self, client: str) -> Effect:
-        """The one endpoint of an agency."""
+    def adapter(self, client: str) -> Adapter:
+        """What a party offers to the others."""
+        if client == COORDINATOR:
+            return self.coordinator
         work = dict.fromkeys(LEGS[client], self._work)
 
         async def leg(call: Call, connection: Connection) -> JsonObject:
             return await take_leg(connection, call, work, _LIFETIME, self.clock())
 
-        return Effect("POST", _LEG, leg, messages=True)
+        folder = ROOT / "adapters" / "sdk" / "delivery" / "leg_service"
+        return Adapter("legs", folder, lambda _: (Effect("POST", LEG, leg, messages=True),), formats={_NUMBER: str})
 
     async def _work(self, connection: Connection, asked: LegRequest) -> Done | Returned:
         number = asked.form["plan"]
@@ -106,33 +113,26 @@ class Parties:
         return Done({"plan": number})
 
 
-class InsideRoad:
-    """What the two security servers do between two databases, without them."""
+_NUMBER = "vn-personal-number"
 
-    def __init__(self, sender: str, parties: Parties) -> None:
-        self._sender = sender
+
+class LossyRoad:
+    """Another road, on which an outcome of a registration that the plan loses does not arrive as long as nothing is repaired."""
+
+    def __init__(self, road: Road, parties: Parties) -> None:
+        self._road = road
         self._parties = parties
 
     async def send(self, claim: Claim) -> Answer:
-        if self._parties.is_lost(claim):
+        if self._is_lost(claim):
             raise NoAnswer("lost")
-        message = claim.message
-        pieces = message.path.split("/")
-        call = Call(
-            road=RoadHeaders(
-                client=parse_client_id(self._sender), message_id=str(claim.attempt_id), purpose=message.purpose
-            ),
-            path={"dossier_id": pieces[3], "leg": pieces[5]},
-            query={},
-            body=json.loads(message.body),
-            raw=message.body,
-            idempotency_key=str(message.message_id),
-        )
-        template = "/".join([_LEG, *pieces[6:]])
-        try:
-            return Answer(200, await self._parties.arrive(message.service.rpartition("/")[0], template, call))
-        except Problem as e:
-            return Answer(e.status, e.body("-"))
+        return await self._road.send(claim)
+
+    def _is_lost(self, claim: Claim) -> bool:
+        if not claim.message.path.endswith("/registration/outcome") or self._parties.repaired:
+            return False
+        told = json.loads(claim.message.body)
+        return told.get("document", {}).get("plan") in self._parties.plan.lost
 
 
 async def open_parties(
@@ -143,3 +143,14 @@ async def open_parties(
         for client, target in databases.items()
     }
     return Parties(pools, plan, SharedClock(folder / "clock"), folder / "repaired")
+
+
+async def persistently(job: Callable[[], Awaitable[T]]) -> T:
+    """Its result, once the database answers: it is killed now and then, as others are."""
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while True:
+            try:
+                async with source_errors():
+                    return await job()
+            except SourceUnavailable:
+                await asyncio.sleep(0.25)

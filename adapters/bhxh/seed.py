@@ -1,4 +1,4 @@
-"""Invented insurance records of the first citizens of the shared population. Each person's records depend on nobody else's."""
+"""Invented insurance records of the shared population. Each person's records depend on nobody else's."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from datetime import date
 from adapters.bhxh.numbers import card_number, insurance_number
 from adapters.people.dice import Dice
 from adapters.people.drafts import TODAY
+from adapters.people.generator import CITIZENS, generate
 from adapters.people.generator import VERSION as POPULATION
-from adapters.people.generator import generate
 from adapters.people.model import DECEASED, Person
 from adapters.sdk import Rows
 
-CITIZENS = 5_000
-VERSION = f"{POPULATION}-bhxh-1"
+VERSION = f"{POPULATION}-bhxh-2"
 
 _EMPLOYERS = (
     "Công ty cổ phần Dệt may Sao Mai", "Công ty TNHH Cơ khí Bờ Kè", "Hợp tác xã Lúa Vàng", "Công ty cổ phần Thủy sản Vân Hải",

@@ -12,7 +12,8 @@ from structlog.typing import FilteringBoundLogger
 from adapters.bhxh.benefits import benefit_record, claim_death_benefit
 from adapters.bhxh.cards import card_record, issue_card
 from adapters.bhxh.numbers import parse_cursor, parse_insurance_number, print_cursor
-from adapters.bhxh.seed import CITIZENS, VERSION, invented
+from adapters.bhxh.seed import VERSION, invented
+from adapters.people.generator import CITIZENS
 from adapters.people.identifiers import parse_person_name, parse_personal_number
 from adapters.sdk import Adapter, Call, Effect, Endpoint, JsonObject, NotFound, Pool, seed_once
 
@@ -98,7 +99,7 @@ def _endpoints(pool: Pool) -> tuple[Endpoint | Effect, ...]:
 
 
 def build_adapter(citizens: int = CITIZENS) -> Adapter:
-    """The adapter with invented records of the first citizens, made when its database is still empty."""
+    """The adapter with invented records of so many citizens, made when its database is still empty."""
 
     async def prepare(pool: Pool, log: FilteringBoundLogger) -> None:
         await seed_once(pool, VERSION, partial(invented, citizens), log)

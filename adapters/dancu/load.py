@@ -6,14 +6,15 @@ when the generator has changed since; the log says which version it is.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
+from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
 from adapters.people.generator import VERSION, generate
 from adapters.people.model import Household, Person
 from adapters.sdk import Pool, Rows, copy_rows
+from adapters.sdk.seeding import invented
 
 _PERSON = (
     "id", "full_name", "sex", "birth_date", "birth_place", "nationality", "ethnicity", "religion", "marital_status",
@@ -32,7 +33,7 @@ async def load_population(pool: Pool, citizens: int, log: FilteringBoundLogger) 
             log.info("population_kept", generator=VERSION, **dict(known))
             return
         log.info("population_generating", citizens=citizens)
-        people = await asyncio.to_thread(generate, citizens)
+        people = await invented(partial(generate, citizens))
         await copy_rows(connection, Rows("dancu.person", _PERSON, [_row(p) for p in people.persons]), log)
         await copy_rows(connection, Rows("dancu.household", _HOUSEHOLD, _homes(people.households)), log)
         await copy_rows(connection, Rows("dancu.household_member", _MEMBER, _members(people.households)), log)

@@ -1,4 +1,4 @@
-"""Invented entries of the first citizens of the shared population: births, marriages, deaths since the books are electronic."""
+"""Invented entries of the shared population: births, marriages, deaths since the books are electronic."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from datetime import date, timedelta
 from adapters.hotich.book import BIRTH, DEATH, MARRIAGE, entry_number
 from adapters.people.dice import Dice
 from adapters.people.drafts import TODAY
+from adapters.people.generator import CITIZENS, generate
 from adapters.people.generator import VERSION as POPULATION
-from adapters.people.generator import generate
 from adapters.people.identifiers import Sex
 from adapters.people.model import MARRIED, Person
 from adapters.sdk import Rows
 
-CITIZENS = 5_000
-VERSION = f"{POPULATION}-hotich-1"
+VERSION = f"{POPULATION}-hotich-2"
 _ELECTRONIC_SINCE = 2000
 
 _BIRTH = (

@@ -15,8 +15,9 @@ from adapters.hotich.copies import find_copy, issue_copy
 from adapters.hotich.deaths import death_record, register_death
 from adapters.hotich.marriages import marriage_record, register_marriage
 from adapters.hotich.notices import Notices
-from adapters.hotich.seed import CITIZENS, VERSION, invented
+from adapters.hotich.seed import VERSION, invented
 from adapters.hotich.signing import Registrar
+from adapters.people.generator import CITIZENS
 from adapters.people.identifiers import parse_person_name, parse_personal_number
 from adapters.sdk import Adapter, Call, Effect, Endpoint, JsonObject, NotFound, Pool, seed_once
 
@@ -76,7 +77,7 @@ def _endpoints(registrar: Registrar, notices: Notices, pool: Pool) -> tuple[Endp
 
 
 def build_adapter(registrar: Registrar, notices: Notices, citizens: int = CITIZENS) -> Adapter:
-    """The adapter with invented entries about the first citizens, made when its database is still empty."""
+    """The adapter with invented entries about so many citizens, made when its database is still empty."""
 
     async def prepare(pool: Pool, log: FilteringBoundLogger) -> None:
         await seed_once(pool, VERSION, partial(invented, citizens), log)

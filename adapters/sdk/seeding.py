@@ -7,8 +7,10 @@ when the generator has changed since; the log says which version it is.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
@@ -16,6 +18,8 @@ from adapters.sdk.postgres import Connection, Pool
 
 _PIECE = 10_000  # records between two lines of progress
 _LOAD_SECONDS = 120.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +38,22 @@ async def seed_once(pool: Pool, version: str, make: Callable[[], Sequence[Rows]]
         if known := await connection.fetchval("select version from adapter_seed"):
             log.info("seed_kept", generator=version, version=known)
             return
-        for rows in await asyncio.to_thread(make):
+        for rows in await invented(make):
             await copy_rows(connection, rows, log)
         await connection.execute("insert into adapter_seed (version) values ($1)", version)
     log.info("seed_loaded", version=version)
+
+
+async def invented(make: Callable[[], T]) -> T:
+    """What `make` gives, in a thread of its own. Without garbage collection, which would look through hundreds of thousands of
+    records again and again and find none to collect: a third of the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return await asyncio.to_thread(make)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 async def copy_rows(connection: Connection, rows: Rows, log: FilteringBoundLogger) -> None:

@@ -53,7 +53,9 @@ class DeliveryWorker:
                 worked = 0
             if not worked:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(posted.wait(), self._poll)
+                    # Not wait_for: that of Python 3.11 loses a cancel that comes together with the hint.
+                    async with asyncio.timeout(self._poll):
+                        await posted.wait()
 
     async def step(self) -> int:
         """One claim, sent and settled. How many messages it was."""

@@ -1,6 +1,7 @@
 """Social insurance over real HTTP and a real database: look-ups, pages, cards, one payment for one death."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
@@ -11,9 +12,12 @@ from adapters.bhxh import build_adapter
 from adapters.bhxh.benefits import REFERENCE_VND, Paid, paid_until, survivors_vnd
 from adapters.bhxh.cards import child_until
 from adapters.bhxh.numbers import parse_cursor, print_cursor
-from adapters.bhxh.seed import CITIZENS, invented
+from adapters.bhxh.seed import invented
+from adapters.bhxh.service import build_adapter as bhxh
+from adapters.dancu.service import build_adapter as dancu
+from adapters.hotich.service import build_adapter as hotich
 from adapters.people.example import PERSONS
-from adapters.people.generator import generate
+from adapters.people.generator import CITIZENS, generate
 from adapters.sdk.testkit import Served, served
 
 SIZE = 40
@@ -179,7 +183,14 @@ def test_a_smaller_seed_begins_a_larger_one() -> None:
     small, large = invented(50), invented(300)
     for few, many in zip(small, large, strict=True):
         assert list(few.records) == list(many.records)[: len(few.records)]
-    assert CITIZENS >= 300
+
+
+def test_every_citizen_of_the_population_register_is_known() -> None:
+    """By the registers' defaults, which are what runs: the same people, not the first of them."""
+    insured, _, _ = invented(200)
+    assert {row[1] for row in insured.records} == {person.id for person in generate(200).persons}
+    sizes = [inspect.signature(build).parameters["citizens"].default for build in (bhxh, dancu, hotich)]
+    assert sizes == [CITIZENS] * 3
 
 
 @pytest.mark.parametrize(

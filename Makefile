@@ -40,8 +40,11 @@ run: $(VENV)/.run ## a whole small country on loopback; Ctrl-C stops it, the dat
 test: $(VENV)/.dev ## the fast tests, on up to four processors (ARGS="-n 0 …" for one test in the foreground)
 	@$(PYTEST) -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(SLOW:%=--ignore=tests/%) $(ARGS)
 
-test-full: $(VENV)/.browser ## adds faults, kill -9, whole instances and the outside judges
-	@$(PYTEST) -m '' $(ARGS)
+test-full: $(VENV)/.browser ## the fast tests, then faults, kill -9, whole instances and the outside judges, one at a time (about 25 min)
+	@echo "1 of 2: the fast tests"
+	@fast=0; $(MAKE) --no-print-directory test || fast=$$?; \
+	  echo "2 of 2: faults, kill -9, whole instances (fixed addresses, so one at a time) and the outside judges"; \
+	  $(PYTEST) -m 'slow or interop' -rs $(ARGS) && exit $$fast
 
 interop: $(VENV)/.dev ## only the outside judges: bytes made by others, openssl, signxml, xmlsec1
 	@$(PYTEST) -m interop -rs $(ARGS)
@@ -52,7 +55,7 @@ lint: $(VENV)/.dev ## ruff
 fmt: $(VENV)/.dev ## ruff, changing files
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-type: $(VENV)/.dev ## mypy --strict
+type: $(VENV)/.dev ## mypy --strict, the tests too
 	@$(BIN)/mypy
 
 bench: $(VENV)/.dev ## CPU per exchange against a pair that does nothing, leaves into the log; figures, no verdict

@@ -94,7 +94,7 @@ async def _fill(world: PortalWorld, pool: asyncpg.Pool, mine: int, records: int)
     dice = random.Random(2)
     entries = []
     for n in range(mine):
-        asked = {"consumer": dice.choice(_ASKERS), "purpose": dice.choice(_PURPOSES)}
+        asked: dict[str, Any] = {"consumer": dice.choice(_ASKERS), "purpose": dice.choice(_PURPOSES)}
         when = NOW - timedelta(minutes=dice.randrange(320 * 24 * 60), microseconds=n)
         entries.append(await add_access(pool, ANH, when, **asked))
     for first in range(mine + 1, records + 1, 100_000):

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gateway.core.errors import KeyTokenError, SignatureRejected
 from gateway.core.signing.algorithms import SignatureAlgorithm, verify
+from gateway.core.signing.requests import KeyType
 from gateway.signer.tokens import KeyToken, open_token
-from gateway.trust.authority import Identity, KeyType, new_key
+from gateway.trust.authority import Identity, new_key
 from tests.support.softhsm import PIN, softhsm
 from tests.unit.trust.pki import Pki, rsa_key
 

@@ -57,7 +57,7 @@ async def pair(pg: EmbeddedPostgres) -> AsyncIterator[Pair]:
             await bootstrap_delivery(pool)
             receiver = Receiver(other)
             await receiver.prepare()
-            yield Pair(*parameters, pool, receiver)
+            yield Pair(parameters[0], parameters[1], pool, receiver)
         for name in names:
             await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:

@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -106,7 +107,7 @@ class FailingFiles(LogFiles):
 
     def write_tiles(self, files: Any) -> None:
         for file in files:  # each file a write of its own
-            self._write(lambda file=file: super(FailingFiles, self).write_tiles([file]))
+            self._write(partial(super().write_tiles, [file]))
 
     def replace_checkpoint(self, note: bytes) -> None:
         self._write(lambda: super(FailingFiles, self).replace_checkpoint(note))

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -90,7 +91,7 @@ async def test_a_cut_batch_is_settled_truthfully(
     async with through_proxy(pg, database, tmp_path) as (proxy, cut), writing(cut) as writer:
         first = await writer.append_authorized(authorized_request())
         proxy.cut(how)
-        appended = await asyncio.gather(
+        appended: list[Any] = await asyncio.gather(
             *(writer.append_authorized(authorized_request()) for _ in range(20)),
             *(writer.append_refused(refused_request()) for _ in range(5)),
             *(writer.append_request(signed_request()) for _ in range(5)),
@@ -177,7 +178,7 @@ async def test_a_server_that_ends_our_sessions(database: Database, error: str) -
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-        appended = await asyncio.gather(*(writer.append_request(signed_request()) for _ in range(10)))
+        appended: list[Any] = await asyncio.gather(*(writer.append_request(signed_request()) for _ in range(10)))
     assert len(await _numbers(database)) == 11
     assert len({a.record_number for a in appended}) == 10
 

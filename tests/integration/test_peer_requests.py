@@ -388,7 +388,7 @@ HEADERS = [
 async def test_http_header(world: World, peer: HandMadePeer, row: Header) -> None:
     async with world.expect():
         request = peer.request(PERSON)
-        got = fault(await peer.post(peer.parts(request.raw), request.request_id, **row.changed))
+        got = fault(await peer.post(peer.parts(request.raw), request.request_id, **row.changed))  # type: ignore[arg-type]
         assert got.code == row.code
 
 

@@ -561,9 +561,9 @@ async def test_suites_as_openssl_sees_them(place: Place) -> None:
     ours = "ECDSA" if place.kind.ours == "ec" else "RSA"
 
     async def negotiated(*options: str) -> str:
-        command = ["openssl", "s_client", "-connect", f"{place.host}1:{PORT}", "-cert", chain, "-key", chain, *options]
+        at = f"{place.host}1:{PORT}"
         process = await asyncio.create_subprocess_exec(
-            *command,
+            *("openssl", "s_client", "-connect", at, "-cert", str(chain), "-key", str(chain), *options),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

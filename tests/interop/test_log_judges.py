@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from base64 import b64encode
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,9 @@ class TestMetamorphic:
         head = judge.checkpoint_verify(text_of(NOTE), [str(LOG.verifier)])
         assert (head.origin, head.size) == (LOG.name, SIZE)
         for key in (STRANGER, Key("other.example")):
-            self.refuses(judge, lambda key=key: judge.checkpoint_verify(text_of(NOTE), [str(key.verifier)]))
+            self.refuses(judge, partial(judge.checkpoint_verify, text_of(NOTE), [str(key.verifier)]))
         for text in (text_of(NOTE).replace("\n1000\n", "\n1001\n"), text_of(NOTE).replace("—", "-")):
-            self.refuses(judge, lambda text=text: judge.checkpoint_verify(text, [str(LOG.verifier)]))
+            self.refuses(judge, partial(judge.checkpoint_verify, text, [str(LOG.verifier)]))
 
     def test_inclusion(self, judge: Any) -> None:
         vkeys = [str(LOG.verifier)]
@@ -71,9 +72,7 @@ class TestMetamorphic:
             for wrong in altered(path):
                 self.refuses(
                     judge,
-                    lambda wrong=wrong, index=index: judge.checkpoint_verify_inclusion(
-                        text_of(NOTE), vkeys, index, LEAVES[index], wrong
-                    ),
+                    partial(judge.checkpoint_verify_inclusion, text_of(NOTE), vkeys, index, LEAVES[index], wrong),
                 )
 
     def test_consistency(self, judge: Any) -> None:
@@ -85,9 +84,7 @@ class TestMetamorphic:
             fork = text_of(signed(checkpoint_of([*LEAVES[: old - 1], leaf_hash(b"other")]), LOG))
             self.refuses(
                 judge,
-                lambda fork=fork, path=path: judge.checkpoint_verify_consistency(
-                    fork, text_of(NOTE), vkeys, list(path)
-                ),
+                partial(judge.checkpoint_verify_consistency, fork, text_of(NOTE), vkeys, list(path)),
             )
 
 

@@ -12,7 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.core.signing.algorithms import PrivateKey
-from gateway.trust.authority import Authority, KeyType, named, new_key
+from gateway.core.signing.requests import KeyType
+from gateway.trust.authority import Authority, named, new_key
 from gateway.trust.responder import OcspResponder
 from tests.unit.trust.pki import Pki, auth_subject, sign_subject
 

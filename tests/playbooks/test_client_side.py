@@ -27,10 +27,10 @@ from gateway.core.framing.transport import (
     TransportMessage,
 )
 from gateway.core.serverconf.model import ClientStatus, ConnectionType
+from gateway.core.signing.requests import KeyType
 from gateway.exchange.blame import fault_of
 from gateway.exchange.ports import PeerReply
 from gateway.exchange.states import InformationSystem
-from gateway.trust.authority import KeyType
 from tests.support.journal import Journal
 from tests.support.simulator import (
     DANCU,

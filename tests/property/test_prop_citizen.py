@@ -17,8 +17,8 @@ from jwt.algorithms import ECAlgorithm
 from gateway.citizen.answers import parse_answers
 from gateway.citizen.forms import is_storable, parse_form, parse_limit, parse_object
 from gateway.citizen.idtoken import Expected, check_id_token, key_id
-from gateway.citizen.records import MOST_ON_A_PAGE, StoredRecord, parse_cursor, print_cursor
-from gateway.citizen.views import Filter, parse_filter
+from gateway.citizen.records import MOST_ON_A_PAGE, Filter, StoredRecord, parse_cursor, print_cursor
+from gateway.citizen.views import parse_filter
 from gateway.core.errors import BearerRejected, MalformedMessage
 from gateway.ownservices.inquiry import parse_inquiry
 

@@ -53,7 +53,7 @@ def delivered(document: bytes) -> tuple[str, ...]:
     for element in root.iter():
         if "xmldsig" in str(element.tag) or "SigningTime" in str(element.tag):
             continue
-        said += (str(element.tag), element.text or "", *(f"{k}={v}" for k, v in sorted(element.attrib.items())))
+        said += (str(element.tag), element.text or "", *(f"{k!s}={v!s}" for k, v in sorted(element.attrib.items())))
     return tuple(said)
 
 

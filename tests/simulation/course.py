@@ -55,7 +55,7 @@ class People:
         self.opened = self.left = 0
 
     async def open_all(self) -> None:
-        waiting = list(reversed(self.parties.plan.fates.values()))
+        waiting = list(reversed(list(self.parties.plan.fates.values())))
 
         async def applicant() -> None:
             while waiting:

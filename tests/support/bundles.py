@@ -15,8 +15,9 @@ from gateway.core.merkle.proofs import consistency_proof, inclusion_proof
 from gateway.core.merkle.receipt import Receipt
 from gateway.core.merkle.text import print_base64
 from gateway.core.subjects.kinds import Person
+from tests.support.access import KIND, SERVER
 from tests.support.logkeys import AUDITOR, LOG, ORIGIN, WITNESS, Key, checkpoint_of, signed
-from tests.support.portal import ANH, KIND, NOW, SERVER
+from tests.support.portal import ANH, NOW
 
 OLD_LOG = Key("log.example/access/2025")
 Lines = list[dict[str, Any]]

@@ -168,6 +168,7 @@ class Demo:
         target = EmbeddedPostgres(self.folder / "var" / "postgres").dsn_kwargs(database)
         connection = await asyncpg.connect(**target)
         try:
-            return await connection.fetch(statement, *arguments)
+            rows: list[Any] = await connection.fetch(statement, *arguments)
+            return rows
         finally:
             await connection.close()

@@ -19,7 +19,7 @@ from gateway.trust.authority import Authority, create_root, named, validity
 SINCE = datetime.now(UTC) - timedelta(days=1)
 FACILITY = "79001"
 BORN_AT = datetime.fromisoformat("2026-10-20T08:30:00+07:00")
-_FATHER, _, _DAUGHTER, *_ = PERSONS
+_FATHER, _DAUGHTER = PERSONS[0], PERSONS[2]
 
 
 @cache

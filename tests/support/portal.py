@@ -67,7 +67,7 @@ class Issuer:
     status: int = 200
     described_as: str | None = None
     key_requests: int = 0
-    change: Callable[[Claims], None] = lambda _: None
+    change: Callable[[Claims], object] = lambda _: None
     mint: Callable[[Claims], str] | None = None
 
     def claims(self) -> Claims:

@@ -13,7 +13,7 @@ from xdist.scheduler import LoadFileScheduling
 _TOGETHER = ("tests/architecture/", "tests/integration/", "tests/unit/app/keyring/")
 
 
-class _ByFolderOrFile(LoadFileScheduling):
+class _ByFolderOrFile(LoadFileScheduling):  # type: ignore[misc]  # xdist is not typed
     def _split_scope(self, nodeid: str) -> str:
         return next((folder for folder in _TOGETHER if nodeid.startswith(folder)), super()._split_scope(nodeid))
 

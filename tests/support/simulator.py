@@ -51,6 +51,7 @@ from gateway.core.serverconf.model import (
 )
 from gateway.core.signing.algorithms import default_algorithm, sign
 from gateway.core.signing.profiles import EJBCA, auth_certificate_subject, sign_certificate_subject
+from gateway.core.signing.requests import KeyType
 from gateway.core.signing.revoked import RevokedCertificates
 from gateway.core.signing.trust import ApprovedCa, CaCertificate
 from gateway.core.signing.verify import SignerVerdicts
@@ -63,16 +64,7 @@ from gateway.exchange.ports import ExchangeSummary, PeerReply, Side
 from gateway.exchange.server_side import ServerSide
 from gateway.exchange.states import Body, DispatchableRequest, InformationSystem, LoggedResponse, ServiceReply
 from gateway.transport.spool import InlineBody
-from gateway.trust.authority import (
-    Authority,
-    Identity,
-    KeyType,
-    create_registry,
-    create_root,
-    named,
-    new_key,
-    validity,
-)
+from gateway.trust.authority import Authority, Identity, create_registry, create_root, named, new_key, validity
 from gateway.trust.responder import OcspResponder
 from gateway.trust.status import CertificateIndex, IssuedCertificate, Revocation
 from tests.support.memory_disclosure import MemoryDisclosure

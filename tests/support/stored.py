@@ -32,7 +32,8 @@ async def stamp(database: Database, world: ContainerWorld, number: int, record: 
     stamped = made.chain_result or parse_signature(record.signature).value
     verified = verify_timestamp(made.token, stamped, tsas)
     tree = tree_around(record)
-    batch = made.chain_result and (made.chain_result, b"".join(tree.leaf(n).value for n in range(tree.leaves)))
+    hashes = b"".join(tree.leaf(n).value for n in range(tree.leaves))
+    batch = (made.chain_result, hashes) if made.chain_result else None
     others = (-2 * number, -2 * number - 1)  # before and behind it in the tree, of a log that is not here
     async with database.pool.acquire() as connection, connection.transaction():
         await stamps.keep(connection, conf)

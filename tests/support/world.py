@@ -72,7 +72,7 @@ class ShiftedClock:
 
 def country(folder: Path, pg: EmbeddedPostgres, service: str) -> Country:
     everybody = [{"to": "GOV/G22/dvc"}, {"to": "GOV/G22/dvcs"}, {"to": "GOV/G22/dvct"}, {"to": "GOV/G15/hotich"}]
-    services = [
+    services: list[dict[str, Any]] = [
         {"code": "person", "url": service, "rights": everybody},
         {"code": "limited", "url": service, "rights": [{"to": "GOV/G22/dvc", "allow": ["GET /public/*"]}]},
         {"code": "closed", "url": service},

@@ -167,13 +167,13 @@ async def test_both_linked_procedures_through_real_security_servers(demo: Demo) 
     try:
         await portal.get("/sign-in")
         page = await portal.post("/authorize", {**portal.hidden(), "citizen": PERSON})
-        told = page
+        history = page
         while (more := re.search(r'href="([^"]*cursor=[^"]*)"', page)) is not None:
             page = await portal.get(more[1].replace("&amp;", "&"))
-            told += page
+            history += page
     finally:
         await portal.http.close()
-    steps = re.findall(r'class="why">Liên thông khai sinh.*?<p class="note">([^<]*)', told, re.DOTALL)
+    steps = re.findall(r'class="why">Liên thông khai sinh.*?<p class="note">([^<]*)', history, re.DOTALL)
     assert len(steps) >= 6, "notice, opening, registration, number, residence, card"
     for holder in ("Giấy chứng sinh", "Dịch vụ công liên thông", "Hộ tịch", "dân cư", "bảo hiểm"):
         assert any(holder in step for step in steps), (holder, steps)

@@ -205,8 +205,8 @@ class Central:
         self.asked.append(target)
         parts = urlsplit(target)
         if parts.path.startswith("/V"):
-            _, version, _, name = parts.path.split("/")
-            return self.files(int(version[1:])).get(name)
+            _, folder, _, name = parts.path.split("/")
+            return self.files(int(folder[1:])).get(name)
         version = int(parse_qs(parts.query).get("version", ["2"])[0])
         if version not in self.versions:
             return None

@@ -16,10 +16,11 @@ from gateway.app.transparency import fsck_of, transparency_role
 from gateway.app.witness import witness_role
 from gateway.core.errors import SettingsError
 from gateway.core.merkle.text import print_base64
+from gateway.core.signing.requests import KeyType
 from gateway.settings.log import load_log
 from gateway.storage.database import Database
 from gateway.storage.embedded import EmbeddedPostgres
-from gateway.trust.authority import KeyType, create_tls, named, new_key, validity
+from gateway.trust.authority import create_tls, named, new_key, validity
 from tests.support.logworld import leaves
 from tests.unit.app.test_connections import free_port
 

@@ -49,8 +49,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (base / "log/checkpoint").write_bytes(bytes(note))
     (base / "policy.txt").write_text(POLICY)
     (base / "older").write_bytes(bytes(signed(checkpoint_of(LEAVES[:300]), *ALL)))
-    path = inclusion_proof(77, 600, lambda level, n: root_of(LEAVES[n << level : (n + 1) << level]))
-    (base / "77.tlog-proof").write_bytes(bytes(Receipt(77, path, note)))
+    proof = inclusion_proof(77, 600, lambda level, n: root_of(LEAVES[n << level : (n + 1) << level]))
+    (base / "77.tlog-proof").write_bytes(bytes(Receipt(77, proof, note)))
     (base / "77.entry").write_bytes(ENTRIES[77])
     return base
 
@@ -151,7 +151,7 @@ def test_receipts(world: Path) -> None:
     assert verify(LEAVES[78].hex()) == {4}
     for wrong in ({}, {"leaf": "x"}, {"leaf": "AAAA"}, {"leaf": "", "entry": world / "77.entry"}):
         with pytest.raises(SettingsError):
-            verify(**wrong)  # type: ignore[arg-type]
+            verify(**wrong)
     flip(world / "77.tlog-proof")
     assert verify(LEAVES[77].hex())
 

@@ -17,11 +17,12 @@ from gateway.core.merkle.hashing import leaf_hash
 from gateway.core.merkle.policy import parse_policy
 from gateway.core.merkle.receipt import parse_receipt, verify_receipt
 from gateway.core.subjects.kinds import Person
-from tests.support.portal import ANH, HOA, SERVER, PortalWorld
+from tests.support.access import SERVER
+from tests.support.portal import ANH, HOA, PortalWorld
 
 # Filed on Friday 27 November 2026.
 INQUIRIES = (("why", "", "2026-12-01"), ("complain", "Không", "2026-12-27"), ("correct", "Tên", "2026-12-07"))
-NO_INQUIRIES = (
+NO_INQUIRIES: tuple[object, ...] = (
     {"kind": "x"},
     {"kind": "complain", "words": " "},
     {"kind": "why", "words": "x" * 4001},
@@ -38,7 +39,7 @@ def check_opening_json(opening: dict[str, object], receipt: bytes, policy: bytes
     raw = {k: base64.b64decode(str(opening[k])) for k in ("leaf", "subject_key", "statement_key")}
     salts = tuple(base64.b64decode(s) for s in opening["salts"])  # type: ignore[attr-defined]
     person = Person(**opening["person"])  # type: ignore[arg-type]
-    fields = tuple(opening["fields"])  # type: ignore[arg-type]
+    fields: tuple[str, ...] = tuple(opening["fields"])  # type: ignore[arg-type]
     check_leaf(raw["leaf"], LeafKeys(salts, raw["subject_key"], raw["statement_key"]), fields, person)
     return verify_receipt(parse_receipt(receipt), leaf_hash(raw["leaf"]), parse_policy(policy)).index
 

@@ -57,9 +57,9 @@ class Road:
 async def road(world: PortalWorld, database: Database) -> AsyncIterator[Road]:
     agency = tracker_world(database)
     async with agency.over_http() as url, aiohttp.ClientSession() as http:
-        delivery = Delivery(world.pool, Exchange(url, ME, PURPOSE), http, lambda: world.now, lambda: road.seconds, 1)
-        road = Road(world, agency, delivery)
-        yield road
+        delivery = Delivery(world.pool, Exchange(url, ME, PURPOSE), http, lambda: world.now, lambda: made.seconds, 1)
+        made = Road(world, agency, delivery)
+        yield made
 
 
 async def inquiry_id(road: Road) -> UUID:

@@ -51,7 +51,7 @@ async def test_markup_in_names_and_purposes_is_text(world: PortalWorld, monkeypa
         "categories": (EVIL,),
         "official": EVIL,
     }
-    entry = await world.add(ANH, log=False, **fields)
+    entry = await world.add(ANH, log=False, **fields)  # type: ignore[arg-type]
     async with world.signed_in() as browser:
         for path in (
             "/records",

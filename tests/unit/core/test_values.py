@@ -48,7 +48,7 @@ def test_stays_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         point.x = 2  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
-        del point.x  # type: ignore[misc]
+        del point.x
     assert point == Point(1)
 
 

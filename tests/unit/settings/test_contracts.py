@@ -201,7 +201,7 @@ def test_purposes_of_a_right_reach_the_decision(tmp_path: Path) -> None:
     service = ServiceId(SubsystemId("VN", "GOV", "G01", "dancu"), "person")
     decision = decide_access(conf, frozenset(), client, service, "GET", "/v1/persons/1")
     assert isinstance(decision, tuple)
-    assert decision[1].purposes == {"TWO"}
+    assert decision[1].purposes == frozenset({"TWO"})
 
 
 @pytest.mark.parametrize("manifest", sorted(ROOT.glob("adapters/*/manifest.yaml")), ids=lambda path: path.parent.name)

@@ -34,7 +34,7 @@ class World:
         self.answers = Answers(self.pki)
         self.registered: set[bytes] = set()
         self.current = True
-        self.keys = AuthKeys(SS1, self._globalconf, self.answers, lambda: self.now, SETTLE)  # type: ignore[arg-type]
+        self.keys = AuthKeys(SS1, self._globalconf, self.answers, lambda: self.now, SETTLE)
 
     def _globalconf(self) -> Any:
         return self

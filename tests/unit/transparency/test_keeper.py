@@ -288,7 +288,7 @@ async def test_a_receipt_that_points_elsewhere_is_not_believed(world: PromiseWor
     world.log.entries = [leaf(n) for n in range(3)]
     world.log.publish()
     other = world.log.receipt(leaf_hash(leaf(2)))
-    world.log.receipt = lambda _: other  # type: ignore[method-assign]
+    world.log.receipt = lambda _: other  # type: ignore[method-assign, assignment]
     await world.keeper.round()
     assert (await world.states(), world.keeper.stats.trouble[ORIGIN][0]) == ({"open": 1}, "unverified")
 

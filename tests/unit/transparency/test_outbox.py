@@ -154,7 +154,7 @@ async def test_the_policy_at_its_limit(database: Database, limit: str, at_limit:
     served: set[str] = set()
     for sensitivity in ("ordinary", "sensitive"):
         try:
-            outbox.ensure_room(sensitivity)  # type: ignore[arg-type]
+            outbox.ensure_room(sensitivity)
         except EvidenceUnavailable:
             continue
         served.add(sensitivity)

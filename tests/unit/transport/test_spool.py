@@ -3,6 +3,7 @@
 import gc
 import hashlib
 import os
+from pathlib import Path
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_larger_than_its_limit_fail(above: int) -> None:
     assert e.value.code == "invalid_body"
 
 
-def test_spool_file_has_no_name_and_closes(tmp_path) -> None:
+def test_spool_file_has_no_name_and_closes(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
     spool = Spool(above=0, limit=100, directory=tmp_path)
     spool.write(b"secret")
@@ -59,7 +60,7 @@ def test_spool_file_has_no_name_and_closes(tmp_path) -> None:
         assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_abandoned_spool_closes_its_file(tmp_path) -> None:
+def test_abandoned_spool_closes_its_file(tmp_path: Path) -> None:
     spool = Spool(above=0, limit=100, directory=tmp_path)
     spool.write(b"x")
     spool.abandon()

@@ -15,8 +15,9 @@ from gateway.core.identifiers import MemberId, SecurityServerId
 from gateway.core.signing.algorithms import PrivateKey
 from gateway.core.signing.certificates import auth_certificate_subject, sign_certificate_subject
 from gateway.core.signing.profiles import EJBCA
+from gateway.core.signing.requests import KeyType
 from gateway.core.signing.trust import ApprovedCa, CaCertificate, InstanceTrust
-from gateway.trust.authority import Authority, Identity, KeyType, Validity, create_root, named, new_key, validity
+from gateway.trust.authority import Authority, Identity, Validity, create_root, named, new_key, validity
 from gateway.trust.responder import OcspResponder
 from gateway.trust.status import CertificateIndex
 

@@ -23,11 +23,11 @@ from gateway.core.signing.certificates import (
     verify_chain,
 )
 from gateway.core.signing.profiles import EJBCA
+from gateway.core.signing.requests import KeyType
 from gateway.core.signing.trust import ApprovedCa, CaCertificate, InstanceTrust
 from gateway.trust.authority import (
     Authority,
     Identity,
-    KeyType,
     create_registry,
     create_root,
     create_tls,

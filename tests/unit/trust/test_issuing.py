@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,7 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 REQUEST = build_request(
     sign_subject(), KEY.public_key(), partial(sign_der, KEY, request_algorithm(KEY.public_key())), ["evil.example.vn"]
 )
-KIND = {
+KIND: dict[Use, Callable[[x509.Certificate], bool]] = {
     Use.SIGN: is_signing_certificate,
     Use.AUTH: is_authentication_certificate,
     Use.TSA: is_time_stamper,

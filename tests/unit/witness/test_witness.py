@@ -19,7 +19,6 @@ from gateway.core.merkle.note import SignedNote, parse_note, parse_signature_lin
 from gateway.core.merkle.policy import verify_note
 from gateway.core.merkle.proofs import consistency_proof
 from gateway.core.merkle.witnessing import AddCheckpoint
-from gateway.witness import witness as witness_module
 from gateway.witness.store import WitnessStore
 from tests.support.logkeys import AUDITOR, LOG, LOG_PQ, ORIGIN, WITNESS, Key, checkpoint_of, signed
 from tests.support.logworld import NOW, RunningWitness, witness_at
@@ -172,7 +171,7 @@ async def test_a_disk_that_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     async with witness_at(tmp_path, (WITNESS,), lambda: NOW) as running:
         with monkeypatch.context() as full:
-            full.setattr(witness_module.WitnessStore, "save", refuse)
+            full.setattr(WitnessStore, "save", refuse)
             assert (await post(running, adding(0, 3)))[0] == 503
         assert (await get(running, f"{HASH}/checkpoint"))[0] == 404
         assert (await post(running, adding(0, 4)))[0] == 200

@@ -235,13 +235,14 @@ async def test_a_withdrawal_takes_back_what_was_done(world: LinkedWorld) -> None
 
 
 async def test_openings_that_name_the_wrong_persons_fail(world: LinkedWorld) -> None:
-    for change in (
+    changes: tuple[dict[str, object], ...] = (
         {"consents": {"householder": HOUSEHOLDER}},
         {"persons": {"deceased": OWNER}},
         {"persons": {}},
         {"persons": {"mother": "12"}},
         {"procedure": "marriage"},
-    ):
+    )
+    for change in changes:
         status, _ = await told(world, "/v1/dossiers", {**BIRTH, **change})
         assert status in (400, 422)
     assert await world.pool.fetchval("select count(*) from lienthong.dossier") == 0

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
@@ -26,14 +27,16 @@ ASKED = {
     "code_challenge": base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode(),
 }
 
+Client = TestClient[Any, Any]
+
 
 @pytest_asyncio.fixture
-async def vneid() -> AsyncIterator[TestClient]:
+async def vneid() -> AsyncIterator[Client]:
     async with TestClient(TestServer(build_vneid(URL, load_citizens()))) as client:
         yield client
 
 
-async def chosen(vneid: TestClient, citizen: str) -> dict[str, str]:
+async def chosen(vneid: Client, citizen: str) -> dict[str, str]:
     async with vneid.post("/authorize", data={**ASKED, "citizen": citizen}, allow_redirects=False) as answer:
         assert answer.status == 303
         where = urlsplit(answer.headers["Location"])
@@ -41,13 +44,13 @@ async def chosen(vneid: TestClient, citizen: str) -> dict[str, str]:
         return {key: value[0] for key, value in parse_qs(where.query).items()}
 
 
-async def redeemed(vneid: TestClient, code: str, **other: str) -> tuple[int, dict[str, str]]:
+async def redeemed(vneid: Client, code: str, **other: str) -> tuple[int, dict[str, str]]:
     form = {"grant_type": "authorization_code", "code": code, "client_id": "so-minh-bach", "redirect_uri": BACK}
     async with vneid.post("/token", data={**form, "code_verifier": VERIFIER, **other}) as answer:
         return answer.status, await answer.json()
 
 
-async def test_a_citizen_is_chosen_and_named(vneid: TestClient) -> None:
+async def test_a_citizen_is_chosen_and_named(vneid: Client) -> None:
     citizen = load_citizens()[0]
     async with vneid.get("/authorize", params={**ASKED, "response_type": "code"}) as page:
         assert citizen.name in await page.text()
@@ -67,12 +70,12 @@ async def test_a_citizen_is_chosen_and_named(vneid: TestClient) -> None:
 @pytest.mark.parametrize(
     "other", [{"code_verifier": "x" * 43}, {"client_id": "x"}, {"redirect_uri": "x"}, {"grant_type": "x"}]
 )
-async def test_a_code_is_good_for_whom_it_was_made(vneid: TestClient, other: dict[str, str]) -> None:
+async def test_a_code_is_good_for_whom_it_was_made(vneid: Client, other: dict[str, str]) -> None:
     code = (await chosen(vneid, load_citizens()[0].number))["code"]
     assert await redeemed(vneid, code, **other) == (400, {"error": "invalid_grant"})
 
 
-async def test_whoever_declines_or_is_unknown(vneid: TestClient) -> None:
+async def test_whoever_declines_or_is_unknown(vneid: Client) -> None:
     for citizen in ("", "999000000000"):
         told = await chosen(vneid, citizen)
         assert (told["error"], "code" in told) == ("access_denied", False)
@@ -88,7 +91,7 @@ async def test_whoever_declines_or_is_unknown(vneid: TestClient) -> None:
         "",
     ],
 )
-async def test_nobody_is_sent_elsewhere(vneid: TestClient, back: str) -> None:
+async def test_nobody_is_sent_elsewhere(vneid: Client, back: str) -> None:
     async with vneid.get("/authorize", params={**ASKED, "redirect_uri": back}, allow_redirects=False) as answer:
         assert answer.status == 400
 
@@ -103,7 +106,7 @@ QUESTION = {
 }
 
 
-async def _answered(vneid: TestClient, **form: str) -> dict[str, object]:
+async def _answered(vneid: Client, **form: str) -> dict[str, object]:
     asked = {**ASKED, "citizen": load_citizens()[0].number, "authorization_details": json.dumps([QUESTION])}
     async with vneid.post("/authorize", data={**asked, **form}, allow_redirects=False) as answer:
         if answer.status == 200:
@@ -114,7 +117,7 @@ async def _answered(vneid: TestClient, **form: str) -> dict[str, object]:
     return claims
 
 
-async def test_a_question_is_shown_and_the_answer_is_signed(vneid: TestClient) -> None:
+async def test_a_question_is_shown_and_the_answer_is_signed(vneid: Client) -> None:
     page = (await _answered(vneid))["page"]
     assert "Bạn có đồng ý không?" in str(page)
     assert "checked" not in str(page)
@@ -124,7 +127,7 @@ async def test_a_question_is_shown_and_the_answer_is_signed(vneid: TestClient) -
 
 
 @pytest.mark.parametrize("decision", ["", "yes", "default", "GRANTED"])
-async def test_whatever_is_no_answer_asks_again(vneid: TestClient, decision: str) -> None:
+async def test_whatever_is_no_answer_asks_again(vneid: Client, decision: str) -> None:
     assert "page" in await _answered(vneid, decision=decision)
 
 
@@ -140,7 +143,7 @@ async def test_whatever_is_no_answer_asks_again(vneid: TestClient, decision: str
         "[" * 3000,
     ],
 )
-async def test_what_is_no_question_fails(vneid: TestClient, details: str) -> None:
+async def test_what_is_no_question_fails(vneid: Client, details: str) -> None:
     asked = {**ASKED, "citizen": load_citizens()[0].number, "authorization_details": details, "decision": "granted"}
     async with vneid.post("/authorize", data=asked, allow_redirects=False) as answer:
         assert answer.status == 400

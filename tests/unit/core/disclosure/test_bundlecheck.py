@@ -35,6 +35,11 @@ def test_a_good_bundle() -> None:
         assert len(report.bundle.records) == 3
 
 
+def record_twice(lines: Lines) -> None:
+    lines.insert(3, lines[2])
+    lines[-1].update(records=4)
+
+
 # By line of the file: 1 head, 2 policy, 3 to 5 records, 6 checkpoint, 7 consistency, 8 end.
 ALTERED: dict[str, tuple[Change, set[int], str]] = {
     "a line is missing": (lambda x: x.pop(3), {1}, "2 records"),
@@ -44,7 +49,7 @@ ALTERED: dict[str, tuple[Change, set[int], str]] = {
     "another version": (lambda x: x[0].update(version=2), {1}, "line 1"),
     "a time that is none": (lambda x: x[0].update(made="2026"), {1}, "line 1"),
     "a record about somebody else": (lambda x: x[3]["person"].update(number="999070000015"), {2, 3}, "line 4"),
-    "a record twice": (lambda x: (x.insert(3, x[2]), x[-1].update(records=4)), {2}, "line 4"),
+    "a record twice": (record_twice, {2}, "line 4"),
     "a word of a text": (lambda x: x[3]["fields"].__setitem__(5, "ND-1"), {3}, "line 4"),
     "the leaf": (lambda x: altered(x[3], "leaf"), {3, 4}, "line 4"),
     "a salt": (lambda x: altered(x[3]["salts"], 7), {3}, "line 4"),

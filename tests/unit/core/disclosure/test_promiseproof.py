@@ -15,10 +15,11 @@ import pytest
 from gateway.core.disclosure.promise import Promise, with_promise
 from gateway.core.disclosure.promiseproof import parse_proof, print_proof, verify_proof
 from gateway.core.errors import MalformedMessage, ProofRejected
+from gateway.core.merkle.hashing import leaf_hash
 from gateway.core.merkle.policy import parse_policy
 from tests.support.bundles import altered
 from tests.support.logkeys import LOG, ORIGIN, WITNESS
-from tests.support.promises import POLICY, ProofWorld, leaf, leaf_hash
+from tests.support.promises import POLICY, ProofWorld, leaf
 
 WORLD = ProofWorld()
 GOOD: dict[str, Any] = json.loads(print_proof(WORLD.proof()))

@@ -57,7 +57,7 @@ def test_altered(key: Key) -> None:
 
 @pytest.mark.parametrize("at", [0, 2**63])
 def test_a_cosignature_without_a_usable_time(at: int) -> None:
-    line = signature_line(WITNESS.verifier, at, WITNESS.private.sign(signed_message(WITNESS.verifier, TEXT, at)))  # type: ignore[arg-type]
+    line = signature_line(WITNESS.verifier, at, WITNESS.private.sign(signed_message(WITNESS.verifier, TEXT, at)))
     with pytest.raises(ProofRejected):
         WITNESS.verifier.verify(TEXT, line)
 

@@ -119,7 +119,8 @@ def entries_of(size: int) -> list[bytes]:
 
 def grown(size: int, steps: random.Random) -> tuple[Growth, dict[str, bytes]]:
     """`size` entries appended in random steps; every file that was ever written."""
-    entries, files, growth = entries_of(size), {}, Growth(TreeEdge(), ())
+    entries, growth = entries_of(size), Growth(TreeEdge(), ())
+    files: dict[str, bytes] = {}
     while growth.edge.size < size:
         step = steps.choice((1, 7, 255, 256, 257, 1000) if size < 10_000 else (257, 30_000))
         growth = grow(growth.edge, entries[growth.edge.size : growth.edge.size + step])

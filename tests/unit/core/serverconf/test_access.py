@@ -4,7 +4,15 @@ import dataclasses
 
 import pytest
 
-from gateway.core.identifiers import GlobalGroupId, LocalGroupId, MemberId, SecurityServerId, ServiceId, SubsystemId
+from gateway.core.identifiers import (
+    ClientId,
+    GlobalGroupId,
+    LocalGroupId,
+    MemberId,
+    SecurityServerId,
+    ServiceId,
+    SubsystemId,
+)
 from gateway.core.serverconf.access import Denial, Grant, allowed_endpoints, decide_access
 from gateway.core.serverconf.model import (
     BASE_ENDPOINT,
@@ -54,7 +62,12 @@ def whole(subject: object = DVC) -> AccessRight:
 
 
 def decide(
-    server: ServerConf, path: str = "/v1/persons/1", verb: str = "GET", client=DVC, service=PERSON, groups=frozenset()
+    server: ServerConf,
+    path: str = "/v1/persons/1",
+    verb: str = "GET",
+    client: ClientId = DVC,
+    service: ServiceId = PERSON,
+    groups: frozenset[GlobalGroupId] = frozenset(),
 ) -> str:
     """The rule that granted, or the code of the refusal."""
     decision = decide_access(server, groups, client, service, verb, path)
@@ -280,7 +293,9 @@ def test_grants_name_the_first_right_that_matches() -> None:
 
 
 class TestAllowedEndpoints:
-    def allowed(self, *rights: AccessRight, client=DVC, groups=frozenset()) -> object:
+    def allowed(
+        self, *rights: AccessRight, client: ClientId = DVC, groups: frozenset[GlobalGroupId] = frozenset()
+    ) -> object:
         provider = conf(*rights).clients[PROVIDER]
         return allowed_endpoints(provider, groups, client, provider.services["person"])
 

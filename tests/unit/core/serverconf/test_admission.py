@@ -12,7 +12,9 @@ HTTP, HTTPS, MUTUAL = ConnectionType.HTTP, ConnectionType.HTTPS, ConnectionType.
 INTERNAL, OURS, FOREIGN = b"internal", b"ours", b"foreign"
 
 
-def conf(connection: ConnectionType, status: ClientStatus = ClientStatus.REGISTERED, internal: bytes | None = INTERNAL):
+def conf(
+    connection: ConnectionType, status: ClientStatus = ClientStatus.REGISTERED, internal: bytes | None = INTERNAL
+) -> ServerConf:
     client = Client(DVC, status=status, connection=connection, certificates=(b"another", OURS))
     return ServerConf(SecurityServerId("VN", "GOV", "G22", "ss1"), {DVC: client}, internal)
 

@@ -13,10 +13,10 @@ from gateway.core.signing.hashchain import (
     HashChain,
     build_hash_chain,
     part_names,
-    step_digest,
     verify_hash_chain,
     written_digests,
 )
+from gateway.core.signing.hashchainform import step_digest
 
 MESSAGE, BODY, OTHER = (sha512(x) for x in (b"message", b"body", b"other"))
 SHA512 = DigestAlgorithm.SHA512

@@ -61,7 +61,7 @@ FOUND = {
 @pytest.mark.parametrize("case", FOUND)
 def test_found(case: str) -> None:
     rule, message, expected = FOUND[case]
-    assert found(*rule, **message) == expected  # type: ignore[arg-type]
+    assert found(*rule, **message) == expected  # type: ignore[arg-type, misc]
 
 
 REFUSED = {
@@ -96,7 +96,7 @@ REFUSED = {
 def test_refused(case: str) -> None:
     rule, message = REFUSED[case]
     with pytest.raises(MalformedMessage) as e:
-        found(*rule, **message)  # type: ignore[arg-type]
+        found(*rule, **message)  # type: ignore[arg-type, misc]
     assert "999" not in str(e.value)
 
 

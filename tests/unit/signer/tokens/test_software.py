@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gateway.core.errors import KeyTokenError
 from gateway.core.signing.algorithms import SignatureAlgorithm, verify
+from gateway.core.signing.requests import KeyType
 from gateway.signer.tokens import TOKENS, KeyToken, open_token
 from gateway.signer.tokens.software import SoftwareToken
-from gateway.trust.authority import Authority, Identity, KeyType, create_root, named, new_key, validity
+from gateway.trust.authority import Authority, Identity, create_root, named, new_key, validity
 from tests.unit.trust.pki import NOW, Pki, rsa_key, sign_subject
 
 

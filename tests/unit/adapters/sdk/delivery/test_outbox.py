@@ -57,7 +57,8 @@ async def test_whatever_happens_once_it_arrives_once(
 async def test_many_faults_in_any_order(sender_pool: Any, receiver: Receiver, clock: Clock) -> None:
     """Seeded chaos: nothing lost, nothing doubled, each key in the order of its commits."""
     dice = random.Random(20261126)
-    road = RoadUnderTest(receiver, [dice.choice(["lost", "answer lost", "twice", "arrives", DOWN]) for _ in range(90)])
+    faults: list[str | Answer] = ["lost", "answer lost", "twice", "arrives", DOWN]
+    road = RoadUnderTest(receiver, [dice.choice(faults) for _ in range(90)])
     sender = Sender(sender_pool, clock, road, batch=4)
     posted: dict[str, list[int]] = defaultdict(list)
     for n in range(30):

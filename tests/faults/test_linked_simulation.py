@@ -24,7 +24,7 @@ def test_a_small_course_is_as_planned() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^[34][0-9] numbers, all as planned$", done.stdout, re.MULTILINE), done.stdout
     killed = dict(
-        re.findall(r"(\w[\w ]*?) ([0-9]+)(?:,|$)", done.stdout.rpartition("killed (SIGKILL)")[2].partition(": ")[2])
+        re.findall(r"(?m)(\w[\w ]*?) ([0-9]+)(?:,|$)", done.stdout.rpartition("killed (SIGKILL)")[2].partition(": ")[2])
     )
     assert {"postgresql", "server G22", "server G15", "bulk agencies", "road coordinator"} <= killed.keys(), done.stdout
 

@@ -40,9 +40,9 @@ run: $(VENV)/.run ## a whole small country on loopback; Ctrl-C stops it, the dat
 test: $(VENV)/.dev ## the fast tests, on up to four processors (ARGS="-n 0 …" for one test in the foreground)
 	@$(PYTEST) -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(SLOW:%=--ignore=tests/%) $(ARGS)
 
-test-full: $(VENV)/.browser ## the fast tests, then faults, kill -9, whole instances and the outside judges, one at a time (about 25 min)
+test-full: $(VENV)/.browser ## the fast tests, then faults, kill -9, whole instances and the outside judges, one at a time
 	@echo "1 of 2: the fast tests"
-	@fast=0; $(MAKE) --no-print-directory test || fast=$$?; \
+	@fast=0; $(MAKE) --no-print-directory test ARGS="--hypothesis-profile=full $(ARGS)" || fast=$$?; \
 	  echo "2 of 2: faults, kill -9, whole instances (fixed addresses, so one at a time) and the outside judges"; \
 	  $(PYTEST) -m 'slow or interop' -rs $(ARGS) && exit $$fast
 

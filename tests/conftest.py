@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 import pytest_asyncio
+from hypothesis import settings
 
 from adapters.sdk.postgres import open_pool as open_source_pool
 from gateway.storage.database import Database, create_database, ensure_roles, open_pool
@@ -20,6 +21,11 @@ from gateway.storage.schema import migrate
 from tests.support.schedule import pytest_xdist_make_scheduler
 
 __all__ = ["pytest_xdist_make_scheduler"]
+
+# A slow machine is no error. `make test-full` takes the second profile; a test that says its own number keeps it in both.
+settings.register_profile("fast", deadline=None, max_examples=50)
+settings.register_profile("full", deadline=None, max_examples=300)
+settings.load_profile("fast")
 
 # Nothing here needs to survive the machine; tests of durability start their own server.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}

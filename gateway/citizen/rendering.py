@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,27 @@ STATIC = FOLDER / "static"
 class Renderer:
     def __init__(self, catalogues: Mapping[Language, Catalogue]) -> None:
         self._catalogues = catalogues
-        self._templates = Environment(
-            loader=FileSystemLoader(FOLDER / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._templates.globals["static"] = {path.name: static_name(path) for path in STATIC.iterdir()}
-        self._templates.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
+        self._templates = _templates()
 
     def __call__(self, language: Language, template: str, **values: Any) -> str:
         catalogue = self._catalogues[language]
         return self._templates.get_template(f"{template}.html").render(t=catalogue, lang=language, **values)
+
+
+@cache
+def _templates() -> Environment:
+    """Compiled once in a process, whoever renders."""
+    templates = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    templates.globals["static"] = {path.name: static_name(path) for path in STATIC.iterdir()}
+    templates.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
+    return templates
 
 
 def static_name(path: Path) -> str:

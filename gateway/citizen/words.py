@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 
 from markupsafe import Markup
@@ -86,6 +87,7 @@ def load_catalogues() -> dict[Language, Catalogue]:
     return {language: Catalogue(language, _texts(language)) for language in languages}
 
 
+@cache
 def _texts(language: Language) -> Mapping[str, str]:
     path = _FOLDER / f"{language}.yaml"
     (document,) = parse_documents(read_text(path), str(path))

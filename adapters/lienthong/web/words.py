@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -64,6 +65,7 @@ def load_catalogues() -> dict[Language, Catalogue]:
     return {language: Catalogue(language, _texts(language)) for language in LANGUAGES}
 
 
+@cache
 def _texts(language: Language) -> Mapping[str, str]:
     texts: Mapping[str, str] = yaml.safe_load((_FOLDER / f"{language}.yaml").read_text("utf-8"))
     return texts

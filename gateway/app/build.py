@@ -25,6 +25,7 @@ from gateway.app.listeners import background, clock, listen, listen_app
 from gateway.app.observe import Watched, incidents
 from gateway.app.ownservices import own_services, takes_inquiries, watch_inquiries
 from gateway.app.promises import promise_keeper
+from gateway.app.revocation import revocation_keeper
 from gateway.app.sources import database_source, log_keys
 from gateway.clientproxy.proxy import ClientProxy
 from gateway.confclient.client import ConfigurationClient
@@ -45,6 +46,7 @@ from gateway.messagelog.sealing import Seal
 from gateway.messagelog.stamper import StampPolicy, TimeStamper
 from gateway.messagelog.tsaclient import TimeStampClient
 from gateway.messagelog.writer import MessageLogWriter
+from gateway.monitoring import checks
 from gateway.monitoring.admin import build_admin, require_loopback
 from gateway.monitoring.health import Health
 from gateway.monitoring.line import ExchangeLine
@@ -134,6 +136,10 @@ async def _start(
     await keys.use(settings.keys)
     background(group, stack, keys.ocsp.run())
 
+    signers = revocation_keeper(settings, clock, state)
+    await signers.start()
+    background(group, stack, signers.run())
+
     # one exchange's ports
     registry = CollectorRegistry()
     line = ExchangeLine(log)
@@ -185,6 +191,7 @@ async def _start(
         peer_verdicts,
         batches,
         partial(secrets.token_bytes, SEED_SIZE),
+        signers,
     )
 
     # ports, those that others depend on first
@@ -222,6 +229,7 @@ async def _start(
     if takes_inquiries(settings):
         watch_inquiries(box, registry, health)
         background(group, stack, box.run())
+    health.register("document_signers", lambda _: checks.document_signers(signers.problems))
     reload = KeyReload(keys, settings, lambda: load_server(file), file)
     health.register("keys", reload.check)
     background(group, stack, reload.run())

@@ -13,11 +13,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.app.listeners import background, clock, listen_app
 from gateway.app.newfiles import read_limited, write_new
 from gateway.core.errors import SettingsError
+from gateway.core.signing.certificates import is_issued_by
 from gateway.core.signing.requests import MAX_REQUEST, parse_request
 from gateway.monitoring.logs import build_log, route_library_logs
 from gateway.registry.publisher import Publisher
 from gateway.settings.registry import load_registry
-from gateway.settings.trust import load_trust
+from gateway.settings.trust import TrustSettings, load_trust
 from gateway.trust.authority import Use
 from gateway.trust.issuing import issue, load_authority
 from gateway.trust.service import build_trust_app
@@ -55,8 +56,16 @@ def revoke_certificate(config: Path, certificate: Path, reason: str) -> str:
         why = x509.ReasonFlags(reason)
     except (OSError, ValueError) as e:
         raise SettingsError([f"{certificate}: {e}"]) from e
-    done = revoke(settings.status, parsed, clock(), why)
+    done = revoke(_index_of(settings, parsed), parsed, clock(), why)
     return f"revoked {parsed.subject.rfc4514_string()} (serial {parsed.serial_number:x}) since {done.time.isoformat()}"
+
+
+def _index_of(settings: TrustSettings, certificate: x509.Certificate) -> Path:
+    """Of the authority that issued the certificate; that of the trust role's own CA when it is none of the others."""
+    for other in settings.lists.values():
+        if is_issued_by(certificate, x509.load_pem_x509_certificate(other.certificate.read_bytes())):
+            return other.status
+    return settings.status
 
 
 def issue_certificate(config: Path, request: Path, use: Use, years: float, out: Path) -> str:

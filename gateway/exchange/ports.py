@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
 from gateway.core.content.finding import Finding
 from gateway.core.disclosure.contract import Sensitivity
+from gateway.core.documents.revocation import KnownRevocations, Link
 from gateway.core.framing.transport import TransportMessage
 from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.identifiers import MemberId
@@ -104,6 +106,16 @@ class ServerMessageLog(Protocol):
 
     async def append_reply(self, response: SignedResponse) -> LoggedReply:
         """Return once the record is durable; EvidenceUnavailable otherwise."""
+
+
+class Revocations(Protocol):
+    """Which certificates of document signers were revoked: fetched ahead of time, so that no exchange waits for an authority."""
+
+    def current(self) -> KnownRevocations:
+        """What is known now: one immutable value."""
+
+    def want(self, links: Sequence[Link]) -> None:
+        """Somebody showed these certificates, of which nothing is known. Returns at once; finding out takes its time."""
 
 
 class DisclosureLog(Protocol):

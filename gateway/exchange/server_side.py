@@ -52,6 +52,7 @@ from gateway.exchange.ports import (
     DisclosureLog,
     GlobalConf,
     Observer,
+    Revocations,
     ServerConfSource,
     ServerMessageLog,
     ServicePort,
@@ -91,6 +92,7 @@ class ServerSide:
     peers: PeerVerdicts
     batches: SigningBatches
     new_seed: NewSeed
+    revocations: Revocations
 
 
 @quick
@@ -129,7 +131,7 @@ async def _exchange(delivery: Delivery, ports: ServerSide, watch: Watch) -> Logg
     with watch.stage("decide"):
         about = await whom_it_is_about(authentic, conf)  # 5
         decided = _decide(authentic, conf, about)  # 6
-        examined = await _examine(decided)  # 7
+        examined = await _examine(decided, ports.revocations)  # 7
         watch.findings = examined.findings
     with watch.stage("log"):
         if isinstance(examined, RefusedRequest):
@@ -231,11 +233,13 @@ def _decide(
     return AuthorizedRequest(authentic, service, grant, Concern(about, purpose))
 
 
-async def _examine(decided: AuthorizedRequest | RefusedRequest) -> ExaminedRequest | RefusedRequest:
+async def _examine(
+    decided: AuthorizedRequest | RefusedRequest, revocations: Revocations
+) -> ExaminedRequest | RefusedRequest:
     """A refusal is the provider's decision on what the consumer sent, as one of step 6 is."""
     if isinstance(decided, RefusedRequest):
         return decided
-    examined = await examine(decided)
+    examined = await examine(decided, revocations)
     if isinstance(examined, ExaminedRequest):
         return examined
     about = None if decided.concern is None else decided.concern.about

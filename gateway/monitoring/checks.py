@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from gateway.monitoring.health import Problem
@@ -72,6 +72,15 @@ def ocsp(readings: Iterable[CertificateReading], *, fresh_seconds: float) -> Ite
                 key, "warn", f"The OCSP answer for the {use} certificate of {r.member} is {int(r.ocsp_age)} s old.",
                 f"Phản hồi OCSP cho chứng thư {vi} của {r.member} đã cũ {int(r.ocsp_age)} giây.",
             )  # fmt: skip
+
+
+def document_signers(problems: Mapping[str, str]) -> Iterator[Problem]:
+    """`problems`: by URL, why it was not learnt there who was revoked."""
+    for url, why in sorted(problems.items()):
+        yield Problem(
+            f"document_signers.{url}", "warn", f"Revocations of document signers are not learnt from {url}: {why}",
+            f"Không lấy được thông tin thu hồi chứng thư của người ký tài liệu từ {url}: {why}",
+        )  # fmt: skip
 
 
 def message_log(lag: float | None, *, warn: float, fail: float) -> Iterator[Problem]:

@@ -17,11 +17,22 @@ from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from gateway.core.content.document import DocumentRule, FacilityPlace
 from gateway.core.content.finding import Policy
 from gateway.core.content.returns import ReturnRule
+from gateway.core.documents.revocation import RevocationRule, Source
 from gateway.core.documents.verify import trust_list
+from gateway.core.signing.trust import InstanceTrust
 from gateway.core.subjects.pointer import FromPointer
 from gateway.core.subjects.view import Locator
 from gateway.core.subjects.xpath import FromXPath
-from gateway.settings.common import ByteCount, CertificateFile, Duration, ExistingFile, Size, Strict, load_certificates
+from gateway.settings.common import (
+    ByteCount,
+    CertificateFile,
+    Duration,
+    ExistingFile,
+    HttpUrl,
+    Size,
+    Strict,
+    load_certificates,
+)
 from gateway.settings.names import Piece
 from gateway.settings.reasons import build_reasons, load_reasons
 
@@ -128,6 +139,29 @@ class ReturnSettings(Strict):
         return ReturnRule(self.when.pointer, self.when.values, self.code, self.legal_reference, reasons)
 
 
+class RevocationSettings(Strict):
+    """Where it is published who was revoked, of those whom the trust list's authorities certified."""
+
+    source: Literal["none", "crl", "ocsp"]
+    urls: tuple[HttpUrl, ...] = ()
+    refresh: Duration = timedelta(hours=1)
+    freshest: Duration = timedelta(hours=24)
+    unknown: PolicyName | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        looks = self.source != "none"
+        if looks != bool(self.urls) or looks != (self.unknown is not None):
+            raise ValueError("'crl' and 'ocsp' need 'urls' and 'unknown', 'none' takes neither")
+        if looks and self.freshest < self.refresh:
+            raise ValueError("'freshest' must be longer than 'refresh', or nothing is ever known for long")
+        return self
+
+    def rule(self) -> RevocationRule | None:
+        """None when nobody looks."""
+        return None if self.source == "none" else RevocationRule(Source(self.source), self.freshest)
+
+
 class DocumentsSettings(Strict):
     """How a service of this server deals with the documents that its contract names."""
 
@@ -136,6 +170,7 @@ class DocumentsSettings(Strict):
     largest: Size = ByteCount(4 << 20)
     oldest: Duration = timedelta(days=30)
     endpoints: dict[str, PolicyName] = Field(default_factory=dict)
+    revocation: RevocationSettings = RevocationSettings(source="none")
 
     @model_validator(mode="after")
     def _fits_memory(self) -> Self:
@@ -148,8 +183,14 @@ class DocumentsSettings(Strict):
         return DocumentRule(
             policy=Policy(self.endpoints.get(endpoint, self.policy)),
             place=document.locator(),
-            trust=trust_list([c for path in self.trust for c in load_certificates(path)]),
+            trust=self.authorities(),
             largest=self.largest,
             oldest=self.oldest,
             facility=None if document.facility is None else document.facility.place(),
+            revocation=self.revocation.rule(),
+            unknown=Policy(self.revocation.unknown or self.policy),
         )
+
+    def authorities(self) -> InstanceTrust:
+        """The trust list. ValueError when a file of it holds no certificate."""
+        return trust_list([c for path in self.trust for c in load_certificates(path)])

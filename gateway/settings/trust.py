@@ -11,6 +11,7 @@ from pydantic import Field
 
 from gateway.settings.common import CertificateFile, Duration, FilePath, FileReference, Listen, Secret, Strict
 from gateway.settings.loader import load
+from gateway.settings.names import Piece
 
 # An arc that is ours without registration (ITU-T X.667): 2.25 and a UUID made for "stamps of the trust role".
 _OWN_POLICY = "2.25.306123151784492836201911690058636692914"
@@ -38,12 +39,21 @@ class TimeStampingSettings(Strict):
     accuracy: Duration = timedelta(seconds=1)
 
 
+class RevocationListSettings(Strict):
+    certificate: CertificateFile
+    key: FileReference
+    pin: Secret | None = None
+    status: FilePath
+    valid_for: Duration = timedelta(hours=24)
+
+
 class TrustSettings(Strict):
     listen: Listen
     ca: AuthoritySettings
     ocsp: ResponderSettings
     tsa: TimeStampingSettings | None = None
     status: FilePath
+    lists: dict[Piece, RevocationListSettings] = Field(default_factory=dict)
 
 
 def load_trust(path: Path, *, files: bool = True) -> TrustSettings:

@@ -4,6 +4,7 @@
   issuing     certificate requests answered
   status      which certificates were issued and which were revoked: one small file
   responder   answers OCSP requests from that file (reference 4.6)
+  listing     revocation lists from it (RFC 5280), for those who ask ahead of time
   timestamping, serials   time-stamps (RFC 3161; reference 4.7), numbered durably
   service     all of it over HTTP
 

@@ -1,7 +1,9 @@
-"""The trust role over HTTP: OCSP answers at /ocsp, time-stamps at /tsa."""
+"""The trust role over HTTP: OCSP answers at /ocsp, time-stamps at /tsa, revocation lists at /crl/<name>.crl."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
@@ -10,10 +12,17 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gateway.core.errors import SettingsError
+from gateway.core.errors import MalformedMessage, SettingsError
 from gateway.core.signing.certificates import is_issued_by, is_time_stamper
-from gateway.settings.trust import AuthoritySettings, ResponderSettings, TimeStampingSettings, TrustSettings
+from gateway.settings.trust import (
+    AuthoritySettings,
+    ResponderSettings,
+    RevocationListSettings,
+    TimeStampingSettings,
+    TrustSettings,
+)
 from gateway.trust.authority import Identity
+from gateway.trust.listing import RevocationListing
 from gateway.trust.responder import Clock, OcspResponder, build_responder_app
 from gateway.trust.serials import SerialNumbers
 from gateway.trust.status import CertificateIndex
@@ -28,7 +37,29 @@ def build_trust_app(settings: TrustSettings, clock: Clock = lambda: datetime.now
     app = build_responder_app(load_responder(settings), clock)
     if settings.tsa is not None:
         add_time_stamping(app, load_time_stamper(settings.tsa), clock)
+    if settings.lists:
+        add_revocation_lists(app, {name: load_list(found) for name, found in settings.lists.items()}, clock)
     return app
+
+
+def load_list(settings: RevocationListSettings) -> RevocationListing:
+    return RevocationListing(load_identity(settings), CertificateIndex(settings.status), settings.valid_for)
+
+
+def add_revocation_lists(app: web.Application, lists: Mapping[str, RevocationListing], clock: Clock) -> None:
+    """RFC 5280 4.2.1.13: a list in DER. Signed anew for whoever asks, so that a revocation shows in the next one."""
+
+    async def get(request: web.Request) -> web.Response:
+        listing = lists.get(request.match_info["name"])
+        if listing is None:
+            raise web.HTTPNotFound
+        try:
+            body = await asyncio.to_thread(listing.signed, clock())
+        except (OSError, MalformedMessage) as e:
+            raise web.HTTPInternalServerError from e  # an unreadable index is not an empty list
+        return web.Response(body=body, content_type="application/pkix-crl", headers={"Cache-Control": "no-store"})
+
+    app.router.add_get("/crl/{name}.crl", get)
 
 
 def load_responder(settings: TrustSettings) -> OcspResponder:
@@ -63,7 +94,9 @@ def add_time_stamping(app: web.Application, authority: TimeStampingAuthority, cl
     app.router.add_post("/tsa", post)
 
 
-def load_identity(settings: AuthoritySettings | ResponderSettings | TimeStampingSettings) -> Identity:
+def load_identity(
+    settings: AuthoritySettings | ResponderSettings | RevocationListSettings | TimeStampingSettings,
+) -> Identity:
     """SettingsError when the key cannot be opened or is not the certificate's."""
     certificate = x509.load_pem_x509_certificate(settings.certificate.read_bytes())
     pin = settings.pin.read().encode() if settings.pin else None

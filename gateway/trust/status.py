@@ -134,6 +134,10 @@ class CertificateIndex:
         """As the file is now; None when the serial number was never issued."""
         return self._current().get(serial)
 
+    def revoked(self) -> tuple[IssuedCertificate, ...]:
+        """Those that were revoked, as the file is now."""
+        return tuple(c for c in self._current().values() if c.revocation is not None)
+
     def __contains__(self, certificate: x509.Certificate) -> bool:
         entry = self.find(certificate.serial_number)
         return entry is not None and entry.sha256 == sha256_hex(certificate)

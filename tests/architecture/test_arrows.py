@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "gateway.confclient": _SHELL,
     "gateway.registry": _SHELL,
     "gateway.trust": _SHELL,
+    "gateway.revocation": _SHELL,
     "gateway.storage": _SHELL,
     "gateway.monitoring": _SHELL,
     "gateway.messagelog": _STORED,

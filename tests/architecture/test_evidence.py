@@ -140,7 +140,7 @@ _STEPS = [
     ("server_side.py", "return await ports.log.append_reply(signed)", "return signed"),
     ("server_side.py", "authentic = _authenticate(incoming, delivery.message.ocsp, ports)", "authentic = incoming"),
     ("server_side.py", "decided = _decide(authentic, conf, about)  # 6", "decided = authentic"),
-    ("server_side.py", "examined = await _examine(decided)  # 7", "examined = decided"),
+    ("server_side.py", "examined = await _examine(decided, ports.revocations)  # 7", "examined = decided"),
 ]
 
 

@@ -12,6 +12,7 @@ from gateway.core.content.finding import Policy
 from gateway.core.content.returns import ReturnCause
 from gateway.core.documents.causes import Cause, DocumentRejected
 from gateway.core.documents.reading import read_document
+from gateway.core.documents.revocation import KnownRevocations
 from gateway.core.documents.verify import verify_document
 from gateway.core.subjects.pointer import FromPointer
 from tests.support.documents import OLDEST, Documents
@@ -67,4 +68,4 @@ def test_any_message_that_may_return_a_dossier(body: bytes) -> None:
     found = RETURNS.examine(body)
     assert found is None or ReturnCause(found.cause) in ReturnCause
     rule = DocumentRule(Policy.OBSERVE, FromPointer("/document"), WORLD.trust, 1000, OLDEST)
-    assert rule.examine(body, WORLD.now).refuse is False
+    assert rule.examine(body, WORLD.now, KnownRevocations()).refuse is False

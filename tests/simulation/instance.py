@@ -24,7 +24,7 @@ GATE = "VN/GOV/G15/hotich/notices"
 HOSPITALS = "VN/GOV/G22/coso"
 SERVERS = ("G22", "G15", "G01", "G12")
 _PORTS = {COORDINATOR: 9000, **dict.fromkeys(LEGS, 9001), GATE: 9002}
-_CONTRACT: dict[str, Any] = {
+CONTRACT: dict[str, Any] = {
     "service": GATE,
     "codes": str(ROOT / "config" / "codes" / "vn.yaml"),
     "endpoints": [
@@ -80,7 +80,7 @@ class Instance:
         assert postgres.directory == (self._folder / "pg").resolve()
         authority = self._facilities.pki.ca.certificate
         (self._folder / "facilities-ca.pem").write_bytes(authority.public_bytes(Encoding.PEM))
-        (self._folder / "notices.yaml").write_text(yaml.safe_dump(_CONTRACT, allow_unicode=True), "utf-8")
+        (self._folder / "notices.yaml").write_text(yaml.safe_dump(CONTRACT, allow_unicode=True), "utf-8")
         async with self.country:
             self.configs.mkdir()
             for name in self.country.servers:

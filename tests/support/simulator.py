@@ -69,6 +69,7 @@ from gateway.trust.responder import OcspResponder
 from gateway.trust.status import CertificateIndex, IssuedCertificate, Revocation
 from tests.support.memory_disclosure import MemoryDisclosure
 from tests.support.memory_log import MemoryMessageLog
+from tests.support.revocations import KnownToTest
 from tests.support.wire import End, Wire
 
 INSTANCE = "VN"
@@ -240,6 +241,7 @@ class InstanceSimulator:
         self.provider = SimulatedServer(self, PROVIDER, (DANCU,))
         self.service = ScriptedService()
         self.disclosure = MemoryDisclosure()
+        self.revocations = KnownToTest()
         self._open_service()
         self.shared = self._shared_parameters()
         self.publish()
@@ -473,4 +475,5 @@ class InstanceSimulator:
             peers=server.peer_verdicts,
             batches=SigningBatches(),
             new_seed=lambda: secrets.token_bytes(SEED_SIZE),
+            revocations=self.revocations,
         )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
 
 from gateway.core.content.finding import Finding, Policy
 from gateway.core.documents.causes import Cause, DocumentRejected
+from gateway.core.documents.revocation import KnownRevocations, RevocationRule, StatusUnknown
 from gateway.core.documents.verify import verify_document
 from gateway.core.errors import MalformedMessage
 from gateway.core.signing.trust import InstanceTrust
@@ -52,7 +53,8 @@ class FacilityPlace:
 @dataclass(frozen=True, slots=True)
 class DocumentRule:
     """`place`: of the document's base64 in the body; None: the body is the document. `largest`: bytes of a document. `oldest`: age
-    of its signing time. `facility`: None: the client stands for the facility."""
+    of its signing time. `facility`: None: the client stands for the facility. `revocation`: None: nobody looks. `unknown`: what
+    happens while it is not known whether a certificate was revoked; never more than `policy` does."""
 
     policy: Policy
     place: Locator | None
@@ -60,14 +62,16 @@ class DocumentRule:
     largest: int
     oldest: timedelta
     facility: FacilityPlace | None = None
+    revocation: RevocationRule | None = None
+    unknown: Policy = Policy.BLOCK
 
     @property
     def most_bytes(self) -> int:
         """Of a body that is worth reading: a larger one is `too_large` without being read."""
         return self.largest if self.place is None else self.largest * 4 // 3 + _AROUND
 
-    def examine(self, body: bytes | None, at: datetime) -> Finding:
-        """`body`: the whole body, None when there is none."""
+    def examine(self, body: bytes | None, at: datetime, known: KnownRevocations) -> Finding:
+        """`body`: the whole body, None when there is none. `known`: of revocations, at `at`."""
         facility = ""
         try:
             document = self._document(body)
@@ -75,6 +79,10 @@ class DocumentRule:
             verified = verify_document(document, self.trust, at=at, oldest=self.oldest)
             if self.facility is not None:
                 self.facility.require(facility, verified.certificate)
+            if self.revocation is not None:
+                self.revocation.check(verified.path, known, at)
+        except StatusUnknown as e:
+            return replace(self.rejected(e, facility, self.policy.or_milder(self.unknown)), wanted=e.wanted)
         except DocumentRejected as e:
             return self.rejected(e, facility)
         return Finding("document", self.policy, Cause.GOOD.value, facility, refuse=False)
@@ -82,9 +90,9 @@ class DocumentRule:
     def too_large(self) -> Finding:
         return self.rejected(DocumentRejected(Cause.TOO_LARGE, "The document is larger than this service takes"))
 
-    def rejected(self, error: DocumentRejected, facility: str = "") -> Finding:
-        refuse = self.policy is Policy.BLOCK
-        return Finding("document", self.policy, error.cause.value, facility, refuse, error.safe_detail)
+    def rejected(self, error: DocumentRejected, facility: str = "", policy: Policy | None = None) -> Finding:
+        policy = policy or self.policy
+        return Finding("document", policy, error.cause.value, facility, policy is Policy.BLOCK, error.safe_detail)
 
     def _document(self, body: bytes | None) -> bytes:
         found = body if self.place is None else self._embedded(self.place, body)

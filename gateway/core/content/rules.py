@@ -9,6 +9,7 @@ from gateway.core.content.document import DocumentRule
 from gateway.core.content.finding import Finding
 from gateway.core.content.returns import ReturnRule
 from gateway.core.disclosure.contract import PathTemplate
+from gateway.core.documents.revocation import KnownRevocations
 
 MOST_RETURN_BYTES = 1 << 20
 """A message that may return a dossier is read as a whole; a larger one is refused."""
@@ -29,12 +30,12 @@ class EndpointRules:
         document = 0 if self.document is None else self.document.most_bytes
         return max(document, 0 if self.returned is None else MOST_RETURN_BYTES)
 
-    def examine(self, body: bytes | None, size: int, at: datetime) -> tuple[Finding, ...]:
-        """`body`: None when there is none, or `size` is above `most_bytes`."""
+    def examine(self, body: bytes | None, size: int, at: datetime, known: KnownRevocations) -> tuple[Finding, ...]:
+        """`body`: None when there is none, or `size` is above `most_bytes`. `known`: of revocations, at `at`."""
         found: list[Finding] = []
         if self.document is not None:
             small = size <= self.document.most_bytes
-            found.append(self.document.examine(body, at) if small else self.document.too_large())
+            found.append(self.document.examine(body, at, known) if small else self.document.too_large())
         if self.returned is not None:
             returned = self.returned.examine(body if size <= MOST_RETURN_BYTES else None)
             found += () if returned is None else (returned,)

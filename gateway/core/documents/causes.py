@@ -16,6 +16,8 @@ class Cause(Enum):
     WRAPPED = "wrapped"
     UNTRUSTED = "untrusted"
     EXPIRED = "expired"
+    REVOKED = "revoked"
+    STATUS_UNKNOWN = "status_unknown"
     SIGNING_TIME = "signing_time"
     WEAK = "weak"
     FORM = "form"
@@ -36,6 +38,10 @@ WORDS: Mapping[Cause, Words] = {
     Cause.WRAPPED: Words("chữ ký không bao trùm tài liệu đã gửi", "signature that does not cover the document sent"),
     Cause.UNTRUSTED: Words("chứng thư số không được công nhận", "certificate that is not trusted"),
     Cause.EXPIRED: Words("chứng thư số hết hạn", "certificate that is not valid"),
+    Cause.REVOKED: Words("chứng thư số đã bị thu hồi", "certificate that was revoked"),
+    Cause.STATUS_UNKNOWN: Words(
+        "chưa biết chứng thư số có bị thu hồi hay không", "certificate of which it is not known whether it was revoked"
+    ),
     Cause.SIGNING_TIME: Words("thiếu hoặc sai thời điểm ký", "signing time missing or impossible"),
     Cause.WEAK: Words("thuật toán hoặc khóa yếu", "weak algorithm or key"),
     Cause.FORM: Words("chữ ký sai định dạng", "signature of a form that is not accepted"),

@@ -6,8 +6,7 @@
 4. The certificate may sign documents, and has a path to the trust list, good now and when it was signed.
 5. The signing time is signed, not in the future, and not too long ago.
 
-Revocation is not looked at: documents carry no evidence of it. A certificate that was revoked is taken off by its issuer's end, or
-by the trust list; the maximal age keeps that time short.
+Revocation is looked at apart from this (`revocation.py`), for services whose operator says where it is published.
 """
 
 from __future__ import annotations
@@ -34,10 +33,15 @@ _LEAST_RSA_BITS, _LEAST_EC_BITS = 2048, 256
 
 @dataclass(frozen=True, slots=True)
 class VerifiedDocument:
-    """`certificate`'s holder signed exactly this document. `signing_time`: the holder's claim, within the rule."""
+    """The holder of the first certificate of `path` signed exactly this document; the last is on the trust list. `signing_time`:
+    the holder's claim, within the rule."""
 
-    certificate: x509.Certificate
+    path: tuple[x509.Certificate, ...]
     signing_time: datetime
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        return self.path[0]
 
 
 def trust_list(certificates: Sequence[x509.Certificate]) -> InstanceTrust:
@@ -55,12 +59,12 @@ def verify_document(xml: bytes, trust: InstanceTrust, *, at: datetime, oldest: t
     signing_time = signature.signing_time
     if signing_time is None:
         raise DocumentRejected(Cause.SIGNING_TIME, "The document's signing time is missing or not signed")
-    _verify_certificate(signature, (signing_time, at), trust)
+    path = _verify_certificate(signature, (signing_time, at), trust)
     if signing_time > at + FUTURE_TOLERANCE:
         raise DocumentRejected(Cause.SIGNING_TIME, "The document's signing time lies in the future")
     if signing_time < at - oldest:
         raise DocumentRejected(Cause.SIGNING_TIME, "The document was signed too long ago")
-    return VerifiedDocument(signature.certificates[0], signing_time)
+    return VerifiedDocument(path, signing_time)
 
 
 def _require_strong(signature: DocumentSignature) -> None:
@@ -83,17 +87,22 @@ def _verify_value(signature: DocumentSignature) -> None:
         raise DocumentRejected(Cause.ALTERED, "The document's signature value is wrong") from e
 
 
-def _verify_certificate(signature: DocumentSignature, moments: tuple[datetime, ...], trust: InstanceTrust) -> None:
+def _verify_certificate(
+    signature: DocumentSignature, moments: tuple[datetime, ...], trust: InstanceTrust
+) -> tuple[x509.Certificate, ...]:
+    """The path, as it is good at each of `moments`."""
+    path: tuple[x509.Certificate, ...] = ()
     signer, *others = signature.certificates
     if not _may_sign(signer):
         raise DocumentRejected(Cause.UNTRUSTED, "The signer's certificate is not for signing documents")
     for moment in moments:
         try:
-            verify_chain(signer, others, trust, moment)
+            path = verify_chain(signer, others, trust, moment)
         except AuthenticationFailed as e:
             expired = e.code.endswith("cert_validity_time")
             cause = Cause.EXPIRED if expired else Cause.UNTRUSTED
             raise DocumentRejected(cause, f"The signer's certificate is not acceptable: {e.safe_detail}") from e
+    return path
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:

@@ -104,3 +104,9 @@ def test_archiving() -> None:
     assert problem.severity == "warn"
     assert "no space left" in problem.what
     assert "no space left" in problem.vi
+
+
+def test_where_it_is_not_learnt_who_was_revoked() -> None:
+    assert list(checks.document_signers({})) == []
+    (problem,) = checks.document_signers({"http://crl/": "it does not answer"})
+    assert (problem.key, problem.severity) == ("document_signers.http://crl/", "warn")

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.core.content.finding import Policy
 from gateway.core.content.rules import ContentRules
+from gateway.core.documents.revocation import RevocationRule, Source
 from gateway.core.errors import SettingsError
 from gateway.core.identifiers import SubsystemId
 from gateway.settings.reasons import build_reasons, load_reasons
@@ -102,6 +103,20 @@ def test_the_policy_of_the_service(rules: Callable[..., ContentRules]) -> None:
     assert endpoint.document.policy is Policy.WARN
 
 
+def test_revocation(rules: Callable[..., ContentRules]) -> None:
+    """Nobody looks unless the settings say where."""
+    plain = rules().find("POST", ("v1", "verify"))
+    said = "policy: warn, revocation: {source: crl, urls: ['http://a/'], unknown: observe, freshest: 6h}"
+    looking = rules(server=("policy: warn", said)).find("POST", ("v1", "verify"))
+    assert plain is not None
+    assert plain.document is not None
+    assert plain.document.revocation is None
+    assert looking is not None
+    assert looking.document is not None
+    assert looking.document.revocation == RevocationRule(Source.CRL, timedelta(hours=6))
+    assert looking.document.unknown is Policy.OBSERVE
+
+
 def test_no_rules(rules: Callable[..., ContentRules | None]) -> None:
     nothing = CONTRACT[CONTRACT.index("    document:") :]
     assert rules(contract=(nothing, ""), server=(f"        {DOCUMENTS}\n", "")) is None
@@ -128,6 +143,14 @@ CASES: dict[str, tuple[dict[str, Change], str]] = {
     "too large for memory": ({"server": ("policy: warn", "policy: warn, largest: 33MiB")}, "'largest' is at most 32MiB: "
         "a document is judged in memory"),
     "another policy": ({"server": ("policy: warn", "policy: worn")}, "did you mean 'warn'?"),
+    "revocation by nobody": ({"server": ("policy: warn", "policy: warn, revocation: {source: crl, unknown: warn}")},
+        "'crl' and 'ocsp' need 'urls' and 'unknown', 'none' takes neither"),
+    "unknown, and nothing said": (
+        {"server": ("policy: warn", "policy: warn, revocation: {source: ocsp, urls: ['http://a/']}")},
+        "'crl' and 'ocsp' need 'urls' and 'unknown', 'none' takes neither"),
+    "never fresh": (
+        {"server": ("policy: warn", "policy: warn, revocation: {source: crl, urls: ['http://a/'], unknown: warn, refresh: 2d}")},
+        "'freshest' must be longer than 'refresh', or nothing is ever known for long"),
     "no place": ({"contract": ("      pointer: /document\n", "")}, "'at: body' neither"),
     "two places": ({"contract": ("pointer: /document", "pointer: /document\n      xpath: /a")}, "'at: body' neither"),
     "a place in the body itself": ({"contract": ("at: request", "at: body")}, "'at: body' neither"),

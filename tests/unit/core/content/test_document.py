@@ -14,11 +14,13 @@ from gateway.core.content.document import DocumentRule, FacilityPlace
 from gateway.core.content.finding import Policy
 from gateway.core.content.rules import MOST_RETURN_BYTES, EndpointRules, content_rules
 from gateway.core.disclosure.contract import path_template
+from gateway.core.documents.revocation import KnownRevocations
 from gateway.core.subjects.pointer import FromPointer
 from gateway.core.subjects.xpath import FromXPath
 from tests.support.documents import FACILITY, OLDEST, OTHER_FACILITY, Documents, notice
 from tests.unit.core.content.test_returns import RULE as RETURNS
 
+KNOWN = KnownRevocations()
 PLACE = FacilityPlace(
     FromXPath("/n:notice/n:facility/@code", (("n", "urn:example:notice"),)),
     re.compile("[0-9]{5}"),
@@ -37,7 +39,7 @@ def rule(world: Documents) -> DocumentRule:
 
 
 def outcome(rule: DocumentRule, world: Documents, body: bytes | None) -> tuple[str, str]:
-    found = rule.examine(body, world.now)
+    found = rule.examine(body, world.now, KNOWN)
     assert (found.rule, found.policy, found.refuse) == ("document", Policy.BLOCK, found.cause != "good")
     return found.cause, found.subject
 
@@ -96,16 +98,16 @@ def test_sizes(world: Documents, rule: DocumentRule) -> None:
     inside = replace(small, place=FromPointer("/d"))
     assert outcome(inside, world, json.dumps({"d": b64encode(document).decode()}).encode()) == ("too_large", "")
     endpoint = EndpointRules("POST", path_template("/v1/notices"), small)
-    (found,) = endpoint.examine(None, 100 << 20, world.now)  # never read
+    (found,) = endpoint.examine(None, 100 << 20, world.now, KNOWN)  # never read
     assert (found.cause, found.refuse) == ("too_large", True)
 
 
 def test_both_rules_of_an_endpoint(world: Documents, rule: DocumentRule) -> None:
     endpoint = EndpointRules("POST", path_template("/v1/x"), rule, RETURNS)
     assert endpoint.most_bytes == MOST_RETURN_BYTES == rule.most_bytes
-    assert [f.cause for f in endpoint.examine(world.signed(), 10, world.now)] == ["good", "unreadable"]
+    assert [f.cause for f in endpoint.examine(world.signed(), 10, world.now, KNOWN)] == ["good", "unreadable"]
     large = EndpointRules("POST", path_template("/v1/x"), replace(rule, largest=8 << 20), RETURNS)
-    assert [f.cause for f in large.examine(world.signed(), 2 << 20, world.now)] == ["good", "unreadable"]
+    assert [f.cause for f in large.examine(world.signed(), 2 << 20, world.now, KNOWN)] == ["good", "unreadable"]
 
 
 def test_which_endpoint(rule: DocumentRule) -> None:

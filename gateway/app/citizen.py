@@ -27,7 +27,7 @@ from gateway.citizen.records import Provider, RecordStore
 from gateway.citizen.representation import Register, Representation
 from gateway.citizen.service import build_citizen_app
 from gateway.citizen.sessions import Sessions
-from gateway.citizen.views import LOCAL, Dictionary
+from gateway.citizen.views import Dictionary
 from gateway.citizen.watching import Probe, Probes
 from gateway.core.errors import GatewayError
 from gateway.messagelog.accesskeys import AccessKeyStore
@@ -37,6 +37,7 @@ from gateway.monitoring.citizen import IDENTITY, OWN_DATABASE, PUBLIC_LOG, Porta
 from gateway.monitoring.health import Health
 from gateway.monitoring.inquiries import InquiriesCollector, InquiriesReading, to_deliver
 from gateway.monitoring.logs import build_log, route_library_logs
+from gateway.pages.words import LOCAL
 from gateway.settings.citizen import (
     InquirySettings,
     LoginSettings,

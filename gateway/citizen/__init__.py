@@ -5,7 +5,7 @@
     proofs.py                           receipts, checkpoints and tiles of the public log, passed on as they are
     inquiries.py, delivery.py           what people ask of agencies, over the exchange; answers.py comes back
     representation.py                   a parent reads a child's ledger, on evidence of the register
-    views.py, words.py, chart.py        from stored values to what people read
+    views.py, chart.py, words/          from stored values to what people read; how pages look is `gateway/pages`
     api.py, pages.py, guard.py          HTTP: JSON, HTML, and what protects both; forms.py reads what comes in
     watching.py                         what the operator is told: counts, and what is away
 

@@ -24,7 +24,7 @@ from aiohttp import web
 
 from gateway.citizen.bundling import bundle_lines
 from gateway.citizen.forms import parse_limit, parse_object
-from gateway.citizen.guard import Handler, Site, check_change
+from gateway.citizen.guard import Site, check_change
 from gateway.citizen.inquiries import Inquiry
 from gateway.citizen.portal import Portal, year_of
 from gateway.citizen.records import StoredRecord
@@ -38,6 +38,7 @@ from gateway.core.errors import (
     ServiceUnavailable,
     UnknownSubject,
 )
+from gateway.pages.guard import Handler
 from gateway.storage.failures import DATABASE_ERRORS
 
 PREFIX = "/citizen/v1"

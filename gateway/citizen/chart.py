@@ -1,4 +1,4 @@
-"""The chart of requests by month and agency: bars as percentages of its box, and the table below it from the same numbers."""
+"""The chart of requests by month and agency, and the table below it from the same numbers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from datetime import date
 
 from gateway.citizen.records import Count
 from gateway.citizen.views import member_of
+from gateway.pages.bars import Bar, Column, stacked
 
 MONTHS = 12
 _SERIES = 4  # with a colour each; all others share the last
-_TOP, _BASE = 9.0, 87.0  # percent of the height
-_GAP = 0.7
-_BAR = 0.62  # of a month's width
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,31 +28,11 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """Percent of the box. `series`: from 1."""
-
-    series: int
-    month: int
-    x: str
-    y: str
-    width: str
-    height: str
-    value: int
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A month: `x` of its middle, `y` of its top."""
-
-    month: date
-    x: str
-    y: str
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
 class Chart:
+    """`months`: the first day of each, one a column."""
+
     series: tuple[Series, ...]
+    months: tuple[date, ...]
     columns: tuple[Column, ...]
     bars: tuple[Bar, ...]
 
@@ -67,30 +45,7 @@ def chart(counts: Sequence[Count], today: date) -> Chart:
     """The twelve months that end with today's."""
     months = _months(today)
     series = _series(counts, months)
-    totals = [sum(s.values[m] for s in series) for m in range(MONTHS)]
-    unit = (_BASE - _TOP) / max(1, *totals)
-    width = 100 / MONTHS
-    bars, columns = [], []
-    for m, month in enumerate(months):
-        top = _BASE
-        for number, one in enumerate(series, 1):
-            height = one.values[m] * unit
-            if height:
-                top -= height
-                x = m * width + width * (1 - _BAR) / 2
-                bars.append(
-                    Bar(
-                        number,
-                        m,
-                        _percent(x),
-                        _percent(top),
-                        _percent(width * _BAR),
-                        _percent(height - _GAP),
-                        one.values[m],
-                    )
-                )
-        columns.append(Column(month, _percent(m * width + width / 2), _percent(top), totals[m]))
-    return Chart(series, tuple(columns), tuple(bars))
+    return Chart(series, tuple(months), *stacked([s.values for s in series] or [(0,) * MONTHS]))
 
 
 def _months(today: date) -> list[date]:
@@ -112,7 +67,3 @@ def _series(counts: Sequence[Count], months: list[date]) -> tuple[Series, ...]:
     if rest:
         found.append(Series("", len(rest), tuple(sum(values[a][m] for a in rest) for m in range(MONTHS))))
     return tuple(found)
-
-
-def _percent(value: float) -> str:
-    return f"{value:.2f}%"

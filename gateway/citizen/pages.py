@@ -16,12 +16,11 @@ from aiohttp import web
 
 from gateway.citizen.chart import chart
 from gateway.citizen.forms import parse_form
-from gateway.citizen.guard import Handler, Site, check_change
+from gateway.citizen.guard import Site, check_change
 from gateway.citizen.oidc import OpenIdProvider
 from gateway.citizen.portal import Portal
-from gateway.citizen.rendering import Renderer
 from gateway.citizen.sessions import Session
-from gateway.citizen.views import LOCAL, Language, member_of, parse_filter, show
+from gateway.citizen.views import member_of, parse_filter, show
 from gateway.citizen.watching import PortalWatch
 from gateway.core.disclosure.record import Field
 from gateway.core.errors import (
@@ -32,9 +31,11 @@ from gateway.core.errors import (
     ServiceUnavailable,
     UnknownSubject,
 )
+from gateway.pages.guard import Handler
+from gateway.pages.look import Look
+from gateway.pages.words import LANGUAGES, LOCAL, PREFIX, Language
 
 _ON_A_PAGE = 10
-_PREFIX: dict[Language, str] = {"vi": "", "en": "/en"}
 _FILTERS = ("period", "agency", "purpose", "outcome", "from", "to")
 SessionOf = Callable[[web.Request], Awaitable[Session]]
 Page = Callable[[web.Request, Session, Language], Awaitable[web.StreamResponse]]
@@ -48,7 +49,7 @@ class Pages:
         portal: Portal,
         provider: OpenIdProvider,
         site: Site,
-        renderer: Renderer,
+        renderer: Look,
         session_of: SessionOf,
         watch: PortalWatch,
     ) -> None:
@@ -61,9 +62,8 @@ class Pages:
 
     def add_to(self, app: web.Application) -> None:
         router = app.router
-        languages: tuple[Language, ...] = ("vi", "en")
-        for language in languages:
-            prefix = _PREFIX[language]
+        for language in LANGUAGES:
+            prefix = PREFIX[language]
             router.add_get(f"{prefix}/", self._open(language, self._welcome))
             router.add_get(f"{prefix}/sign-in", self._open(language, self._sign_in))
             router.add_get(f"{prefix}/proof", self._open(language, self._proof))
@@ -92,7 +92,7 @@ class Pages:
                 session = await self._session_of(request)
             except BearerRejected:
                 ended = self._site.cookie("session") in request.cookies
-                return _see_other(f"{_PREFIX[language]}/{'?state=expired' if ended else ''}")
+                return _see_other(f"{PREFIX[language]}/{'?state=expired' if ended else ''}")
             except GatewayError:
                 return self._trouble(language, 503)
             try:
@@ -111,7 +111,7 @@ class Pages:
         if state == "plain" and self._site.cookie("session") in request.cookies:
             try:
                 await self._session_of(request)
-                return _see_other(f"{_PREFIX[language]}/records")
+                return _see_other(f"{PREFIX[language]}/records")
             except BearerRejected:
                 state = "expired"
         state = state if state in ("expired", "refused", "unreachable") else "plain"
@@ -122,7 +122,7 @@ class Pages:
         try:
             url = await self._provider.sign_in_url(made.state, made.nonce, made.verifier)
         except ServiceUnavailable:
-            return _see_other(f"{_PREFIX[language]}/?state=unreachable")
+            return _see_other(f"{PREFIX[language]}/?state=unreachable")
         answer = _see_other(url)
         self._site.bind_sign_in(answer, made.browser)
         return answer
@@ -143,13 +143,13 @@ class Pages:
             await self._portal.lookups.note(session, identity.person, "sign-in", now, None)
         except BearerRejected:
             self._watch.signed_in("refused")
-            answer = _see_other(f"{_PREFIX[language]}/?state=refused")
+            answer = _see_other(f"{PREFIX[language]}/?state=refused")
         except GatewayError:
             self._watch.signed_in("unreachable")
-            answer = _see_other(f"{_PREFIX[language]}/?state=unreachable")
+            answer = _see_other(f"{PREFIX[language]}/?state=unreachable")
         else:
             self._watch.signed_in("confirmed")
-            answer = _see_other(f"{_PREFIX[language]}/records")
+            answer = _see_other(f"{PREFIX[language]}/records")
             self._site.open_session(answer, session)
         self._site.forget(answer, "sign-in")
         return answer
@@ -157,7 +157,7 @@ class Pages:
     async def _sign_out(self, request: web.Request, session: Session, language: Language) -> web.Response:
         await self._changed(request, session)
         await self._portal.sessions.close(session)
-        answer = _see_other(f"{_PREFIX[language]}/")
+        answer = _see_other(f"{PREFIX[language]}/")
         self._site.forget(answer, "session")
         return answer
 
@@ -231,7 +231,7 @@ class Pages:
         form = await self._changed(request, session)
         found = await self._portal.record(session, request.match_info["id"])
         await self._portal.ask(session, found, *(form.get(key, "") for key in ("kind", "reason", "words")))
-        return _see_other(f"{_PREFIX[language]}/records/{found.record_id}?said=sent#da-gui")
+        return _see_other(f"{PREFIX[language]}/records/{found.record_id}?said=sent#da-gui")
 
     async def _represent(self, request: web.Request, session: Session, language: Language) -> web.Response:
         form = await self._changed(request, session)
@@ -242,12 +242,12 @@ class Pages:
             said = "?said=no-relation#thay-mat"
         except ServiceUnavailable:
             said = "?said=register-away#thay-mat"
-        return _see_other(f"{_PREFIX[language]}/records{said}")
+        return _see_other(f"{PREFIX[language]}/records{said}")
 
     async def _stop_representing(self, request: web.Request, session: Session, language: Language) -> web.Response:
         await self._changed(request, session)
         await self._portal.sessions.act(session, None)
-        return _see_other(f"{_PREFIX[language]}/records")
+        return _see_other(f"{PREFIX[language]}/records")
 
     async def _changed(self, request: web.Request, session: Session) -> Mapping[str, str]:
         """The form, if our own page sent it. AccessDenied otherwise."""
@@ -270,7 +270,7 @@ class Pages:
         **values: Any,
     ) -> web.Response:
         path = "/" if request is None else request.path.removeprefix("/en") or "/"
-        text = self._render(language, template, path=path, prefix=_PREFIX[language], session=session, **values)
+        text = self._render(language, template, path=path, prefix=PREFIX[language], session=session, **values)
         return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
 
     def _trouble(self, language: Language, status: int, session: Session | None = None) -> web.Response:

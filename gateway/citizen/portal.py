@@ -24,9 +24,10 @@ from gateway.citizen.proofs import PublicLog, Receipt
 from gateway.citizen.records import Filter, Page, RecordStore, StoredRecord
 from gateway.citizen.representation import Representation
 from gateway.citizen.sessions import Acting, Session, Sessions
-from gateway.citizen.views import LOCAL, Dictionary, Overview, member_of, overview
+from gateway.citizen.views import Dictionary, Overview, member_of, overview
 from gateway.core.disclosure.record import Field
 from gateway.core.errors import AccessDenied, MalformedMessage, ServiceUnavailable, UnknownSubject
+from gateway.pages.words import LOCAL
 
 ATTEMPT = "represent"
 _WINDOW = timedelta(hours=1)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from aiohttp import web
 
 from gateway.citizen.api import add_api
-from gateway.citizen.guard import Handler, Site, only_our_name, protect
+from gateway.citizen.guard import POLICY, Site
 from gateway.citizen.oidc import OpenIdProvider
 from gateway.citizen.pages import Pages
 from gateway.citizen.portal import Portal
-from gateway.citizen.rendering import STATIC, Renderer, static_name
 from gateway.citizen.sessions import Session
 from gateway.citizen.watching import PortalWatch, watched
-from gateway.citizen.words import load_catalogues
 from gateway.core.errors import BearerRejected
+from gateway.pages.guard import Handler, only_our_name, protect
+from gateway.pages.look import Look
+from gateway.pages.words import Catalogue
 from gateway.storage.failures import DATABASE_ERRORS
 
 _MOST_BYTES = 64 * 1024  # of a form
-_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_FOR_EVER = "public, max-age=31536000, immutable"
+FOLDER = Path(__file__).parent
+"""With `templates`, `static` and `words`."""
 
 
 def build_citizen_app(portal: Portal, provider: OpenIdProvider, site: Site, watch: PortalWatch) -> web.Application:
@@ -30,13 +33,13 @@ def build_citizen_app(portal: Portal, provider: OpenIdProvider, site: Site, watc
         return found
 
     app = web.Application(
-        client_max_size=_MOST_BYTES, middlewares=[watched(watch), only_our_name(site), _database_away]
+        client_max_size=_MOST_BYTES, middlewares=[watched(watch), only_our_name(site.origin), _database_away]
     )
-    protect(app, site)
+    protect(app, POLICY, secure=site.secure)
+    look = Look(FOLDER, Catalogue.load(FOLDER / "words"))
     add_api(app, portal, site, session_of)
-    Pages(portal, provider, site, Renderer(load_catalogues()), session_of, watch).add_to(app)
-    for path in STATIC.iterdir():
-        app.router.add_get(f"/static/{static_name(path)}", _file(path.read_bytes(), _TYPES[path.suffix]))
+    Pages(portal, provider, site, look, session_of, watch).add_to(app)
+    look.add_static(app)
     return app
 
 
@@ -47,10 +50,3 @@ async def _database_away(request: web.Request, handler: Handler) -> web.StreamRe
         return await handler(request)
     except DATABASE_ERRORS:
         raise web.HTTPServiceUnavailable(text="try again later\n", headers={"Retry-After": "5"}) from None
-
-
-def _file(body: bytes, content_type: str) -> Handler:
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(body=body, content_type=content_type, charset="utf-8", headers={"Cache-Control": _FOR_EVER})
-
-    return answer

@@ -6,8 +6,7 @@ A code without words is shown as it is: a record stays readable when a list has 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
-from typing import Literal, TypeAlias
+from datetime import date, datetime, timedelta
 
 from gateway.citizen.records import Count, Filter, StoredRecord
 from gateway.core.disclosure.leaf import open_leaf
@@ -15,13 +14,11 @@ from gateway.core.disclosure.record import Field, print_time
 from gateway.core.merkle.hashing import leaf_hash
 from gateway.core.merkle.text import print_base64
 from gateway.core.subjects.kinds import Person
+from gateway.pages.words import LANGUAGES, LOCAL, Language
 from gateway.settings.codes import Bilingual, CodesSettings
 from gateway.settings.registry import RegistrySettings
 from gateway.storage.accessrecords import Destroyed
 
-Language: TypeAlias = Literal["vi", "en"]
-
-LOCAL = timezone(timedelta(hours=7))  # Indochina time, without summer time
 MEMBER_PIECES = 3
 
 
@@ -117,7 +114,7 @@ def show(record: StoredRecord, words: Dictionary, language: Language, *, first: 
 
 def record_json(record: StoredRecord, words: Dictionary, *, first: bool) -> dict[str, object]:
     """As the API gives it: codes, and their words in both languages."""
-    vi, en = (show(record, words, language, first=first) for language in ("vi", "en"))
+    vi, en = (show(record, words, language, first=first) for language in LANGUAGES)
     return {
         "id": vi.id,
         "time": vi.text["time"],

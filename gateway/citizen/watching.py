@@ -14,7 +14,7 @@ from typing import Literal, Protocol, TypeAlias
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from gateway.citizen.guard import Handler
+from gateway.pages.guard import Handler
 
 Kind: TypeAlias = Literal["page", "api", "log", "static", "sign-in"]
 SignInOutcome: TypeAlias = Literal["confirmed", "refused", "unreachable"]

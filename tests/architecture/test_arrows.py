@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "gateway.core": frozenset(),
     "gateway.exchange": frozenset({"gateway.core"}),
     "gateway.settings": frozenset({"gateway.core"}),
+    "gateway.pages": frozenset(),
     "gateway.clientproxy": _SHELL,
     "gateway.serverproxy": _SHELL,
     "gateway.transport": _SHELL,
@@ -31,11 +32,15 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "gateway.transparency": _STORED,
     "gateway.witness": _STORED,
     "gateway.ownservices": _STORED,
-    "gateway.citizen": _STORED,
+    "gateway.citizen": _STORED | {"gateway.pages"},
     "gateway.app": _ANY,
     "gateway.__main__": _ANY,
 }
-_ADAPTERS = {"adapters.sdk": ("gateway.core",), "adapters.people": ("adapters.sdk",)}
+_ADAPTERS = {
+    "adapters.sdk": ("gateway.core",),
+    "adapters.people": ("adapters.sdk",),
+    "adapters.lienthong": ("adapters.sdk", "adapters.people", "gateway.pages"),
+}
 _OURS = ("gateway", "adapters", "certs", "tests")
 
 
@@ -93,6 +98,10 @@ def test_every_room_is_in_the_table() -> None:
         ("adapters.sdk.service", "from gateway.exchange import ports"),
         ("adapters.dancu.service", "from gateway.core import errors"),
         ("adapters.dancu.service", "from adapters.bhxh import source"),
+        ("adapters.dancu.service", "from gateway.pages import words"),
+        ("adapters.vneid.service", "from gateway.pages import look"),
+        ("gateway.pages.words", "from gateway.citizen import views"),
+        ("gateway.pages.look", "from gateway.core import errors"),
         ("adapters.sdk.service", "from adapters.people import model"),
         ("adapters.people.model", "from adapters.dancu import source"),
     ],
@@ -113,6 +122,8 @@ def test_a_forbidden_arrow_is_seen(importer: str, line: str) -> None:
         ("adapters.sdk.service", "from gateway.core import errors"),
         ("adapters.dancu.service", "from adapters.sdk import service"),
         ("adapters.dancu.service", "from adapters.people import model"),
+        ("gateway.citizen.pages", "from gateway.pages.look import Look"),
+        ("adapters.lienthong.web.app", "from gateway.pages import look"),
     ],
 )
 def test_a_drawn_arrow_is_free(importer: str, line: str) -> None:

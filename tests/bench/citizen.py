@@ -22,11 +22,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from gateway.citizen.rendering import STATIC, static_name
+from gateway.citizen.service import FOLDER
 from gateway.core.disclosure.leaf import AccessEntry
 from gateway.core.merkle.hashing import leaf_hash, node_hash
 from gateway.core.merkle.proofs import inclusion_proof
 from gateway.core.merkle.receipt import Receipt
+from gateway.pages.look import static_name
 from gateway.storage.database import EmbeddedDatabase, open_database
 from tests.support.access import add_access
 from tests.support.chromium import chromium, page_of
@@ -135,7 +136,7 @@ async def _measure(world: PortalWorld, page: Any, mine: int, rounds: int) -> Non
         _, _, bundle = await browser.get("/citizen/v1/bundle")
         fetched = time.perf_counter() - began
     for name in ("checker.js", "ledger.js"):
-        await page.add_script_tag(url=f"{world.origin}/static/{static_name(STATIC / name)}")
+        await page.add_script_tag(url=f"{world.origin}/static/{static_name(FOLDER / 'static' / name)}")
     times = []
     for _ in range(min(rounds, 7)):
         milliseconds, found = await page.evaluate(_TIMED, bundle)

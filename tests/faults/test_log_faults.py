@@ -254,14 +254,19 @@ class Killable:
                 await asyncio.sleep(0.01)
 
     async def settled(self) -> None:
-        """Until everything confirmed is published."""
-        async with asyncio.timeout(60):
-            while True:
-                with contextlib.suppress(MalformedMessage):
-                    data = self.world.files.checkpoint()
-                    if data is not None and parse_checkpoint(parse_note(data).text).size >= len(self.confirmed):
-                        return
-                await asyncio.sleep(0.05)
+        """Until everything confirmed is published; a minute without anything new is too long."""
+        published = 0
+        while published < len(self.confirmed):
+            async with asyncio.timeout(60):
+                while (size := self._published()) <= published:
+                    await asyncio.sleep(0.05)
+            published = size
+
+    def _published(self) -> int:
+        with contextlib.suppress(MalformedMessage):
+            data = self.world.files.checkpoint()
+            return 0 if data is None else parse_checkpoint(parse_note(data).text).size
+        return 0
 
     async def check(self) -> None:
         await check_shuffled(self.world, self.confirmed)

@@ -1,13 +1,14 @@
 """The pages of the coordinator: for operators, without anybody's name or number; for the persons of a dossier, about their own.
 
+How they look, and what guards them, is `gateway/pages`.
+
 oidc.py       our side of the identity provider; an answer to a question comes as its signed statement
 sessions.py   sign-ins under way and sessions
-guard.py      what every answer carries and every change must show
+guard.py      a form of our own page
 board.py      SQL of the operators' pages; it never reads a person's name or number
 consents.py   questions to a person, and the answers
 chart.py      open dossiers by state and age, as bars and as the table under them
-words.py      every text in Vietnamese and English
-rendering.py  templates
+words.py      what the catalogue says of definitions and times
 shown.py      a dossier as pages show it
 site.py       what the pages share: languages, sessions, errors
 operators.py  the operators' pages

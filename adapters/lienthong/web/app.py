@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 
 import aiohttp
 from aiohttp import web
@@ -12,19 +13,19 @@ from adapters.lienthong.definition import Definition
 from adapters.lienthong.desk import Desk
 from adapters.lienthong.web.board import Board
 from adapters.lienthong.web.consents import Consents
-from adapters.lienthong.web.guard import Handler, only_our_name, protect
 from adapters.lienthong.web.oidc import IdentityProvider
 from adapters.lienthong.web.operators import Operators
 from adapters.lienthong.web.persons import Persons
-from adapters.lienthong.web.rendering import STATIC, Renderer, static_name
 from adapters.lienthong.web.sessions import Sessions
 from adapters.lienthong.web.site import Site
-from adapters.lienthong.web.words import load_catalogues
+from adapters.lienthong.web.words import BoardWords
 from adapters.sdk import Pool
 from adapters.sdk.delivery import Outbox
+from gateway.pages.guard import only_our_name, policy, protect
+from gateway.pages.look import Look
 
 CLIENT = "dieu-phoi-lien-thong"
-_TYPES = {".css": "text/css", ".svg": "image/svg+xml"}
+_FOLDER = Path(__file__).parent
 
 
 def build_pages(
@@ -41,19 +42,12 @@ def build_pages(
     app = web.Application(client_max_size=64 * 1024, middlewares=[only_our_name(origin)])
     consents = Consents(pool, desk, clock)
     provider = IdentityProvider(http, issuer, CLIENT, f"{origin}/callback")
-    site = Site(origin, provider, Sessions(pool), consents, Renderer(load_catalogues()), clock)
-    protect(app, issuer)
+    words = BoardWords.load(_FOLDER / "words")
+    look = Look(_FOLDER, words)
+    site = Site(origin, provider, Sessions(pool), consents, look, words, clock)
+    protect(app, policy(forms=issuer), secure=origin.startswith("https:"))
     site.add_to(app)
     Operators(site, pool, Board(pool), desk, outbox, definitions).add_to(app)
     Persons(site, consents, definitions).add_to(app)
-    for path in STATIC.iterdir():
-        app.router.add_get(f"/static/{static_name(path)}", _file(path.read_bytes(), _TYPES[path.suffix]))
+    look.add_static(app)
     return app
-
-
-def _file(body: bytes, content_type: str) -> Handler:
-    async def answer(_: web.Request) -> web.Response:
-        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-        return web.Response(body=body, content_type=content_type, headers=headers)
-
-    return answer

@@ -25,10 +25,11 @@ from adapters.lienthong.web.chart import SERIES, chart
 from adapters.lienthong.web.guard import Forbidden, checked_form
 from adapters.lienthong.web.sessions import Session
 from adapters.lienthong.web.shown import legs_shown, missing, to_ask
-from adapters.lienthong.web.site import PREFIX, Site, see_other
-from adapters.lienthong.web.words import LANGUAGES, Catalogue, Language, iso
+from adapters.lienthong.web.site import Site, see_other
+from adapters.lienthong.web.words import BoardWords, iso
 from adapters.sdk import NotFound, Pool
 from adapters.sdk.delivery import Outbox
+from gateway.pages.words import LANGUAGES, PREFIX, Language
 
 _ON_A_PAGE, _MOST_CSV = 20, 100_000
 _STATE: TypeAdapter[Dossier] = TypeAdapter(Dossier)
@@ -123,7 +124,7 @@ class Operators:
         return self._site.html(language, "letters", request, session, letters=letters)
 
     async def _stuck_csv(self, request: web.Request, _: Session, language: Language) -> web.Response:
-        now, words = self._site.clock(), self._site.render.words(language)
+        now, words = self._site.clock(), self._site.words[language]
         rows = await self._board.page(_filters(request.query), now, None, _MOST_CSV)
         head = ("dossier", "procedure", "province", "leg", "state", "cause", "owner", "due", "overdue_days", "asked")
         return _csv("stuck.csv", head, [self._csv_row(row, words, now) for row in rows])
@@ -191,7 +192,7 @@ class Operators:
         roles = [definition.roles[role] for role in leg.consents] if leg and row["leg_status"] == "consent" else []
         return {**row, "definition": definition, "definition_leg": leg, "number": number, "seen": seen, "roles": roles}
 
-    def _csv_row(self, row: Mapping[str, Any], words: Catalogue, now: datetime) -> tuple[Any, ...]:
+    def _csv_row(self, row: Mapping[str, Any], words: BoardWords, now: datetime) -> tuple[Any, ...]:
         shown = self._row(row)
         leg = shown["definition_leg"]
         overdue = (now - row["leg_due"]).days if row["leg_due"] is not None and row["leg_due"] < now else 0

@@ -14,9 +14,9 @@ from adapters.lienthong.web.consents import Consents
 from adapters.lienthong.web.guard import checked_form
 from adapters.lienthong.web.sessions import Session
 from adapters.lienthong.web.shown import legs_shown
-from adapters.lienthong.web.site import PREFIX, Site
-from adapters.lienthong.web.words import LANGUAGES, Language
+from adapters.lienthong.web.site import Site
 from adapters.sdk import NotFound
+from gateway.pages.words import LANGUAGES, PREFIX, Language
 
 _STATE: TypeAdapter[Dossier] = TypeAdapter(Dossier)
 

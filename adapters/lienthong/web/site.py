@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,16 +11,17 @@ from aiohttp import web
 
 from adapters.lienthong.model import NotPossible
 from adapters.lienthong.web.consents import Consents
-from adapters.lienthong.web.guard import Forbidden, Handler, checked_form
+from adapters.lienthong.web.guard import Forbidden, checked_form
 from adapters.lienthong.web.oidc import IdentityProvider, ProviderAway, SignInRefused
-from adapters.lienthong.web.rendering import Renderer
 from adapters.lienthong.web.sessions import LONGEST, Kind, Session, Sessions
-from adapters.lienthong.web.words import LANGUAGES, Language
+from adapters.lienthong.web.words import BoardWords
 from adapters.sdk import NotFound
 from adapters.sdk.postgres import source_errors
 from adapters.sdk.problems import SourceUnavailable
+from gateway.pages.guard import Handler
+from gateway.pages.look import Look
+from gateway.pages.words import LANGUAGES, PREFIX, Language
 
-PREFIX: dict[Language, str] = {"vi": "", "en": "/en"}
 HOME: dict[Kind, str] = {"officer": "/dossiers", "person": "/mine"}
 _SCOPE: dict[Kind, str] = {"officer": "openid officer", "person": "openid"}
 Page = Callable[[web.Request, Session, Language], Awaitable[web.StreamResponse]]
@@ -35,7 +36,8 @@ class Site:
         provider: IdentityProvider,
         sessions: Sessions,
         consents: Consents,
-        renderer: Renderer,
+        look: Look,
+        words: Mapping[Language, BoardWords],
         clock: Callable[[], datetime],
     ) -> None:
         self.origin = origin
@@ -43,7 +45,8 @@ class Site:
         self._provider = provider
         self._sessions = sessions
         self._consents = consents
-        self.render = renderer
+        self.words = words
+        self._look = look
 
     def add_to(self, app: web.Application) -> None:
         for language in LANGUAGES:
@@ -172,7 +175,7 @@ class Site:
     ) -> web.Response:
         path = "/" if request is None else request.path.removeprefix("/en") or "/"
         shared = {"path": path, "prefix": PREFIX[language], "session": session, "now": self.clock()}
-        text = self.render(language, template, **shared, **values)
+        text = self._look(language, template, **shared, **values)
         return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
 
     def trouble(self, language: Language, status: int) -> web.Response:

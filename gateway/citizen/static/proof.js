@@ -65,7 +65,7 @@ for (const block of document.querySelectorAll("[data-record]")) {
     const bad = Object.values(found.steps).find((s) => s.state === "bad");
     for (const part of block.querySelectorAll("[data-reason]")) part.textContent = bad ? say(bad.key, bad.values) : "";
     for (const part of block.querySelectorAll("[data-partly]")) part.hidden = found.steps.witnesses?.key !== "witnesses.partly";
-    for (const part of block.querySelectorAll("[data-now]")) part.textContent = new Date().toLocaleString(document.documentElement.lang);
+    for (const part of block.querySelectorAll("[data-now]")) part.textContent = new Date().toLocaleString({ vi: "vi-VN", en: "en-GB" }[document.documentElement.lang]);
     show(found.state);
   }
 

@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.citizen.guard import Site, protect
+from gateway.citizen.guard import POLICY, Site
+from gateway.pages.guard import protect
 from tests.support.portal import PortalWorld
 
 PATHS = (
@@ -90,7 +91,7 @@ async def test_https_has_stricter_cookies() -> None:
         return made
 
     app = web.Application()
-    protect(app, site)
+    protect(app, POLICY, secure=site.secure)
     app.router.add_get("/", answer)
     async with TestClient(TestServer(app)) as client, client.get("/", headers={"Host": "so.example"}) as got:
         cookie = got.headers["Set-Cookie"]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
+from gateway import pages
 from gateway.citizen.chart import MONTHS, chart
 from gateway.citizen.records import Count
-from gateway.citizen.rendering import FOLDER
-from gateway.citizen.words import load_catalogues
+from gateway.citizen.service import FOLDER
 from gateway.core.disclosure.bundlecheck import verify_bundle
+from gateway.pages.words import Catalogue
 from tests.support.portal import ANH, HOA, NAMES, NOW, PortalWorld
 
 MADE_KEYS = (
@@ -147,22 +149,25 @@ async def test_no_number_of_a_person_in_an_address(world: PortalWorld) -> None:
 
 
 def test_both_languages_have_the_same_words() -> None:
-    vi, en = (c.texts for c in load_catalogues().values())
+    vi, en = (c.texts for c in Catalogue.load(FOLDER / "words").values())
     assert vi.keys() == en.keys()
     for key in vi:
         assert sorted(re.findall(r"\{\w+\}", vi[key])) == sorted(re.findall(r"\{\w+\}", en[key])), key
 
 
 def test_every_word_is_used_and_every_used_word_is_there() -> None:
-    texts = load_catalogues()["vi"].texts
-    sources = [p.read_text("utf-8") for p in (*FOLDER.rglob("*.html"), *FOLDER.rglob("*.js"), *FOLDER.glob("*.py"))]
+    texts = Catalogue.load(FOLDER / "words")["vi"].texts
+    shared = Path(pages.__file__).parent.rglob("*.html")
+    sources = [
+        p.read_text("utf-8") for p in (*shared, *FOLDER.rglob("*.html"), *FOLDER.rglob("*.js"), *FOLDER.glob("*.py"))
+    ]
     used = set(re.findall(r'\bt\("([\w.-]+)"', "".join(sources)))
     assert {key for key in used if not key.endswith(".")} <= texts.keys()
     assert [key for key in texts.keys() - used if not key.startswith(MADE_KEYS) and key != "at"] == []
 
 
 def test_the_words_that_are_never_said() -> None:
-    text = "".join(load_catalogues()["vi"].texts.values()).lower()
+    text = "".join(Catalogue.load(FOLDER / "words")["vi"].texts.values()).lower()
     for never in ("mọi lượt truy cập", "tuyệt đối", "không thể sửa", "an toàn 100%"):
         assert never not in text
 
@@ -175,7 +180,7 @@ def test_chart() -> None:
         count(date(2025, 11, 1), "G1", 99)
     ]
     made = chart(counts, date(2026, 11, 24))
-    assert [c.month for c in made.columns][:: MONTHS - 1] == [date(2025, 12, 1), date(2026, 11, 1)]
+    assert list(made.months)[:: MONTHS - 1] == [date(2025, 12, 1), date(2026, 11, 1)]
     assert [(s.agency, s.others, s.total) for s in made.series] == [
         ("VN/GOV/G7", 0, 14),
         ("VN/GOV/G6", 0, 12),

@@ -7,12 +7,14 @@ import io
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import jwt
 import pytest
 import pytest_asyncio
 
-from adapters.lienthong.web.words import load_catalogues
+from adapters.lienthong import web
+from adapters.lienthong.web.words import BoardWords
 from adapters.sdk.delivery.legs import Later
 from tests.support.linked import FATHER, HOUSEHOLDER, LEGS, MOTHER, OWNER, LinkedWorld
 from tests.support.linkedpages import Visitor, linked_pages
@@ -226,7 +228,7 @@ async def test_a_sign_in_belongs_to_the_browser_that_began_it(world: LinkedWorld
 
 
 def test_both_languages_say_the_same_things() -> None:
-    vi, en = (catalogue.texts for catalogue in load_catalogues().values())
+    vi, en = (catalogue.texts for catalogue in BoardWords.load(Path(web.__file__).parent / "words").values())
     assert vi.keys() == en.keys()
     for key in vi:
         assert sorted(re.findall(r"{\w+}", vi[key])) == sorted(re.findall(r"{\w+}", en[key])), key

@@ -1,34 +1,27 @@
-"""The catalogue: every text of the pages, Vietnamese and English, under a key that names its meaning; dates as each writes them."""
+"""The catalogue: every text of a site, Vietnamese and English, under a key that names its meaning; dates as each writes them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
+from typing import Literal, Self, TypeAlias
 
+import yaml
 from markupsafe import Markup
 
-from gateway.citizen.views import LOCAL, Language
-from gateway.settings.loader import read_text
-from gateway.settings.yaml12 import parse_documents
+Language: TypeAlias = Literal["vi", "en"]
+LANGUAGES: tuple[Language, ...] = ("vi", "en")
+PREFIX: Mapping[Language, str] = {"vi": "", "en": "/en"}
+"""Of the addresses of a site's pages."""
 
-_FOLDER = Path(__file__).parent / "words"
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
+LOCAL = timezone(timedelta(hours=7))  # Indochina time, without summer time
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 _DAYS = {
     "vi": ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ Nhật"),
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
@@ -42,6 +35,11 @@ class Catalogue:
     language: Language
     texts: Mapping[str, str]
 
+    @classmethod
+    def load(cls, folder: Path) -> dict[Language, Self]:
+        """`vi.yaml` and `en.yaml` of the folder: a mapping of keys to texts, and every scalar is a text."""
+        return {language: cls(language, _texts(folder / f"{language}.yaml")) for language in LANGUAGES}
+
     def __call__(self, key: str, **values: object) -> Markup:
         return Markup(self.texts[key]).format(**values)  # noqa: S704 - texts of our own files; format escapes the values
 
@@ -50,7 +48,9 @@ class Catalogue:
         return {key: text for key, text in self.texts.items() if key.startswith(prefixes)}
 
     def day(self, day: date) -> str:
-        return f"{day.day}/{day.month}/{day.year}" if self.language == "vi" else _english(day)
+        if self.language == "vi":
+            return f"{day.day}/{day.month}/{day.year}"
+        return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
     def weekday(self, day: date) -> str:
         return f"{_DAYS[self.language][day.weekday()]}, {self.day(day)}"
@@ -65,7 +65,7 @@ class Catalogue:
         return _MONTHS[day.month - 1][:3]
 
     def moment(self, moment: datetime) -> str:
-        """Date and time of day, local."""
+        """Date and time of day, local; the text `at` says how they stand together."""
         local = moment.astimezone(LOCAL)
         return self("at", time=local.strftime("%H:%M"), day=self.day(local.date()))
 
@@ -78,18 +78,8 @@ class Catalogue:
         return grouped.replace(",", ".") if self.language == "vi" else grouped
 
 
-def _english(day: date) -> str:
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
-
-
-def load_catalogues() -> dict[Language, Catalogue]:
-    languages: tuple[Language, ...] = ("vi", "en")
-    return {language: Catalogue(language, _texts(language)) for language in languages}
-
-
 @cache
-def _texts(language: Language) -> Mapping[str, str]:
-    path = _FOLDER / f"{language}.yaml"
-    (document,) = parse_documents(read_text(path), str(path))
-    texts: Mapping[str, str] = document.value
+def _texts(path: Path) -> Mapping[str, str]:
+    """Read once in a process."""
+    texts: Mapping[str, str] = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but texts
     return texts

@@ -1,8 +1,8 @@
 """What the applicant, and whoever is asked, finds at the national portal: each change of a dossier, told as a message that arrives.
 
   a dossier is opened       it is entered under the applicant
+  an agency gave something  the result, by its number; before the state, so that the end comes last
   it stands elsewhere       its state: which step, whose consent is missing, for which reason it was returned
-  an agency gave something  the result, by its number
   somebody is asked         a notification to that person; reminders too, this is their channel
   the legal clock warns     a notification to the applicant
 
@@ -101,10 +101,10 @@ class Portal:
         dossier = change.decision.dossier
         if change.before is None:
             yield _Told("/v1/dossiers", _entered(definition, dossier, applicant))
-        if change.before is None or _standing(change.before) != _standing(dossier):
-            yield _Told(f"/v1/dossiers/{dossier.id}/states", self._state(definition, change, now))
         if isinstance(change.event, Done) and (result := _result(definition, change.event, change.document, now)):
             yield _Told(f"/v1/dossiers/{dossier.id}/results", result)
+        if change.before is None or _standing(change.before) != _standing(dossier):
+            yield _Told(f"/v1/dossiers/{dossier.id}/states", self._state(definition, change, now))
         for effect in change.decision.effects:
             match effect:
                 case Ask(role):

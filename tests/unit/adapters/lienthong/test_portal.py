@@ -79,6 +79,7 @@ async def inbox(world: LinkedWorld, person: str, dossier: str) -> list[dict[str,
 
 async def test_the_applicant_sees_each_step_and_whose_consent_is_missing(world: LinkedWorld) -> None:
     world.agencies[HOTICH].decide = lambda asked: Done({"copy_number": f"TL-2026-{len(asked.leg):06}"})
+    world.agencies[BHXH].decide = lambda _: Done({"card_number": "TE1999950000001"})
     number = await opened(world, BIRTH)
     assert number in {item["number"] for item in (await at_portal(world, f"/v1/persons/{MOTHER}/dossiers"))["items"]}
     await decide(world, number, "owner")
@@ -98,9 +99,10 @@ async def test_the_applicant_sees_each_step_and_whose_consent_is_missing(world: 
     assert (found["state"], found["applicant_id"], found["procedure"]) == ("finished", MOTHER, "LT-KS")
     assert [(r["kind"], r["reference"]) for r in found["results"]] == [
         ("certificate", "TL-2026-000011"),
+        ("insurance_card", "TE1999950000001"),
         ("registration", "TL-2026-000012"),
     ]
-    assert [item["kind"] for item in await inbox(world, MOTHER, number)] == ["result", "result", "finished"]
+    assert [item["kind"] for item in await inbox(world, MOTHER, number)] == ["result", "result", "result", "finished"]
 
 
 async def test_who_is_asked_is_reminded_and_silence_ends_in_a_return(world: LinkedWorld) -> None:

@@ -12,6 +12,7 @@
 globalThis.Checker = (() => {
   const utf8 = new TextEncoder();
   const FIELDS = 16, LEAF = 108, WIDTH = 256, BUCKET = 600;
+  const SUBJECT = utf8.encode("egov-al/v1/subject\0"), STATEMENT = utf8.encode("egov-al/v1/stmt\0");
   const ED25519 = 0x01, COSIGNATURE = 0x04, ML_DSA = 0x06;
 
   class Bad extends Error { constructor(key, values = {}) { super(key); Object.assign(this, { key, values }); } }
@@ -26,6 +27,7 @@ globalThis.Checker = (() => {
   };
   const equal = (a, b) => a.length === b.length && a.every((byte, i) => byte === b[i]);
   const number = (value, size) => Uint8Array.from({ length: size }, (_, i) => Number((BigInt(value) >> BigInt(8 * (size - 1 - i))) & 255n));
+  const u32 = (value) => { const bytes = new Uint8Array(4); new DataView(bytes.buffer).setUint32(0, value); return bytes; };
   /** The one spelling only: what is read is written again and compared. Newer browsers do both themselves, and much faster. */
   const decoded = (text) => {
     if (Uint8Array.fromBase64) { const value = Uint8Array.fromBase64(text); return [value, value.toBase64()]; }
@@ -72,19 +74,18 @@ globalThis.Checker = (() => {
 
   /** The leaf's bytes, if its tree of salted texts and its statement both say exactly these texts, and the statement this person. */
   async function committed(opening) {
-    const fields = opening.fields, leaf = form(opening);
-    let level = await Promise.all(fields.map((text, i) => sha256(Uint8Array.of(0, 1, i), base64(opening.salts[i]), utf8.encode(text))));
+    const leaf = form(opening), fields = opening.fields.map((text) => utf8.encode(text));
+    let level = await Promise.all(fields.map((text, i) => sha256(Uint8Array.of(0, 1, i), base64(opening.salts[i]), text)));
     while (level.length > 1) level = await Promise.all(level.filter((_, i) => i % 2 === 0).map((left, i) => nodeHash(left, level[2 * i + 1])));
     if (!equal(level[0], leaf.slice(12, 44))) throw new Bad("content.fields");
     const person = utf8.encode(`${opening.person.kind}:${opening.person.number}`);
-    const subject = await hmac(base64(opening.subject_key), utf8.encode("egov-al/v1/subject\0"), person);
+    const subject = await hmac(base64(opening.subject_key), SUBJECT, person);
     if (!equal(subject, leaf.slice(44, 76))) throw new Bad("content.person");
-    const texts = [...fields.map((text) => utf8.encode(text)), person];
-    const statement = await sha256(...texts.flatMap((text) => [number(text.length, 4), text]));
-    const stated = await hmac(base64(opening.statement_key), utf8.encode("egov-al/v1/stmt\0"), statement);
+    const statement = await sha256(...[...fields, person].flatMap((text) => [u32(text.length), text]));
+    const stated = await hmac(base64(opening.statement_key), STATEMENT, statement);
     if (!equal(stated, leaf.slice(76))) throw new Bad("content.statement");
     const bucket = new DataView(leaf.buffer).getUint32(4);
-    if (Math.floor(Date.parse(fields[1]) / 1000 / BUCKET) !== bucket) throw new Bad("content.time", { field: 1 });
+    if (Math.floor(Date.parse(opening.fields[1]) / 1000 / BUCKET) !== bucket) throw new Bad("content.time", { field: 1 });
     return leaf;
   }
 

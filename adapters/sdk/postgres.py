@@ -124,20 +124,21 @@ async def _bring_up(connection: Connection, name: str, steps: Sequence[str]) -> 
 
 
 async def _apply(connection: Connection, name: str, number: int, text: str, applied: str | None) -> None:
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    digest, once = (hashlib.sha256((text + blank).encode()).hexdigest() for blank in ("", "\n"))
     if applied is None:
         await connection.execute(text)
         await connection.execute(
             "insert into adapter_schema (adapter, step, sha256) values ($1, $2, $3)", name, number, digest
         )
-    elif applied != digest:
+    elif applied not in (digest, once):  # once: a blank line before the next section belonged to a step
         raise DefinitionError(f"step {number} of {name} was applied with another text; add a step, do not edit one")
 
 
 def numbered_steps(sql: str) -> tuple[str, ...]:
-    """The sections of a schema file, numbered 1, 2, 3 without a gap; DefinitionError otherwise."""
+    """The sections of a schema file, numbered 1, 2, 3 without a gap; DefinitionError otherwise. What stands behind a section
+    changes nothing of it: blank lines at its end do not count."""
     pieces = _STEP.split(sql)
     numbers = [int(n) for n in pieces[1::2]]
     if not numbers or numbers != list(range(1, len(numbers) + 1)):
         raise DefinitionError("the sections of a schema file are `--- 1: title`, `--- 2: title` and so on")
-    return tuple(pieces[2::2])
+    return tuple(piece.rstrip() + "\n" for piece in pieces[2::2])

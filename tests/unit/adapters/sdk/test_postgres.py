@@ -1,4 +1,5 @@
 import asyncio
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,18 @@ async def test_each_step_is_applied_once(source_pool: Any) -> None:
     for _ in range(2):
         await bootstrap(source_pool, "toy", TWO)
     await bootstrap(source_pool, "toy", TWO + "--- 3: third\ninsert into a values (3);\n")
+    assert [row["x"] for row in await source_pool.fetch("select x from a order by x")] == [1, 3]
+
+
+async def test_blank_lines_before_a_new_section_change_nothing_of_the_one_before(source_pool: Any) -> None:
+    await bootstrap(source_pool, "toy", TWO)
+    third = "\n--- 3: third\n\ninsert into a values (3);\n"
+    await bootstrap(source_pool, "toy", TWO + third)
+    with_blank_line = hashlib.sha256(b"\ninsert into a values (1);\n\n").hexdigest()  # as such a step was once noted
+    await source_pool.execute(
+        "update adapter_schema set sha256 = $1 where adapter = 'toy' and step = 2", with_blank_line
+    )
+    await bootstrap(source_pool, "toy", TWO + third)
     assert [row["x"] for row in await source_pool.fetch("select x from a order by x")] == [1, 3]
 
 

@@ -74,7 +74,7 @@ BUNDLE = [json.dumps(line).encode() for line in bundle_file(records=2)]
 
 
 @settings(max_examples=60)
-@given(st.binary(max_size=80) | BODIES, st.integers(0, len(BUNDLE) - 1))
+@given(st.binary(max_size=80).filter(lambda b: not b.startswith(b"{")) | BODIES, st.integers(0, len(BUNDLE) - 1))
 def test_any_bundle(line: bytes, at: int) -> None:
     """Whatever stands in a line, and whatever kind it says it is: a report, in which something failed."""
     said = line

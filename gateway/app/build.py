@@ -55,6 +55,7 @@ from gateway.monitoring.metrics import PrometheusObserver
 from gateway.monitoring.readings import ReadingsCollector
 from gateway.ownservices.inquiries import InquiryBox
 from gateway.ownservices.port import OwnServices
+from gateway.revocation.watch import RevocationWatch
 from gateway.serverproxy.metaservices import MetaServices
 from gateway.serverproxy.ocsp import OcspLookup
 from gateway.serverproxy.proxy import ServerProxy
@@ -63,7 +64,6 @@ from gateway.settings.serverconf import server_conf
 from gateway.settings.transparency import TransparencySettings
 from gateway.signer.authkeys import AuthKeys
 from gateway.signer.ocsp_client import fetch_from_server
-from gateway.signer.revocations import RevocationWatch
 from gateway.storage.database import Database, open_database
 from gateway.storage.uuids import new_uuid
 from gateway.transparency.delivery import LogDelivery

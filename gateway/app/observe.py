@@ -25,8 +25,8 @@ from gateway.monitoring.logs import Log, where
 from gateway.monitoring.outcomes import bounded_code
 from gateway.monitoring.promises import PromiseReading, promises
 from gateway.monitoring.readings import CertificateReading, CertificateUse, Reading, Readings
+from gateway.revocation.watch import RevocationWatch
 from gateway.settings.server import ServerSettings
-from gateway.signer.revocations import RevocationWatch
 from gateway.transparency.keeper import KeeperStats, PromiseKeeper
 from gateway.transparency.outbox import Outbox
 from gateway.transport.peers import PeerLinks

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import aiohttp
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import ocsp
 
 from gateway.core.documents.revocation import MOST_LIST
 from gateway.core.errors import PeerUnavailable
-from gateway.core.signing.ocsp import MAX_RESPONSE
+from gateway.core.signing.ocsp import MAX_RESPONSE, ocsp_request
 
 _TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10, sock_read=20)
 _ASK = {"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"}
@@ -34,8 +31,7 @@ async def fetch_answer(
     session: aiohttp.ClientSession, url: str, certificate: x509.Certificate, issuer: x509.Certificate
 ) -> bytes:
     """An OCSP response about the certificate, not verified yet. PeerUnavailable."""
-    builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303 - a name
-    request = builder.build().public_bytes(Encoding.DER)
+    request = ocsp_request(certificate, issuer)
     try:
         async with session.post(url, data=request, headers=_ASK, allow_redirects=False) as answer:
             return await _read(answer, url, MAX_RESPONSE)

@@ -21,13 +21,11 @@ from urllib.parse import urlencode
 
 import aiohttp
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import ocsp
+from cryptography.x509.ocsp import OCSPCertStatus
 
 from gateway.core.errors import CertificateStatusUnknown, GatewayError, MalformedMessage
 from gateway.core.signing.certificates import find_issuer, ocsp_urls, sha256_hex
-from gateway.core.signing.ocsp import MAX_RESPONSE, cert_id, parse_ocsp, verify_ocsp
+from gateway.core.signing.ocsp import MAX_RESPONSE, not_good, ocsp_request, stated_status
 from gateway.core.signing.trust import CaCertificate, InstanceTrust
 from gateway.signer.multipart import parse_ocsp_parts
 
@@ -145,7 +143,7 @@ class OcspClient:
         )
         for url in dict.fromkeys((*ca.ocsp_urls, *ocsp_urls(w.certificate))):
             try:
-                response = await ask_responder(session, url, w.certificate, ca.certificate)
+                response = await _ask(session, url, w.certificate, ca.certificate)
                 if self._accept(w, response, ca, trust):
                     self._keep(w, response)
                 return
@@ -160,18 +158,13 @@ class OcspClient:
         """Take a verified answer into use; False when the one in hand is newer or the same. _NotGood, or another GatewayError
         that says nothing about the certificate."""
         now = self._clock()
-        try:
-            verdict = verify_ocsp(response, w.certificate, ca.certificate, ca, trust, now)
-        except CertificateStatusUnknown as e:
-            # core looks at the status last: signer and age of this answer were in order (reference 4.6).
-            about_us = parse_ocsp(response).cert_id == cert_id(w.certificate, ca.certificate)
-            if about_us and e.code == CertificateStatusUnknown.default_code:
-                raise _NotGood(e.safe_detail) from e
-            raise
+        stated = stated_status(response, w.certificate, ca.certificate, ca, trust, now)
+        if stated.status is not OCSPCertStatus.GOOD:
+            raise _NotGood(not_good(stated.status).safe_detail)
         w.failures, w.problem = 0, ""
-        newer = w.this_update is None or verdict.this_update > w.this_update
+        newer = w.this_update is None or stated.this_update > w.this_update
         if newer:
-            w.response, w.this_update, w.valid_until = response, verdict.this_update, verdict.valid_until
+            w.response, w.this_update, w.valid_until = response, stated.this_update, stated.valid_until
         left = (w.valid_until or now) - now
         w.due = now + max(min(self._interval(), left / 3), _FIRST_RETRY)
         return newer
@@ -208,15 +201,11 @@ class _NotGood(CertificateStatusUnknown):
     """The responder says in so many words that the certificate is revoked or unknown."""
 
 
-async def ask_responder(
+async def _ask(
     session: aiohttp.ClientSession, url: str, certificate: x509.Certificate, issuer: x509.Certificate
 ) -> bytes:
-    """The DER OCSPResponse, not verified here. CertificateStatusUnknown (`ocsp_connection_error`) when there is none.
-
-    SHA-1 in the CertID: X-Road compares no other (reference 4.6)."""
-    builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303 - a name
+    request = ocsp_request(certificate, issuer)
     headers = {"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"}
-    request = builder.build().public_bytes(Encoding.DER)
     try:
         async with session.post(url, data=request, headers=headers, allow_redirects=False) as response:
             if response.status != 200:

@@ -21,12 +21,12 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509 import ocsp
+from cryptography.x509.ocsp import OCSPCertStatus
 
 from gateway.core.documents.causes import Cause, DocumentRejected
 from gateway.core.errors import CertificateStatusUnknown, MalformedMessage
 from gateway.core.signing.certificates import der, find_issuer, sha256_hex
-from gateway.core.signing.ocsp import cert_id, parse_ocsp, verify_ocsp
+from gateway.core.signing.ocsp import not_good, stated_status
 from gateway.core.signing.trust import InstanceTrust
 
 MOST_LIST = 16 << 20
@@ -147,19 +147,10 @@ def read_answer(
     AuthenticationFailed when it says nothing that counts."""
     _, ca = find_issuer(certificate, trust, at)
     trusted = replace(trust, ocsp_freshness=freshest, verify_next_update=True)
-    try:
-        verdict = verify_ocsp(response, certificate, ca.certificate, ca, trusted, at)
-    except CertificateStatusUnknown as e:
-        # The status is looked at last: signer and age of this answer were in order.
-        answer = parse_ocsp(response)
-        about_it = answer.cert_id == cert_id(certificate, ca.certificate)
-        if about_it and e.code == CertificateStatusUnknown.default_code and answer.status is _REVOKED:
-            return StatusAnswer(True, answer.this_update, answer.next_update)
-        raise
-    return StatusAnswer(False, verdict.this_update, verdict.next_update)
-
-
-_REVOKED = ocsp.OCSPCertStatus.REVOKED
+    stated = stated_status(response, certificate, ca.certificate, ca, trusted, at)
+    if stated.status is OCSPCertStatus.UNKNOWN:
+        raise not_good(stated.status)
+    return StatusAnswer(stated.status is OCSPCertStatus.REVOKED, stated.this_update, stated.next_update)
 
 
 def _parse(data: bytes) -> x509.CertificateRevocationList:

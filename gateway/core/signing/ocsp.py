@@ -67,10 +67,29 @@ class OcspVerdict:
     valid_until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class StatedStatus:
+    """What somebody who may say so said, and until when that is fresh (reference 4.6)."""
+
+    status: ocsp.OCSPCertStatus
+    this_update: datetime
+    next_update: datetime | None
+    valid_until: datetime
+
+
 def cert_id(certificate: x509.Certificate, issuer: x509.Certificate) -> CertId:
     """The CertID that an answer about `certificate` must carry."""
-    request = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1()).build()  # noqa: S303 - a name
+    request = _question(certificate, issuer)
     return CertId(request.issuer_name_hash, request.issuer_key_hash, request.serial_number)
+
+
+def ocsp_request(certificate: x509.Certificate, issuer: x509.Certificate) -> bytes:
+    """DER OCSPRequest. SHA-1 in the CertID: X-Road compares no other (reference 4.6)."""
+    return _question(certificate, issuer).public_bytes(Encoding.DER)
+
+
+def _question(certificate: x509.Certificate, issuer: x509.Certificate) -> ocsp.OCSPRequest:
+    return ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1()).build()  # noqa: S303 - a name
 
 
 @lru_cache(maxsize=1024)
@@ -129,10 +148,10 @@ def verify_ocsp(
     """`ca`: what the configuration says about `issuer`. MalformedMessage when the response cannot be read;
     CertificateStatusUnknown with `cert_validation` (revoked, unknown, about another certificate) or
     `incorrect_validation_info` (everything else)."""
-    answer, valid_until = _believed(response, certificate, issuer, ca, trust, at)
-    if answer.status is not ocsp.OCSPCertStatus.GOOD:
-        raise CertificateStatusUnknown(f"OCSP says the certificate is {answer.status.name.lower()}")
-    return OcspVerdict(answer.this_update, answer.next_update, valid_until)
+    stated = stated_status(response, certificate, issuer, ca, trust, at)
+    if stated.status is not ocsp.OCSPCertStatus.GOOD:
+        raise not_good(stated.status)
+    return OcspVerdict(stated.this_update, stated.next_update, stated.valid_until)
 
 
 def stated_status(
@@ -142,20 +161,8 @@ def stated_status(
     ca: CaCertificate,
     trust: InstanceTrust,
     at: datetime,
-) -> ocsp.OCSPCertStatus:
-    """What an answer that is to be believed says. Errors as `verify_ocsp`, for an answer that is not."""
-    return _believed(response, certificate, issuer, ca, trust, at)[0].status
-
-
-def _believed(
-    response: bytes,
-    certificate: x509.Certificate,
-    issuer: x509.Certificate,
-    ca: CaCertificate,
-    trust: InstanceTrust,
-    at: datetime,
-) -> tuple[OcspAnswer, datetime]:
-    """An answer about this certificate, whatever it says, and when it stops being fresh."""
+) -> StatedStatus:
+    """What an answer that is to be believed says of the certificate, good or not. Errors as `verify_ocsp`, for one that is not."""
     answer = parse_ocsp(response)
     if answer.cert_id != cert_id(certificate, issuer):
         raise CertificateStatusUnknown("The OCSP response is not about the certificate")
@@ -169,7 +176,11 @@ def _believed(
         if answer.next_update < at:
             raise _incorrect("is out of date: nextUpdate has passed")
         valid_until = min(valid_until, answer.next_update)
-    return answer, valid_until
+    return StatedStatus(answer.status, answer.this_update, answer.next_update, valid_until)
+
+
+def not_good(status: ocsp.OCSPCertStatus) -> CertificateStatusUnknown:
+    return CertificateStatusUnknown(f"OCSP says the certificate is {status.name.lower()}")
 
 
 def _incorrect(what: str) -> CertificateStatusUnknown:

@@ -1,7 +1,7 @@
 """Certificates of others that are revoked, as we were told ourselves.
 
 Servers bring the OCSP answers for their own certificates, and a good one stays fresh for as long as the instance allows. Who lost a
-key has every reason to go on showing the last good one. So what we asked ourselves (`signer/revocations.py`) counts as well, and
+key has every reason to go on showing the last good one. So what we asked ourselves (`revocation/watch.py`) counts as well, and
 only ever against a certificate: nothing becomes good by it.
 """
 

@@ -26,10 +26,9 @@ from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.signing.certificates import find_issuer, ocsp_urls, parse_certificate
 from gateway.core.signing.ocsp import stated_status
 from gateway.core.signing.revoked import RevokedCertificates
-from gateway.signer.ocsp_client import ask_responder
+from gateway.revocation.fetching import fetch_answer, open_session
 
 _AT_ONCE = 8
-_TIMEOUT = aiohttp.ClientTimeout(total=20, connect=10)
 _LOOK_SECONDS = 5.0  # how often we look for certificates that are due
 
 _log = logging.getLogger(__name__)
@@ -90,7 +89,7 @@ class RevocationWatch:
         due = [w for w in watched if w not in self._asked or not timedelta() <= now - self._asked[w].at < interval]
         if not due:
             return
-        async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=False) as session:
+        async with open_session() as session:
             answered = await asyncio.gather(*(self._look(session, *found) for found in due))
         self._asked |= {found: _Asked(now, told) for found, told in zip(due, answered, strict=True)}
 
@@ -116,8 +115,8 @@ class RevocationWatch:
         failure: GatewayError | None = None
         for url in dict.fromkeys((*ca.ocsp_urls, *ocsp_urls(certificate))):
             try:
-                response = await ask_responder(session, url, certificate, ca.certificate)
-                return stated_status(response, certificate, ca.certificate, ca, trust, self._clock())
+                response = await fetch_answer(session, url, certificate, ca.certificate)
+                return stated_status(response, certificate, ca.certificate, ca, trust, self._clock()).status
             except GatewayError as e:
                 failure = e
         raise failure or CertificateStatusUnknown("No OCSP responder is named for the certificate")

@@ -13,7 +13,7 @@ from gateway.core.errors import TrustOutdated
 from gateway.core.signing.certificates import der
 from gateway.core.signing.revoked import RevokedCertificates
 from gateway.core.signing.trust import InstanceTrust
-from gateway.signer.revocations import RevocationWatch
+from gateway.revocation.watch import RevocationWatch
 from gateway.trust.responder import OcspResponder
 from gateway.trust.status import CertificateIndex
 from tests.unit.signer.test_ocsp_client import World, listening

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from adapters.hotich.book import BIRTH, lock_book, next_number, not_in_the_future
-from adapters.hotich.notices import Notices
+from adapters.hotich.notices import ConfirmedBirth, Notices
 from adapters.people import today
 from adapters.people.identifiers import PersonalNumber, Sex
-from adapters.sdk import Call, Conflict, Connection, JsonObject, NotFound
+from adapters.sdk import Call, Conflict, Connection, JsonObject, NotFound, Prepared
 
 _ENTER = """
     insert into hotich.birth (number, registered_on, office, notice_number, child_name, sex, birth_date, birth_place, ethnicity,
@@ -20,22 +20,27 @@ _ENTER = """
 _NOTICE = "select true from hotich.birth where notice_number = $1"
 
 
-def register_birth(notices: Notices) -> Callable[[Call, Connection], Awaitable[JsonObject]]:
+def register_birth(notices: Notices) -> Prepared[ConfirmedBirth]:
     """The effect, with the notices that bear declarations out."""
 
-    async def register(call: Call, connection: Connection) -> JsonObject:
-        return birth_record(await enter_birth(connection, call.body, notices, call.road.purpose))
+    async def confirm(call: Call) -> ConfirmedBirth:
+        return await confirm_birth(notices, call.body, call.road.purpose)
 
-    return register
+    async def register(_: Call, connection: Connection, birth: ConfirmedBirth) -> JsonObject:
+        return birth_record(await enter_birth(connection, birth))
+
+    return Prepared(confirm, register)
 
 
-async def enter_birth(
-    connection: Connection, birth: Mapping[str, Any], notices: Notices, purpose: str | None
-) -> Mapping[str, Any]:
-    """The new entry. Conflict when the notice has one; Refused when there is no such notice, or it says otherwise."""
-    day = today()
-    not_in_the_future(day, birth["birth_date"])
-    await notices.bear_out_birth(birth, purpose)
+async def confirm_birth(notices: Notices, birth: Mapping[str, Any], purpose: str | None) -> ConfirmedBirth:
+    """Refused when the birth cannot be, there is no such notice, or it says otherwise; SourceUnavailable when nobody can say."""
+    not_in_the_future(today(), birth["birth_date"])
+    return await notices.confirm_birth(birth, purpose)
+
+
+async def enter_birth(connection: Connection, confirmed: ConfirmedBirth) -> Mapping[str, Any]:
+    """The new entry. Conflict when the notice has one."""
+    birth, day = confirmed.declared, today()
     number = await next_number(connection, BIRTH, day)  # from here on no other birth is entered
     if await connection.fetchval(_NOTICE, birth["notice_number"]):
         raise Conflict("Giấy chứng sinh này đã được đăng ký (this notice was registered)", code="already_registered")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from adapters.hotich.book import DEATH, next_number, not_in_the_future
-from adapters.hotich.notices import Notices
+from adapters.hotich.notices import ConfirmedDeath, Notices
 from adapters.people import today
-from adapters.sdk import Call, Conflict, Connection, JsonObject, Refused
+from adapters.sdk import Call, Conflict, Connection, JsonObject, Prepared, Refused
 
 _ENTER = """
     insert into hotich.death (number, registered_on, office, notice_number, person_id, full_name, death_date, death_place,
@@ -19,26 +19,31 @@ _KNOWN = "select true from hotich.death where person_id = $1 or notice_number = 
 _WIDOW = "update hotich.marriage set ended_on = $2 where ended_on is null and (husband_id = $1 or wife_id = $1)"
 
 
-def register_death(notices: Notices) -> Callable[[Call, Connection], Awaitable[JsonObject]]:
+def register_death(notices: Notices) -> Prepared[ConfirmedDeath]:
     """The effect, with the notices that bear declarations out."""
 
-    async def register(call: Call, connection: Connection) -> JsonObject:
-        return death_record(await enter_death(connection, call.body, notices, call.road.purpose))
+    async def confirm(call: Call) -> ConfirmedDeath:
+        return await confirm_death(notices, call.body, call.road.purpose)
 
-    return register
+    async def register(_: Call, connection: Connection, death: ConfirmedDeath) -> JsonObject:
+        return death_record(await enter_death(connection, death))
+
+    return Prepared(confirm, register)
 
 
-async def enter_death(
-    connection: Connection, death: Mapping[str, Any], notices: Notices, purpose: str | None
-) -> Mapping[str, Any]:
-    """The new entry. Conflict when the person, or the notice, has one; Refused when there is no such notice, or it differs."""
-    day = today()
-    not_in_the_future(day, death["death_date"])
+async def confirm_death(notices: Notices, death: Mapping[str, Any], purpose: str | None) -> ConfirmedDeath:
+    """Refused when the death cannot be, there is no such notice, or it says otherwise; SourceUnavailable when nobody can say."""
+    not_in_the_future(today(), death["death_date"])
     if death["person_id"].birth_year > death["death_date"].year:
         raise Refused("Ngày mất trước ngày sinh (the death is before the birth)", code="impossible_date")
     if death["declarant_id"] == death["person_id"]:
         raise Refused("Người mất không thể khai (the deceased cannot declare)", code="impossible_declarant")
-    await notices.bear_out_death(death, purpose)
+    return await notices.confirm_death(death, purpose)
+
+
+async def enter_death(connection: Connection, confirmed: ConfirmedDeath) -> Mapping[str, Any]:
+    """The new entry. Conflict when the person, or the notice, has one."""
+    death, day = confirmed.declared, today()
     number = await next_number(connection, DEATH, day)  # from here on no other death is entered
     person = str(death["person_id"])
     if await connection.fetchval(_KNOWN, person, death["notice_number"]):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
-from adapters.hotich.births import birth_record, enter_birth, enter_number
+from adapters.hotich.births import birth_record, confirm_birth, enter_birth, enter_number
 from adapters.hotich.copies import certify
-from adapters.hotich.deaths import death_record, enter_death
-from adapters.hotich.notices import BIRTH, CLIENT, DEATH, Notices
+from adapters.hotich.deaths import confirm_death, death_record, enter_death
+from adapters.hotich.notices import BIRTH, CLIENT, DEATH, ConfirmedBirth, ConfirmedDeath, Notices
 from adapters.hotich.signing import Registrar
 from adapters.people.identifiers import parse_person_name, parse_personal_number
 from adapters.sdk import Connection, MalformedCall
 from adapters.sdk.delivery.agency import Agency, needed, needed_date
-from adapters.sdk.delivery.legs import Done, LegRequest, Returned
+from adapters.sdk.delivery.legs import Done, LegRequest, PreparedWork, Returned
 
 ROAD = "http://127.0.10.3:8080"
 
@@ -21,17 +22,29 @@ _LAW = {"birth": "LUAT-HOTICH-2014-D16", "death": "LUAT-HOTICH-2014-D34"}
 _UNSIGNED = Returned("THIEU-CHU-KY-SO", "CV-4040-BYT-BH")
 
 
-async def registration(registrar: Registrar, notices: Notices, connection: Connection, asked: LegRequest) -> Done:
-    match asked.procedure:
-        case "birth":
-            return await _birth(registrar, notices, connection, asked)
-        case "death":
-            return await _death(registrar, notices, connection, asked)
-        case _:
-            raise MalformedCall("Thủ tục không thuộc hộ tịch (no such procedure here)")
+def registration(registrar: Registrar, notices: Notices) -> PreparedWork[ConfirmedBirth | ConfirmedDeath]:
+    """The hospital's notice first, then the entry and its copy."""
+
+    async def confirm(asked: LegRequest) -> ConfirmedBirth | ConfirmedDeath:
+        match asked.procedure:
+            case "birth":
+                return await confirm_birth(notices, _birth(asked), BIRTH)
+            case "death":
+                return await confirm_death(notices, _death(asked), DEATH)
+            case _:
+                raise MalformedCall("Thủ tục không thuộc hộ tịch (no such procedure here)")
+
+    async def enter(connection: Connection, _: LegRequest, confirmed: ConfirmedBirth | ConfirmedDeath) -> Done:
+        match confirmed:
+            case ConfirmedBirth():
+                return await _enter_birth(registrar, connection, confirmed)
+            case ConfirmedDeath():
+                return await _enter_death(registrar, connection, confirmed)
+
+    return PreparedWork(confirm, enter)
 
 
-async def _birth(registrar: Registrar, notices: Notices, connection: Connection, asked: LegRequest) -> Done:
+def _birth(asked: LegRequest) -> dict[str, Any]:
     form, notice = asked.form, asked.documents["notice"]
     mother = parse_personal_number(asked.persons.get("mother", ""))
     entry = {
@@ -47,8 +60,12 @@ async def _birth(registrar: Registrar, notices: Notices, connection: Connection,
     }
     if "father" in asked.persons:
         entry["father_id"] = parse_personal_number(asked.persons["father"])
-    record = birth_record(await enter_birth(connection, entry, notices, BIRTH))
-    copy = await certify(connection, registrar, str(record["number"]), str(mother))
+    return entry
+
+
+async def _enter_birth(registrar: Registrar, connection: Connection, birth: ConfirmedBirth) -> Done:
+    record = birth_record(await enter_birth(connection, birth))
+    copy = await certify(connection, registrar, str(record["number"]), str(record["mother_id"]))
     shown = {name: value for name, value in record.items() if value is not None and name != "child_id"}
     return Done({**shown, "copy_number": copy["copy_number"]})
 
@@ -62,21 +79,24 @@ async def certificate(registrar: Registrar, connection: Connection, asked: LegRe
     return Done({"number": number, "id": str(child), "copy_number": copy["copy_number"]})
 
 
-async def _death(registrar: Registrar, notices: Notices, connection: Connection, asked: LegRequest) -> Done:
+def _death(asked: LegRequest) -> dict[str, Any]:
     form, notice = asked.form, asked.documents["notice"]
-    person = parse_personal_number(asked.persons.get("deceased", ""))
-    entry = {
+    return {
         "office": needed(form, "office"),
         "notice_number": needed(notice, "number"),
-        "person_id": person,
+        "person_id": parse_personal_number(asked.persons.get("deceased", "")),
         "full_name": parse_person_name(needed(form, "full_name")),
         "death_date": needed_date(form, "death_date"),
         "death_place": needed(form, "death_place"),
         "declarant_id": parse_personal_number(needed(form, "claimant_id")),
     }
-    record = death_record(await enter_death(connection, entry, notices, DEATH))
-    copy = await certify(connection, registrar, str(record["number"]), str(person))
-    named = {"number": record["number"], "death_date": record["death_date"], "id": str(person)}
+
+
+async def _enter_death(registrar: Registrar, connection: Connection, death: ConfirmedDeath) -> Done:
+    record = death_record(await enter_death(connection, death))
+    person = str(record["person_id"])
+    copy = await certify(connection, registrar, str(record["number"]), person)
+    named = {"number": record["number"], "death_date": record["death_date"], "id": person}
     return Done({**named, "copy_number": copy["copy_number"]})
 
 
@@ -87,7 +107,7 @@ def agency(registrar: Registrar, notices: Notices) -> Agency:
         listen="127.0.10.3:9001",
         road=ROAD,
         work={
-            "registration": partial(registration, registrar, notices),
+            "registration": registration(registrar, notices),
             "certificate": partial(certificate, registrar),
         },
         reasons={

@@ -1,7 +1,8 @@
 """The hospital's notice behind a declaration: fetched from the ministry of health, its signature judged, its content compared.
 
-Rule: nothing is entered in the book that the facility's signed notice does not bear out. The numbers beside the document are the
-ministry's; what counts here stands in the document, under the signature of the facility that it names.
+Rule: nothing is entered in the book that the facility's signed notice does not bear out, and only this module makes the values that
+the book takes. The numbers beside the document are the ministry's; what counts here stands in the document, under the signature
+of the facility that it names. The ministry is asked before the entry is begun: nobody waits for it with the book in his hand.
 
   1. fetch    by number, through our own security server: recorded for the persons whom the notice names
   2. judge    signed as a whole, by the facility that it names, with a certificate of the facilities' authority
@@ -14,7 +15,7 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -65,6 +66,20 @@ class DeathNotice:
 Notice: TypeAlias = BirthNotice | DeathNotice
 
 
+@dataclass(frozen=True, slots=True)
+class ConfirmedBirth:
+    """`declared`: the birth that the notice bears out."""
+
+    declared: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmedDeath:
+    """`declared`: the death that the notice bears out."""
+
+    declared: Mapping[str, Any] = field(repr=False)
+
+
 class Notices:
     """`sources`: by purpose, where notices are asked for; `facilities`: whose certificates count; `clock`: with its zone."""
 
@@ -78,7 +93,7 @@ class Notices:
         self._facilities = facilities
         self._clock = clock
 
-    async def bear_out_birth(self, birth: Mapping[str, Any], purpose: str | None) -> None:
+    async def confirm_birth(self, birth: Mapping[str, Any], purpose: str | None) -> ConfirmedBirth:
         """Refused: `unknown_notice`, `notice_not_signed`, `birth_differs`; SourceUnavailable when nobody can say."""
         notice = await self._fetched(birth["notice_number"], purpose)
         if not isinstance(notice, BirthNotice):
@@ -91,8 +106,9 @@ class Notices:
             "/father_id": None not in (father, notice.father_id) and str(father) != notice.father_id,
         }
         _refuse(differs, "birth_differs")
+        return ConfirmedBirth(birth)
 
-    async def bear_out_death(self, death: Mapping[str, Any], purpose: str | None) -> None:
+    async def confirm_death(self, death: Mapping[str, Any], purpose: str | None) -> ConfirmedDeath:
         """Refused: `unknown_notice`, `notice_not_signed`, `death_differs`; SourceUnavailable when nobody can say."""
         notice = await self._fetched(death["notice_number"], purpose)
         if not isinstance(notice, DeathNotice):
@@ -103,6 +119,7 @@ class Notices:
             "/death_date": death["death_date"] != notice.died_on,
         }
         _refuse(differs, "death_differs")
+        return ConfirmedDeath(death)
 
     async def _fetched(self, number: str, purpose: str | None) -> Notice:
         if not _NUMBER.fullmatch(number):

@@ -61,7 +61,7 @@ def load_reasons(path: Path) -> Reasons:
         raise DefinitionError(f"{path}: not a list of return reasons: {type(e).__name__} {e}") from e
 
 
-def check_reason(reasons: Reasons, given: Mapping[str, Any] | None) -> Reason:
+def parse_reason(reasons: Reasons, given: Mapping[str, Any] | None) -> Reason:
     """BadReturn unless the reason is in the list, with one of its legal references, and lawful. An unknown code is not kept."""
     code = (given or {}).get("code") or ""
     if not code:

@@ -14,7 +14,7 @@ from typing import Any
 
 from adapters.lienthong.desk import Desk, Opening
 from adapters.lienthong.model import Done, Event, Leg, NotPossible, Resubmitted, Returned, Undone, Withdrawn
-from adapters.lienthong.reasons import BadReturn, Reasons, check_reason
+from adapters.lienthong.reasons import BadReturn, Reasons, parse_reason
 from adapters.sdk import (
     Adapter,
     Call,
@@ -25,6 +25,7 @@ from adapters.sdk import (
     JsonObject,
     MalformedCall,
     Pool,
+    Prepared,
     Problem,
 )
 
@@ -61,23 +62,24 @@ class DossierService:
             "consents": [{"role": c.role, "status": c.status.value} for c in dossier.consents],
         }
 
-    async def check_outcome(self, call: Call) -> None:
-        """A return without a listed reason is refused and counted, before anything is claimed."""
-        if call.body["outcome"] == "returned":
-            try:
-                check_reason(self._reasons, call.body.get("reason"))
-            except BadReturn as e:
-                await self._count(call, e)
-                raise
+    async def reported(self, call: Call) -> Done | Returned:
+        """What the agency reports. A return without a listed reason is refused and counted, before anything is claimed."""
+        if call.body["outcome"] == "done":
+            return Done(call.path["leg"])
+        try:
+            return Returned(call.path["leg"], parse_reason(self._reasons, call.body.get("reason")))
+        except BadReturn as e:
+            await self._count(call, e)
+            raise
 
-    async def outcome(self, call: Call, connection: Connection) -> JsonObject:
-        leg, body = call.path["leg"], call.body
+    async def outcome(self, call: Call, connection: Connection, reported: Done | Returned) -> JsonObject:
         await self._check_agency(connection, call)
-        if body["outcome"] == "done":
-            return await self._event(connection, call, Done(leg), body.get("document", {}))
-        reason = body.get("reason", {})
-        note = {"note": reason.get("note", "")}
-        return await self._event(connection, call, Returned(leg, check_reason(self._reasons, reason)), note)
+        match reported:
+            case Done():
+                document = call.body.get("document", {})
+            case Returned():
+                document = {"note": call.body["reason"].get("note", "")}
+        return await self._event(connection, call, reported, document)
 
     async def undone(self, call: Call, connection: Connection) -> JsonObject:
         await self._check_agency(connection, call)
@@ -157,7 +159,7 @@ def build_adapter(desk: Desk, reasons: Reasons) -> Adapter:
         return (
             Effect("POST", "/v1/dossiers", service.open, messages=True),
             Endpoint("GET", "/v1/dossiers/{dossier_id}", service.status),
-            Effect("POST", f"{legs}/outcome", service.outcome, before=service.check_outcome, messages=True),
+            Effect("POST", f"{legs}/outcome", Prepared(service.reported, service.outcome), messages=True),
             Effect("POST", f"{legs}/undone", service.undone, messages=True),
             Effect("POST", f"{legs}/resubmission", service.resubmit, messages=True),
             Effect("POST", "/v1/dossiers/{dossier_id}/withdrawal", service.withdraw, messages=True),

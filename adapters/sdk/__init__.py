@@ -7,7 +7,7 @@ document.py    openapi.yaml -> operations
 manifest.py    manifest.yaml: whom each endpoint is about, for which purposes; held against the document
 contract.py    manifest -> the gateway's service contract (`python -m adapters.sdk.contract`)
 effects.py     what changes something happens once for each idempotency key
-web.py         Adapter, Endpoint, Effect, Call; build_app: the aiohttp application
+web.py         Adapter, Endpoint, Effect, Prepared, Call; build_app: the aiohttp application
 access.py      one structured log line a call, without anything about a person
 sources/       records that are elsewhere: another table, a CSV file, a REST or SOAP service
 xmltree.py, signedxml.py   XML of others: made a tree, judged by its signature, with the gateway's own rules
@@ -24,7 +24,7 @@ from adapters.sdk.road import RepresentedParty, RoadHeaders
 from adapters.sdk.schema import DefinitionError
 from adapters.sdk.seeding import Rows, copy_rows, seed_once
 from adapters.sdk.server import run, serve
-from adapters.sdk.web import Adapter, Call, Effect, Endpoint, JsonObject, build_app
+from adapters.sdk.web import Adapter, Call, Effect, Endpoint, JsonObject, Prepared, build_app
 
 __all__ = [
     "Adapter",
@@ -39,6 +39,7 @@ __all__ = [
     "MalformedCall",
     "NotFound",
     "Pool",
+    "Prepared",
     "Problem",
     "Refused",
     "RepresentedParty",

@@ -4,6 +4,7 @@ The key is claimed, the effect made and the answer kept in one transaction of th
   1. claim    a second call with the key waits here until the first has ended
   2. effect   the handler writes through the same connection
   3. keep     the answer, byte for byte
+What an effect has to ask of others it asks before that (`web.Prepared`), because they may take long: no claim waits for a network.
 If we crash before the commit, nothing has happened and the next call with the key begins anew; if we crash after it, the next call
 gets the kept answer. A refusal rolls all of it back and is not remembered: the same call may succeed later.
 
@@ -78,6 +79,13 @@ async def once(pool: Pool, asked: Asked, effect: Callable[[Connection], Awaitabl
             await connection.execute(_KEEP, *named, answer)
             return answer
         return _repeat(await connection.fetchrow(_KNOWN, *named), asked.request)
+
+
+async def kept_answer(pool: Pool, asked: Asked) -> bytes | None:
+    """What `once` would answer without any effect; None when it would make one, as far as one can see without claiming."""
+    key = asked.key
+    known = await pool.fetchrow(_KNOWN, key.client, key.operation, key.key)
+    return None if known is None else _repeat(known, asked.request)
 
 
 def _repeat(known: Mapping[str, Any], request: bytes) -> bytes:

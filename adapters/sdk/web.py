@@ -3,7 +3,8 @@
 Order of a call:
   1. X-Road headers, when there are any
   2. path, query, body and idempotency key against the OpenAPI document
-  3. the handler, with parsed values; one that changes something once a key, inside a transaction (`effects.py`)
+  3. the handler, with parsed values; one that changes something once a key, inside a transaction (`effects.py`), and what it has
+     to ask of others before that (`Prepared`)
   4. the answer, or the one form of problem; one log line either way
 """
 
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -28,7 +29,7 @@ from structlog.typing import FilteringBoundLogger
 
 from adapters.sdk.access import adapter_log, correlation_id, where
 from adapters.sdk.document import IDEMPOTENCY_KEY, Operation, load_operations
-from adapters.sdk.effects import Asked, EffectKey, once, request_digest
+from adapters.sdk.effects import Asked, EffectKey, kept_answer, once, request_digest
 from adapters.sdk.manifest import load_manifest
 from adapters.sdk.postgres import Connection, Pool, source_errors
 from adapters.sdk.problems import CONTENT_TYPE, MalformedCall, Problem
@@ -61,6 +62,7 @@ class Call:
 
 Handler: TypeAlias = Callable[[Call], Awaitable[JsonObject]]
 Doer: TypeAlias = Callable[[Call, Connection], Awaitable[JsonObject]]
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +79,33 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared(Generic[Found]):
+    """A handler that needs something first: what others know, or a judgement of the call that outlives its refusal.
+
+    `before` runs while nothing is claimed and no connection is held, however long others take to answer. What it returns is all
+    that `handler` gets to know of it; what it raises refuses the call, which may come again; what it writes stays. It may run more
+    often than `handler`: for a call that comes twice at once, or again after a refusal. A call whose answer is kept meets neither.
+    """
+
+    before: Callable[[Call], Awaitable[Found]]
+    handler: Callable[[Call, Connection, Found], Awaitable[JsonObject]]
+
+    async def ready(self, call: Call) -> Doer:
+        """What is left to do in the transaction."""
+        found = await self.before(call)
+        return lambda call, connection: self.handler(call, connection, found)
+
+
+@dataclass(frozen=True, slots=True)
 class Effect:
     """An endpoint that changes something: the call has an Idempotency-Key, and its effect is made once for each key.
 
     `handler` writes through the connection it is given, inside the transaction that also keeps its answer, and through nothing
-    else. `before` may refuse the call before anything is claimed; what it writes stays. `messages`: only calls that come through a
-    security server are taken, because the effect depends on who sends."""
+    else. `messages`: only calls that come through a security server are taken, because the effect depends on who sends."""
 
     method: str
     path: str
-    handler: Doer
-    before: Callable[[Call], Awaitable[None]] | None = None
+    handler: Doer | Prepared[Any]
     messages: bool = False
 
     @property
@@ -158,10 +176,13 @@ async def perform(pool: Pool, effect: Effect, call: Call, digest: bytes) -> byte
         raise MalformedCall(
             "Thông điệp phải đến qua máy chủ bảo mật (messages come through a security server)", code="client_missing"
         )
-    if effect.before is not None:
-        await effect.before(call)
     key = EffectKey(str(call.road.client or ""), effect.name, call.idempotency_key or "")
-    return await once(pool, Asked(key, digest, call.road), partial(_done, effect.handler, call))
+    asked, handler = Asked(key, digest, call.road), effect.handler
+    if isinstance(handler, Prepared):
+        if (kept := await kept_answer(pool, asked)) is not None:
+            return kept  # what was done stays answered, whatever others say by now
+        handler = await handler.ready(call)
+    return await once(pool, asked, partial(_done, handler, call))
 
 
 async def _done(handler: Doer, call: Call, connection: Connection) -> bytes:

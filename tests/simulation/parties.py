@@ -19,7 +19,7 @@ from adapters.lienthong.service import build_adapter
 from adapters.sdk import Adapter, Connection, Pool, bootstrap, open_pool
 from adapters.sdk.delivery import Road, bootstrap_delivery
 from adapters.sdk.delivery.judging import Answer
-from adapters.sdk.delivery.legs import Coordinator, Done, LegRequest, Returned, bootstrap_legs, take_leg
+from adapters.sdk.delivery.legs import Coordinator, Done, LegRequest, Returned, bootstrap_legs, leg_request, take_leg
 from adapters.sdk.delivery.outbox import Claim
 from adapters.sdk.delivery.road import NoAnswer
 from adapters.sdk.postgres import source_errors
@@ -94,10 +94,9 @@ class Parties:
         """What a party offers to the others."""
         if client == COORDINATOR:
             return self.coordinator
-        work = dict.fromkeys(LEGS[client], self._work)
 
         async def leg(call: Call, connection: Connection) -> JsonObject:
-            return await take_leg(connection, call, work, _LIFETIME, self.clock())
+            return await take_leg(connection, leg_request(call), self._work, _LIFETIME, self.clock())
 
         folder = ROOT / "adapters" / "sdk" / "delivery" / "leg_service"
         return Adapter("legs", folder, lambda _: (Effect("POST", LEG, leg, messages=True),), formats={_NUMBER: str})

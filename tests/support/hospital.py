@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 
 from adapters.hotich.notices import BIRTH, DEATH, DIRECT, Notices
 from adapters.people.example import PERSONS
@@ -15,6 +16,7 @@ from adapters.yte.notices import BirthNotice, DeathNotice, Notice, print_notice
 from adapters.yte.signing import FacilityKey, sign_notice
 from certs.generate import facility_subject
 from gateway.trust.authority import Authority, create_root, named, validity
+from tests.support.source import in_use
 
 SINCE = datetime.now(UTC) - timedelta(days=1)
 FACILITY = "79001"
@@ -65,15 +67,20 @@ def signed(notice: Notice, key: FacilityKey | None = None) -> bytes:
 
 
 class Ministry:
-    """Has a good notice for every number, unless a test sent another one (or None) under it. `asked`: every number."""
+    """Has a good notice for every number, unless a test sent another one (or None) under it. `asked`: every number; `pool`: of the
+    register that asks, `held`: how many of its connections it held then."""
 
     def __init__(self) -> None:
         self.sent: dict[str, bytes | None] = {}
         self.asked: list[str] = []
         self.away: Exception | None = None
+        self.pool: Any = None
+        self.held: list[int] = []
 
     async def find(self, key: str) -> Record | None:
         self.asked.append(key)
+        if self.pool is not None:
+            self.held.append(in_use(self.pool))
         if self.away is not None:
             raise self.away
         if key not in self.sent:

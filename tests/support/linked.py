@@ -26,7 +26,17 @@ from adapters.sdk import Adapter, Call, Connection, Effect, JsonObject, bootstra
 from adapters.sdk.access import adapter_log
 from adapters.sdk.delivery import DeliveryWorker, Outbox
 from adapters.sdk.delivery.judging import Answer
-from adapters.sdk.delivery.legs import Coordinator, Done, Later, LegRequest, Outcome, Undone, bootstrap_legs, take_leg
+from adapters.sdk.delivery.legs import (
+    Coordinator,
+    Done,
+    Later,
+    LegRequest,
+    Outcome,
+    Undone,
+    bootstrap_legs,
+    leg_request,
+    take_leg,
+)
 from adapters.sdk.delivery.outbox import Claim, bootstrap_delivery
 from adapters.sdk.delivery.road import NoAnswer
 from gateway.storage.embedded import EmbeddedPostgres
@@ -110,8 +120,7 @@ class Agency:
         return Undone() if asked.action == "undo" else Done({"by": self.client, "leg": asked.leg})
 
     async def leg(self, call: Call, connection: Connection) -> JsonObject:
-        work = dict.fromkeys(LEGS[self.client], self.work)
-        return await take_leg(connection, call, work, Coordinator(), self.clock())
+        return await take_leg(connection, leg_request(call), self.work, Coordinator(), self.clock())
 
     def adapter(self, folder: Path) -> Adapter:
         for name, text in (("openapi.yaml", _OPENAPI), ("manifest.yaml", _MANIFEST), ("schema.sql", _SCHEMA)):

@@ -1,14 +1,15 @@
 """What an agency of linked procedures runs beside its adapter: the service `legs` on a port of its own, a worker for its outbox.
 
 Rule: the agency's own rules decide. A Problem that they raise undoes the work of the leg and becomes a return with a listed reason;
-an error that nobody foresaw undoes the receipt too, so that the leg comes again.
+an error that nobody foresaw, or that passes (5xx), undoes the receipt too, so that the leg comes again. What the work needs of
+other systems is fetched before the receipt's transaction begins (`PreparedWork`), and its problems mean the same.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -17,7 +18,19 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from adapters.sdk.delivery.legs import Coordinator, Later, LegRequest, Outcome, Returned, Work, bootstrap_legs, take_leg
+from adapters.sdk.delivery.legs import (
+    Coordinator,
+    Later,
+    LegRequest,
+    Outcome,
+    PreparedWork,
+    Returned,
+    Work,
+    bootstrap_legs,
+    is_known,
+    leg_request,
+    take_leg,
+)
 from adapters.sdk.delivery.outbox import Outbox
 from adapters.sdk.delivery.road import open_road
 from adapters.sdk.delivery.worker import DeliveryWorker
@@ -27,7 +40,7 @@ from adapters.sdk.road import RoadHeaders
 from adapters.sdk.schema import parse_date
 from adapters.sdk.server import listening, parse_listen
 from adapters.sdk.tls import Tls
-from adapters.sdk.web import Adapter, Call, Effect, JsonObject, build_app
+from adapters.sdk.web import Adapter, Call, Effect, JsonObject, Prepared, build_app
 
 _FOLDER = Path(__file__).parent / "leg_service"
 _NUMBER = re.compile(r"[0-9]{12}")
@@ -46,7 +59,7 @@ class Agency:
     client: str
     listen: str
     road: str
-    work: Mapping[str, Work]
+    work: Mapping[str, Work | PreparedWork[Any]]
     reasons: Mapping[str, Returned] = field(default_factory=dict)
     coordinator: Coordinator = field(default_factory=Coordinator)
     tls: Tls | None = None
@@ -65,12 +78,9 @@ class Agency:
 
 def leg_adapter(agency: Agency) -> Adapter:
     """The service `legs`."""
-    work = {leg: partial(_by_its_rules, does, agency.reasons) for leg, does in agency.work.items()}
 
-    async def leg(call: Call, connection: Connection) -> JsonObject:
-        return await take_leg(connection, call, work, agency.coordinator, _now())
-
-    def endpoints(_: Pool) -> tuple[Effect, ...]:
+    def endpoints(pool: Pool) -> tuple[Effect, ...]:
+        leg = Prepared(partial(_received, agency, pool), partial(_taken, agency))
         return (Effect("POST", "/v1/dossiers/{dossier_id}/legs/{leg}", leg, messages=True),)
 
     return Adapter("legs", _FOLDER, endpoints, formats={"vn-personal-number": _number}, max_body=1024 * 1024)
@@ -97,22 +107,56 @@ def own_call(body: Mapping[str, Any]) -> Call:
     return Call(RoadHeaders(), {}, {}, body)
 
 
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """`work`: what is left of it for the transaction; None for a leg that is known."""
+
+    asked: LegRequest
+    work: Work | None
+
+
+async def _received(agency: Agency, pool: Pool, call: Call) -> _Received:
+    asked = leg_request(call)
+    work = agency.work.get(asked.leg)
+    if work is None:
+        raise MalformedCall("Cơ quan này không xử lý chặng đó (this agency has no such leg)", code="unknown_leg")
+    if not isinstance(work, PreparedWork):
+        return _Received(asked, work)
+    if await is_known(pool, asked):
+        return _Received(asked, None)
+    try:
+        return _Received(asked, await work.ready(asked))
+    except Problem as e:
+        return _Received(asked, partial(_only, _returned(e, agency.reasons)))
+
+
+async def _taken(agency: Agency, _: Call, connection: Connection, received: _Received) -> JsonObject:
+    work = None if received.work is None else partial(_by_its_rules, received.work, agency.reasons)
+    return await take_leg(connection, received.asked, work, agency.coordinator, _now())
+
+
+async def _only(returned: Returned, _: Connection, __: LegRequest) -> Returned:
+    return returned
+
+
 async def _by_its_rules(
-    does: Callable[[Connection, LegRequest], Awaitable[Outcome | Later]],
-    reasons: Mapping[str, Returned],
-    connection: Connection,
-    asked: LegRequest,
+    does: Work, reasons: Mapping[str, Returned], connection: Connection, asked: LegRequest
 ) -> Outcome | Later:
     try:
         async with connection.transaction():
             return await does(connection, asked)
-    except MalformedCall:
-        return DIFFERS
     except Problem as e:
-        if e.status >= 500:
-            raise
-        returned = reasons.get(e.code, KNOWN_ALREADY if isinstance(e, Conflict) else DIFFERS)
-        return replace(returned, note="; ".join(f"{fault.pointer}: {fault.detail}" for fault in e.errors))
+        return _returned(e, reasons)
+
+
+def _returned(problem: Problem, reasons: Mapping[str, Returned]) -> Returned:
+    """What a rule that was not met means for the dossier; a problem that passes is raised."""
+    if isinstance(problem, MalformedCall):
+        return DIFFERS
+    if problem.status >= 500:
+        raise problem
+    returned = reasons.get(problem.code, KNOWN_ALREADY if isinstance(problem, Conflict) else DIFFERS)
+    return replace(returned, note="; ".join(f"{fault.pointer}: {fault.detail}" for fault in problem.errors))
 
 
 def _number(text: str) -> str:

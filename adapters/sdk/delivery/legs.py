@@ -1,8 +1,9 @@
 """An agency's part in linked procedures: it is asked to do a leg of a dossier, and tells the outcome when it has one.
 
   1. the request comes as a delivery; the receiver makes it take effect once
-  2. the agency's work runs in the transaction of its receipt, by its own rules
-  3. the outcome is posted in the same transaction, or later in the one in which an officer decides (`report`)
+  2. what the work needs of others is fetched and judged, while nothing is claimed and no connection is held (`PreparedWork`)
+  3. the agency's work runs in the transaction of its receipt, by its own rules
+  4. the outcome is posted in the same transaction, or later in the one in which an officer decides (`report`)
 Asked again about what it has answered, the agency sends its answer again, under the same message id: whoever has it drops it.
 
     received, working        received and answered
@@ -16,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID, uuid4
 
 from adapters.sdk.delivery.messages import Message, json_body
@@ -29,6 +30,7 @@ _ASKED = """
     insert into delivery.leg (dossier_id, leg, action, round, asked_at, purpose) values ($1, $2, $3, $4, $5, $6)
     on conflict do nothing returning true
 """
+_IS_KNOWN = "select true from delivery.leg where dossier_id = $1 and leg = $2 and action = $3 and round = $4"
 _KNOWN = """
     select outcome_message from delivery.leg
     where dossier_id = $1 and leg = $2 and action = $3 and round = $4 for update
@@ -82,7 +84,8 @@ Outcome: TypeAlias = Done | Returned | Undone
 
 @dataclass(frozen=True, slots=True)
 class LegRequest:
-    """`persons`: numbers by their part in the dossier; `form`: what the applicant filled in; `documents`: given by earlier legs."""
+    """`persons`: numbers by their part in the dossier; `form`: what the applicant filled in; `documents`: given by earlier legs;
+    `purpose`: for which the leg is asked for, and its outcome told."""
 
     dossier_id: str
     leg: str
@@ -93,9 +96,32 @@ class LegRequest:
     persons: Mapping[str, str] = field(repr=False)
     form: Mapping[str, Any] = field(repr=False)
     documents: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    purpose: str | None = None
 
+    @property
+    def key(self) -> LegKey:
+        return self.dossier_id, self.leg, self.action, self.round
+
+
+LegKey: TypeAlias = tuple[str, str, str, int]
+"""Dossier, leg, action, round."""
 
 Work: TypeAlias = Callable[[Connection, LegRequest], Awaitable[Outcome | Later]]
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedWork(Generic[Found]):
+    """Work that needs what others know. `before` fetches and judges it (see `web.Prepared`): what it raises means what it would
+    mean in the work, a return or that the leg comes again. It is not asked about a leg that is known already."""
+
+    before: Callable[[LegRequest], Awaitable[Found]]
+    work: Callable[[Connection, LegRequest, Found], Awaitable[Outcome | Later]]
+
+    async def ready(self, asked: LegRequest) -> Work:
+        """What is left to do in the transaction."""
+        found = await self.before(asked)
+        return lambda connection, asked: self.work(connection, asked, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,36 +153,38 @@ def leg_request(call: Call) -> LegRequest:
         persons=body["persons"],
         form=body["form"],
         documents=body["documents"],
+        purpose=call.road.purpose,
     )
 
 
+async def is_known(pool: Pool, asked: LegRequest) -> bool:
+    """Whether the leg was received, in this round; a leg once received stays so."""
+    return bool(await pool.fetchval(_IS_KNOWN, *asked.key))
+
+
 async def take_leg(
-    connection: Connection, call: Call, work: Mapping[str, Work], coordinator: Coordinator, now: datetime
+    connection: Connection, asked: LegRequest, work: Work | None, coordinator: Coordinator, now: datetime
 ) -> JsonObject:
     """The members of the receipt, in the transaction of the effect (`Effect.handler`).
 
-    `work`: by leg; a leg that is not in it is MalformedCall. What `work` raises undoes everything.
+    `work`: what it raises undoes everything; None for a leg that is known, whose outcome is only told again.
     """
-    asked = leg_request(call)
-    if asked.leg not in work:
-        raise MalformedCall("Cơ quan này không xử lý chặng đó (this agency has no such leg)", code="unknown_leg")
-    key = (asked.dossier_id, asked.leg, asked.action, asked.round)
-    if not await connection.fetchval(_ASKED, *key, now, call.road.purpose):
-        told = await connection.fetchval(_KNOWN, *key)
+    if work is None or not await connection.fetchval(_ASKED, *asked.key, now, asked.purpose):
+        told = await connection.fetchval(_KNOWN, *asked.key)
         if told is not None:
             await post_again(connection, UUID(str(told)), now, coordinator.lifetime)
         return {"state": "working" if told is None else "told_again"}
-    outcome = await work[asked.leg](connection, asked)
+    outcome = await work(connection, asked)
     if isinstance(outcome, Later):
         return {"state": "working"}
-    await report(connection, key, outcome, coordinator, now)
+    await report(connection, asked.key, outcome, coordinator, now)
     return {"state": "told"}
 
 
 async def report(
-    connection: Connection, key: tuple[str, str, str, int], outcome: Outcome, coordinator: Coordinator, now: datetime
+    connection: Connection, key: LegKey, outcome: Outcome, coordinator: Coordinator, now: datetime
 ) -> bool:
-    """Tell the outcome of a leg (dossier, leg, action, round), in the caller's transaction. False when it was told before."""
+    """Tell the outcome of a leg, in the caller's transaction. False when it was told before."""
     dossier_id, leg, _, _ = key
     message_id = uuid4()
     word, path, body = _words(dossier_id, leg, outcome)
@@ -179,7 +207,7 @@ async def report(
 
 async def correct(
     connection: Connection,
-    key: tuple[str, str, str, int],
+    key: LegKey,
     outcome: Outcome,
     coordinator: Coordinator,
     who: str,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from adapters.hotich import births, build_adapter
+from adapters.hotich.notices import ConfirmedBirth
 from adapters.hotich.signing import verify_copy
 from adapters.people import today
 from adapters.people.example import PERSONS
@@ -106,6 +107,18 @@ async def test_numbers_of_a_book_have_no_gaps(book: Served) -> None:
     assert [row["number"] for row in rows] == [f"{year}{n:06}" for n in range(1, len(rows) + 1)]
 
 
+async def test_nothing_is_held_while_the_ministry_is_asked(book: Served, ministry: Ministry) -> None:
+    ministry.pool = book.pool
+    assert [(await book.post("/v1/births", BIRTH)).status, (await book.post("/v1/deaths", DEATH)).status] == [201, 201]
+    assert ministry.held == [0, 0]
+
+
+async def test_nobody_is_asked_about_what_cannot_be(book: Served, ministry: Ministry) -> None:
+    posts = (("/v1/births", BIRTH | {"birth_date": "2999-01-01"}), ("/v1/deaths", DEATH | {"declarant_id": FATHER}))
+    assert [(await book.post(path, body)).status for path, body in posts] == [422, 422]
+    assert ministry.asked == []
+
+
 async def test_one_notice_is_entered_once_at_the_change_of_year(book: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """One office writes on 31 December, the other after midnight: two books, one notice."""
     old, new = date(2026, 12, 31), date(2027, 1, 1)
@@ -114,12 +127,12 @@ async def test_one_notice_is_entered_once_at_the_change_of_year(book: Served, mo
         transaction = first.transaction()
         await transaction.start()
         monkeypatch.setattr(births, "today", lambda: old)
-        entered = await births.enter_birth(first, body, notices(), None)
+        entered = await births.enter_birth(first, ConfirmedBirth(body))
         monkeypatch.setattr(births, "today", lambda: new)
 
         async def late() -> str:
             async with second.transaction():
-                return str((await births.enter_birth(second, body, notices(), None))["number"])
+                return str((await births.enter_birth(second, ConfirmedBirth(body)))["number"])
 
         async with asyncio.TaskGroup() as group:
             waiting = group.create_task(refused(late()))

@@ -71,8 +71,8 @@ async def office(source_pool: Any, ministry: Ministry) -> AsyncIterator[TestClie
         yield opened
 
 
-async def asked(office: TestClient[Any, Any], body: dict[str, Any]) -> int:
-    headers = {"X-Road-Client": "VN/GOV/G22/lienthong", "Idempotency-Key": str(uuid.uuid4())}
+async def asked(office: TestClient[Any, Any], body: dict[str, Any], key: str | None = None) -> int:
+    headers = {"X-Road-Client": "VN/GOV/G22/lienthong", "Idempotency-Key": key or str(uuid.uuid4())}
     path = f"/v1/dossiers/{body['dossier_id']}/legs/{body['leg']}"
     async with office.post(path, json=body, headers=headers) as answer:
         return answer.status
@@ -169,3 +169,23 @@ async def test_nothing_is_received_while_nobody_can_say(
     assert [await asked(office, BIRTH), await asked(office, BIRTH | {"ask": 2})] == [200, 200]
     assert ministry.asked == [CS, CS]
     assert (await told(source_pool))["outcome"] == "done"
+
+
+@pytest.mark.parametrize("body", [BIRTH, DEATH], ids=["birth", "death"])
+async def test_nothing_is_held_while_the_ministry_is_asked(
+    office: TestClient[Any, Any], source_pool: Any, ministry: Ministry, body: dict[str, Any]
+) -> None:
+    ministry.pool = source_pool
+    assert await asked(office, body) == 200
+    assert (len(ministry.asked), ministry.held) == (1, [0])
+
+
+async def test_a_delivery_that_comes_again_meets_no_ministry(
+    office: TestClient[Any, Any], source_pool: Any, ministry: Ministry
+) -> None:
+    """Its answer was lost on the way; by now the ministry is away, or has withdrawn the notice."""
+    key = str(uuid.uuid4())
+    assert await asked(office, BIRTH, key) == 200
+    ministry.away = SourceUnavailable()
+    assert await asked(office, BIRTH, key) == 200
+    assert (len(ministry.asked), await source_pool.fetchval("select count(*) from hotich.birth")) == (1, 1)

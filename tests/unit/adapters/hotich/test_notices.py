@@ -76,9 +76,9 @@ async def test_what_no_facility_signed_bears_nothing_out(document: Callable[[], 
 
 async def refused(ministry: Ministry, declared: dict[str, Any]) -> tuple[str, list[str]]:
     found = notices(ministry)
-    bear_out = found.bear_out_birth if "mother_id" in declared else found.bear_out_death
+    confirm = found.confirm_birth if "mother_id" in declared else found.confirm_death
     with pytest.raises(Problem) as raised:
-        await bear_out(declared, None)
+        await confirm(declared, None)
     return raised.value.code, [fault.pointer for fault in raised.value.errors]
 
 
@@ -116,12 +116,12 @@ async def test_a_father(in_notice: Any, declared: Any, differs: bool) -> None:
     if differs:
         assert await refused(ministry, birth) == ("birth_differs", ["/father_id"])
     else:
-        await notices(ministry).bear_out_birth(birth, None)
+        await notices(ministry).confirm_birth(birth, None)
 
 
 async def test_nobody_is_asked_for_another_purpose() -> None:
     sources = {DIRECT: Ministry(), LINKED: Ministry()}
     found = Notices(sources, facilities())
     for purpose in (None, "DVC-GIAI-QUYET-HO-SO", LINKED):
-        await found.bear_out_birth(BIRTH, purpose)
+        await found.confirm_birth(BIRTH, purpose)
     assert [len(source.asked) for source in sources.values()] == [2, 1]

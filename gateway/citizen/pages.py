@@ -18,7 +18,7 @@ from gateway.citizen.chart import chart
 from gateway.citizen.forms import parse_form
 from gateway.citizen.guard import Site, check_change
 from gateway.citizen.oidc import OpenIdProvider
-from gateway.citizen.portal import Portal
+from gateway.citizen.portal import Portal, year_of
 from gateway.citizen.sessions import Session
 from gateway.citizen.views import member_of, parse_filter, show
 from gateway.citizen.watching import PortalWatch
@@ -206,7 +206,7 @@ class Pages:
             request,
             session=session,
             record=record,
-            origin=self._portal.log.origin(int(record.text["time"][:4])),
+            origin=self._portal.log.origin(year_of(found)),
             agency=member_of(found.fields[Field.CONSUMER]),
             asked=known.agencies.get(member_of(found.fields[Field.CONSUMER]), 1),
             inquiries=await self._portal.inquiries(session, found),

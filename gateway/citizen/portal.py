@@ -111,4 +111,4 @@ class Portal:
 
 def year_of(record: StoredRecord) -> int:
     """Of the log that holds it."""
-    return int(record.fields[Field.TIME][:4])
+    return record.said.year

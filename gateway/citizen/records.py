@@ -20,7 +20,7 @@ from uuid import UUID
 import asyncpg
 
 from gateway.core.disclosure.leaf import SEED_SIZE
-from gateway.core.disclosure.record import Field
+from gateway.core.disclosure.record import Field, parse_time
 from gateway.core.errors import MalformedMessage
 from gateway.core.sealing.access import AccessKeys
 from gateway.core.subjects.kinds import Person
@@ -59,7 +59,7 @@ FROM access_record WHERE {ABOUT} GROUP BY 1, 2, 3, 4
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record as its provider holds it. `seed` opens the leaf and stays here."""
+    """A record as its provider holds it. `time`: its place in lists; `seed` opens the leaf and stays here."""
 
     server: str
     record_id: UUID
@@ -67,6 +67,16 @@ class StoredRecord:
     fields: tuple[str, ...] = field(repr=False)
     seed: bytes = field(repr=False)
     leaf: bytes
+
+    @property
+    def said(self) -> datetime:
+        """When it was, by the text that the leaf commits to: the column `time` could be changed and every proof would hold. Only
+        where that text is no time any more, the column's."""
+        try:
+            told = parse_time(self.fields[Field.TIME]).astimezone(UTC)
+        except (MalformedMessage, OverflowError):
+            return self.time
+        return told if _EPOCH <= told < _FOR_EVER else self.time
 
 
 @dataclass(frozen=True, slots=True)

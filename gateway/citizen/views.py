@@ -20,6 +20,7 @@ from gateway.settings.registry import RegistrySettings
 from gateway.storage.accessrecords import Destroyed
 
 MEMBER_PIECES = 3
+OUTCOMES = ("granted", "refused", "failed")
 
 
 def member_of(client: str) -> str:
@@ -66,7 +67,8 @@ def _words(found: Bilingual | None, code: str, language: Language) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One record in one language. `text`: the committed texts by field; everything else is derived from them."""
+    """One record in one language. `text`: the committed texts by field; everything else is derived from them. `outcome`: one of
+    OUTCOMES, or `other` when the text is none of them any more."""
 
     id: str
     time: datetime
@@ -95,7 +97,7 @@ def show(record: StoredRecord, words: Dictionary, language: Language, *, first: 
     client = service.rpartition("/")[0]
     return Shown(
         id=str(record.record_id),
-        time=record.time.astimezone(LOCAL),
+        time=record.said.astimezone(LOCAL),
         asker=words.name(member_of(consumer)),
         asker_system=words.system(consumer),
         holder=words.name(member_of(service)),
@@ -105,7 +107,7 @@ def show(record: StoredRecord, words: Dictionary, language: Language, *, first: 
         basis=words.basis(texts["legal_basis"], language),
         document=words.document(texts["legal_basis"]),
         categories=tuple(words.category(code, language) for code in texts["categories"].split()),
-        outcome=texts["outcome"],
+        outcome=texts["outcome"] if texts["outcome"] in OUTCOMES else "other",
         first=first,
         text=texts,
         leaf_hash=print_base64(leaf_hash(record.leaf)),
@@ -128,7 +130,7 @@ def record_json(record: StoredRecord, words: Dictionary, *, first: bool) -> dict
             for code, v, e in zip(vi.text["categories"].split(), vi.categories, en.categories, strict=True)
         ],
         "official": vi.text["official"],
-        "outcome": vi.outcome,
+        "outcome": vi.text["outcome"],
         "representation": vi.text["representation"],
         "case": vi.text["case"],
         "consent": vi.text["consent"],
@@ -210,7 +212,7 @@ def parse_filter(query: dict[str, str], now: datetime) -> Filter:
         until,
         query.get("agency", "")[:255],
         query.get("purpose", "")[:255],
-        outcome if outcome in ("granted", "refused", "failed") else "",
+        outcome if outcome in OUTCOMES else "",
     )
 
 

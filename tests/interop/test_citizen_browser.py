@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from gateway.storage.database import Database
 from tests.support.bundles import Lines, bundle_file, of_two_years
 from tests.support.chromium import SIZES, chromium, look_at, page_of, verdict
 from tests.support.logkeys import LOG, LOG_PQ, WITNESS, Key, checkpoint_of, signed
-from tests.support.portal import ANH, HOA, PortalWorld, portal_world
+from tests.support.portal import ANH, HOA, NOW, PortalWorld, portal_world
 from tests.unit.core.disclosure.test_bundlecheck import ALTERED, GOOD
 
 pytestmark = [pytest.mark.slow, pytest.mark.interop]
@@ -106,6 +107,7 @@ RECORDS = (
 
 async def test_a_changed_byte_of_the_record(browser: Any, world: PortalWorld) -> None:
     async with page_of(browser, "desk") as page, world.database.owner() as owner:
+        await page.clock.set_fixed_time(NOW + timedelta(days=1))
         await sign_in(world, page)
         for statement, places, state, step, words in RECORDS:
             record = (await world.add(ANH)).record_id
@@ -169,6 +171,7 @@ LOGS = (
 async def test_a_changed_byte_of_the_log(browser: Any, world: PortalWorld) -> None:
     record = (await world.add(ANH)).record_id
     async with page_of(browser, "desk") as page:
+        await page.clock.set_fixed_time(NOW)
         await sign_in(world, page)
         await page.goto(f"{world.origin}/en/records/{record}")
         for n, (change, state, step, words) in enumerate(LOGS):
@@ -179,15 +182,49 @@ async def test_a_changed_byte_of_the_log(browser: Any, world: PortalWorld) -> No
             assert (found, words in steps[step]) == (state, True), (n, steps)
 
 
-async def test_a_page_that_shows_something_else_than_was_committed(browser: Any, world: PortalWorld) -> None:
+@pytest.mark.parametrize("waiting", [True, False], ids=["the log says it waits", "the log does not know it"])
+async def test_an_entry_waits_for_a_day_and_no_longer(browser: Any, world: PortalWorld, waiting: bool) -> None:
+    record = (await world.add(ANH, log=False)).record_id
+    world.log.waiting = waiting
+    async with page_of(browser, "phone") as page:
+        await page.clock.set_fixed_time(NOW + timedelta(hours=23))
+        await sign_in(world, page)
+        await page.goto(f"{world.origin}/en/records/{record}")
+        assert (await verdict(page))[0] == "pending"
+        await page.clock.set_fixed_time(NOW + timedelta(hours=24))
+        found, steps = await verdict(page)
+        assert (found, "after more than 24 hours" in steps["inclusion"]) == ("missing", True)
+        await look_at(page, "missing-en")
+        await page.goto(world.origin + "/en/records")
+        state, _, wrong = await ledger(page)
+        assert (state, len(wrong)) == ("wrong", 1)
+        await page.clock.set_fixed_time(NOW)
+        assert "0 of 1" in (await ledger(page))[1]
+
+
+@pytest.mark.parametrize("shown", [0, 1], ids=["beside the words", "technical details"])
+async def test_a_page_that_shows_something_else_than_was_committed(
+    browser: Any, world: PortalWorld, shown: int
+) -> None:
     record = (await world.add(ANH)).record_id
     async with page_of(browser, "phone") as page:
         await sign_in(world, page)
         await page.goto(f"{world.origin}/en/records/{record}")
-        await page.evaluate("document.querySelector('[data-field=\"4\"]').textContent = 'ANOTHER'")
+        await page.evaluate(f"document.querySelectorAll('[data-field=\"4\"]')[{shown}].textContent = 'ANOTHER'")
         found, steps = await verdict(page)
         assert found == "content"
         assert "Purpose" in steps["content"]
+
+
+async def test_a_time_that_was_changed_beside_the_record_is_not_shown(browser: Any, world: PortalWorld) -> None:
+    record = (await world.add(ANH)).record_id
+    async with world.database.owner() as owner:
+        await owner.execute("UPDATE access_record SET time = '2026-03-01Z' WHERE record_id = $1", record)
+    async with page_of(browser, "desk") as page:
+        await sign_in(world, page)
+        await page.goto(f"{world.origin}/en/records/{record}")
+        assert (await verdict(page))[0] == "verified"
+        assert "24 November 2026" in await page.inner_text(".lead")
 
 
 async def test_forms_are_taken_from_the_page(browser: Any, world: PortalWorld) -> None:
@@ -265,7 +302,9 @@ async def test_the_whole_ledger_at_once(browser: Any, world: PortalWorld, others
 
 async def _judged(page: Any, lines: Lines) -> dict[str, Any]:
     text = "".join(json.dumps(line) + "\n" for line in lines)
-    found: dict[str, Any] = await page.evaluate("(text) => Ledger.check(text)", text)
+    found: dict[str, Any] = await page.evaluate(
+        "([text, now]) => Ledger.check(text, now)", [text, NOW.timestamp() * 1000]
+    )
     return found
 
 
@@ -317,6 +356,7 @@ async def test_in_a_whole_ledger_what_is_wrong_is_named(browser: Any, world: Por
     entries = [await world.add(ANH, n) for n in range(6)]
     receipt = world.log.receipt
     async with page_of(browser, "phone") as page:
+        await page.clock.set_fixed_time(NOW)
         await sign_in(world, page)
         await page.goto(world.origin + "/records")
 

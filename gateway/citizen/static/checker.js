@@ -12,6 +12,7 @@
 globalThis.Checker = (() => {
   const utf8 = new TextEncoder();
   const FIELDS = 16, LEAF = 108, WIDTH = 256, BUCKET = 600;
+  const LATEST = 24 * 3600 * 1000; // that an entry may take into the log: the longest delay of a promise, decision 0033
   const SUBJECT = utf8.encode("egov-al/v1/subject\0"), STATEMENT = utf8.encode("egov-al/v1/stmt\0");
   const ED25519 = 0x01, COSIGNATURE = 0x04, ML_DSA = 0x06;
 
@@ -299,6 +300,9 @@ globalThis.Checker = (() => {
     return { state: "ok", key: "inclusion.ok", values: { index, size: published.size } };
   }
 
+  /** Whether an entry that the log does not have may still be on its way there. `now`: as Date.now() gives it. */
+  const mayWait = (opening, now) => Math.abs(now - Date.parse(opening.fields[1])) < LATEST;
+
   /* ---- everything ---- */
   const settled = async (work) => {
     try { return await work(); } catch (error) {
@@ -308,9 +312,10 @@ globalThis.Checker = (() => {
     }
   };
 
-  /** `source`: opening() → JSON; receipt() → text, or null while it waits; checkpoint(), policy() → text; file(path) → bytes or null.
-      They throw Bad or Unknown. `told(step, result)` is called as each step ends. Returns { state, steps }. */
-  async function check(source, shown, told = () => {}) {
+  /** `source`: opening() → JSON; receipt() → text, or null when the log has none; checkpoint(), policy() → text; file(path) → bytes or
+      null. They throw Bad or Unknown. `shown`: [field, text] of each text that the page shows. `told(step, result)` is called as each
+      step ends. Returns { state, steps }. */
+  async function check(source, shown, told = () => {}, now = Date.now()) {
     const steps = {};
     const done = async (step, work) => told(step, steps[step] = await settled(work));
     let opening, receipt, policy, published;
@@ -318,6 +323,7 @@ globalThis.Checker = (() => {
     await done("inclusion", async () => {
       if (!opening) throw new Unknown("unreachable");
       const text = await source.receipt();
+      if (text === null && !mayWait(opening, now)) throw new Bad("inclusion.missing");
       if (text === null) return { state: "wait", key: "inclusion.wait", values: {} };
       receipt = parseReceipt(text);
       policy = await parsePolicy(await source.policy());
@@ -343,6 +349,6 @@ globalThis.Checker = (() => {
 
   return {
     Bad, Unknown, check, committed, continues, parseNote, parsePolicy, parseReceipt, rootOf, leafHash, nodeHash, Tiles,
-    base64, equal, hash32, sha256, signature, witnesses,
+    base64, equal, hash32, mayWait, sha256, signature, witnesses,
   };
 })();

@@ -15,7 +15,7 @@
 
 globalThis.Ledger = (() => {
   const {
-    Bad, Unknown, base64, committed, continues, equal, hash32, leafHash, nodeHash, parseNote, parsePolicy, parseReceipt, rootOf, sha256,
+    Bad, Unknown, base64, committed, continues, equal, hash32, leafHash, mayWait, nodeHash, parseNote, parsePolicy, parseReceipt, rootOf, sha256,
     signature, witnesses,
   } = Checker;
   const AT_ONCE = 128; // records: with a thousand at a time, WebCrypto's tens of thousands of promises take a quarter longer
@@ -106,8 +106,8 @@ globalThis.Ledger = (() => {
 
   /** { state, total, verified, waiting, wrong: [{ id, key, values }], partly, steps: { name: { state, key, values } } }. `state`:
       "verified", "wrong", "unreachable", or "broken": the list itself is not whole or cannot be read. */
-  async function check(text) {
-    try { return await judge(parse(text)); } catch (error) {
+  async function check(text, now = Date.now()) {
+    try { return await judge(parse(text), now); } catch (error) {
       if (!(error instanceof Bad)) throw error;
       const steps = Object.fromEntries(STEPS.map((step) => [step, { state: "unknown", key: "later", values: {} }]));
       steps.whole = { state: "bad", key: error.key, values: error.values };
@@ -115,7 +115,7 @@ globalThis.Ledger = (() => {
     }
   }
 
-  async function judge(ledger) {
+  async function judge(ledger, now) {
     const policy = await parsePolicy(ledger.policy), found = new Findings(), all = ledger.records;
     const groups = new Map(), notes = new Map(), leaves = new Set(), waiting = new Set();
     const readNote = (note) => { if (!notes.has(note)) notes.set(note, parseNote(note)); return notes.get(note); };
@@ -128,8 +128,9 @@ globalThis.Ledger = (() => {
       });
       await found.of("content", [record], () => committed(record));
       if (record.log === null) { await found.of("inclusion", [record], () => { throw new Unknown("inclusion.no-log"); }); return; }
-      if (record.receipt === null) { waiting.add(record); return; }
+      if (record.receipt === null && mayWait(record, now)) { waiting.add(record); return; }
       await found.of("inclusion", [record], async () => {
+        if (record.receipt === null) throw new Bad("inclusion.missing");
         const receipt = parseReceipt(record.receipt, readNote);
         if (receipt.note.origin !== record.log) throw new Bad("inclusion.other");
         if (!groups.has(receipt.note)) groups.set(receipt.note, []);

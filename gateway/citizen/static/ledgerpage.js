@@ -24,7 +24,8 @@ for (const block of document.querySelectorAll("[data-ledger]")) {
     const text = await bundle();
     if (text !== null) found = await Ledger.check(text);
     block.dataset.state = found?.state ?? "unreachable";
-    status.textContent = say(`ledger.${block.dataset.state}`, { ...found, n: found?.wrong.length });
+    const some = found?.state === "verified" && found.waiting ? ".some" : "";
+    status.textContent = say(`ledger.${block.dataset.state}${some}`, { ...found, n: found?.wrong.length });
     if (found?.waiting) status.textContent += ` ${say("ledger.waiting", found)}`;
     if (found?.partly) status.textContent += ` ${say("verify.partly")}`;
     for (const { id, key, values } of found?.wrong ?? []) {

@@ -4,7 +4,7 @@
 for (const block of document.querySelectorAll("[data-record]")) {
   const words = JSON.parse(block.dataset.catalogue);
   const api = "/citizen/v1", record = `${api}/records/${block.dataset.record}`;
-  const { Bad, Unknown } = Checker;
+  const { Unknown } = Checker;
 
   const say = (key, values = {}) => (words[`proof.${key}`] ?? words["proof.malformed"]).replace(/\{(\w+)\}/g, (_, name) =>
     name === "field" ? words[`field.${values.field}`] : String(values[name] ?? ""));
@@ -29,8 +29,7 @@ for (const block of document.querySelectorAll("[data-record]")) {
     receipt: async () => {
       if (!block.dataset.origin) throw new Unknown("inclusion.no-log");
       const answer = await get(`${record}/receipt`);
-      if (answer.status === 202) return null;
-      if (answer.status === 404) throw new Bad("inclusion.missing");
+      if (answer.status === 202 || answer.status === 404) return null;
       if (!answer.ok) throw new Unknown("unreachable");
       return answer.text();
     },
@@ -58,7 +57,7 @@ for (const block of document.querySelectorAll("[data-record]")) {
   async function check() {
     show("checking");
     for (const line of block.querySelectorAll("[data-step]")) step(line.dataset.step, { state: "run", key: "running" });
-    const shown = new Map([...document.querySelectorAll("[data-field]")].map((e) => [Number(e.dataset.field), e.textContent]));
+    const shown = [...document.querySelectorAll("[data-field]")].map((e) => [Number(e.dataset.field), e.textContent]);
     let found;
     try { found = await Checker.check(source, shown, step); } catch { found = { state: "unreachable", steps: {} }; }
     for (const line of block.querySelectorAll("[data-step]")) if (!found.steps[line.dataset.step]) step(line.dataset.step, { state: "unknown", key: "later" });

@@ -71,6 +71,26 @@ async def test_markup_in_names_and_purposes_is_text(world: PortalWorld, monkeypa
         assert headers["Content-Type"].startswith("application/json")
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [{1: "nonsense"}, {1: "0001-01-01T00:00:00+14:00"}, {1: "9999-12-31T23:59:59Z"}, {3: ""}, {2: "x"}, {10: "gone"}],
+)
+async def test_a_record_that_was_altered_is_shown_for_the_check(world: PortalWorld, texts: dict[int, str]) -> None:
+    record = (await world.add(ANH)).record_id
+    async with world.database.owner() as owner:
+        for field, text in texts.items():
+            await owner.execute(
+                "UPDATE access_record SET fields = jsonb_set(fields, $1, to_jsonb($2::text))", [str(field)], text
+            )
+    async with world.signed_in() as browser:
+        for page in ("records", f"records/{record}"):
+            for prefix in ("/", "/en/", "/citizen/v1/"):
+                status, _, text = await browser.get(prefix + page)
+                assert (status, str(record) in text) == (200, True), (prefix, page)
+        _, _, bundle = await browser.get("/citizen/v1/bundle")
+        assert not all(step.ok for step in verify_bundle(bundle.encode().splitlines(keepends=True), None).steps)
+
+
 _DESTROYED = """
 INSERT INTO data_key (id, day, member, kek, destroyed, destroyed_by, reason, rule, accesses)
 VALUES (gen_random_uuid(), $1, $2, 'k', $3, 'Trần Văn Quản', 'complaint of a person', $4, $5)

@@ -18,7 +18,7 @@ _UNESCAPED = "-._~!$'()*,;&=@:+"  # what the path-segment escaper of X-Road serv
 _PCHAR = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*", re.ASCII)
 # X-Road only warns about these in identifiers; nothing good ever needs them (reference 1.2).
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f%:;/\\\\\u200b\ufeff]")
-_MAX_PIECE = 255
+MAX_PIECE = 255
 
 
 def encode_piece(piece: str) -> str:
@@ -39,7 +39,7 @@ def decode_piece(piece: str) -> str:
 
 def check_piece(text: str) -> str:
     """An already decoded piece: not empty, at most 255 characters, none that hides or separates."""
-    if not text or len(text) > _MAX_PIECE or _FORBIDDEN.search(text):
+    if not text or len(text) > MAX_PIECE or _FORBIDDEN.search(text):
         raise MalformedMessage("empty, oversized or illegal identifier", code="internal_error")
     return text
 

@@ -84,17 +84,17 @@ def _approved_tsa(element: etree._Element) -> ApprovedTsa:
 
 
 def _member_class(element: etree._Element) -> MemberClass:
-    return MemberClass(x.piece(element, "code"), x.text_of(element, "description"))
+    return MemberClass(x.registered(element, "code"), x.text_of(element, "description"))
 
 
 def _member(element: etree._Element, instance: str, clients_by_ref: dict[str, ClientId]) -> Member:
-    member_class = x.piece(x.one(element, "memberClass"), "code")
+    member_class = x.registered(x.one(element, "memberClass"), "code")
     subsystems = x.many(element, "subsystem")
     member = Member(
-        id=MemberId(instance, member_class, x.piece(element, "memberCode")),
+        id=MemberId(instance, member_class, x.registered(element, "memberCode")),
         name=x.text_of(element, "name"),
         subsystems=tuple(
-            Subsystem(x.piece(e, "subsystemCode"), x.optional_text(e, "subsystemName")) for e in subsystems
+            Subsystem(x.registered(e, "subsystemCode"), x.optional_text(e, "subsystemName")) for e in subsystems
         ),
     )
     for node, client in zip((element, *subsystems), member.client_ids, strict=True):
@@ -110,7 +110,7 @@ def _server(element: etree._Element, clients_by_ref: Mapping[str, ClientId]) -> 
     if not isinstance(owner, MemberId):
         raise x.malformed("the owner of a security server is not a member")
     hashes = tuple(x.base64_bytes(x.text(e)) for e in x.many(element, "authCertHash"))
-    server_code = x.piece(element, "serverCode")
+    server_code = x.registered(element, "serverCode")
     maintenance = x.optional(element, "inMaintenanceMode")
     return SecurityServer(
         id=SecurityServerId(owner.instance, owner.member_class, owner.member_code, server_code),
@@ -131,7 +131,7 @@ def _referenced(element: etree._Element, clients_by_ref: Mapping[str, ClientId])
 
 def _group(element: etree._Element, instance: str) -> GlobalGroup:
     return GlobalGroup(
-        id=GlobalGroupId(instance, x.piece(element, "groupCode")),
+        id=GlobalGroupId(instance, x.registered(element, "groupCode")),
         description=x.text_of(element, "description"),
         members=frozenset(x.client_id(e) for e in x.many(element, "groupMember")),
     )

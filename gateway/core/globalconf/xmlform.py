@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from gateway.core.errors import MalformedMessage
-from gateway.core.identifiers import ClientId, MemberId, SubsystemId, check_piece
+from gateway.core.identifiers import MAX_PIECE, ClientId, MemberId, SubsystemId, check_piece
 from gateway.core.xmlparser import NotXml, parse_tree
 
 XROAD = "http://x-road.eu/xsd/xroad.xsd"
@@ -88,7 +89,19 @@ def optional_text(parent: etree._Element, name: str) -> str | None:
 
 def piece(parent: etree._Element, name: str) -> str:
     """Text that is a piece of an identifier."""
-    return _checked(text_of(parent, name))
+    try:
+        return check_piece(text_of(parent, name))
+    except MalformedMessage as e:
+        raise malformed("empty, oversized or illegal identifier") from e
+
+
+def registered(parent: etree._Element, name: str) -> str:
+    """A piece of an identifier that somebody registered. X-Road only warns of characters that no message of ours carries
+    (reference 1.2): whoever has them cannot be talked to, and everybody else's configuration stands."""
+    value = text_of(parent, name)
+    if not 0 < len(value) <= MAX_PIECE:
+        raise malformed("empty or oversized identifier")
+    return value
 
 
 def boolean(value: str) -> bool:
@@ -132,11 +145,14 @@ def stored_certificate(element: etree._Element) -> bytes:
 def load_certificate(stored: bytes) -> x509.Certificate:
     """A certificate stored as DER or as PEM text; Central Servers write both (reference 7.5). MalformedMessage otherwise."""
     try:
-        if stored.lstrip().startswith(b"-----BEGIN"):
-            return x509.load_pem_x509_certificate(stored)
-        return x509.load_der_x509_certificate(stored)
-    except (ValueError, TypeError) as e:
+        pem = stored.lstrip().startswith(b"-----BEGIN")
+        found = x509.load_pem_x509_certificate(stored) if pem else x509.load_der_x509_certificate(stored)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # C with more than two letters: an instance
+            _ = (found.subject, found.issuer)  # read lazily, and looked at for every certificate of a peer
+    except (ValueError, TypeError, x509.InvalidVersion) as e:
         raise malformed("not a certificate") from e
+    return found
 
 
 def certificate(element: etree._Element) -> x509.Certificate:
@@ -147,7 +163,7 @@ def client_id(element: etree._Element) -> ClientId:
     """`XRoadClientIdentifierType`: qualified children. A member that has a subsystem code is that subsystem: X-Road's own files
     contain such entries, and the subsystem is the narrower reading."""
     instance, member_class, member_code = (
-        piece(element, f"{{{IDENTIFIERS}}}{name}") for name in ("xRoadInstance", "memberClass", "memberCode")
+        registered(element, f"{{{IDENTIFIERS}}}{name}") for name in ("xRoadInstance", "memberClass", "memberCode")
     )
     subsystem = element.find(f"{{{IDENTIFIERS}}}subsystemCode")
     kind = element.get(f"{{{IDENTIFIERS}}}objectType")
@@ -155,14 +171,7 @@ def client_id(element: etree._Element) -> ClientId:
         raise malformed("objectType does not agree with the identifier")
     if subsystem is None:
         return MemberId(instance, member_class, member_code)
-    return SubsystemId(instance, member_class, member_code, _checked(text(subsystem)))
-
-
-def _checked(value: str) -> str:
-    try:
-        return check_piece(value)
-    except MalformedMessage as e:
-        raise malformed("empty, oversized or illegal identifier") from e
+    return SubsystemId(instance, member_class, member_code, registered(element, f"{{{IDENTIFIERS}}}subsystemCode"))
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------

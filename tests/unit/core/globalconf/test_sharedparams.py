@@ -94,6 +94,28 @@ def test_a_member_with_a_subsystem_code_is_that_subsystem() -> None:
     assert parse_shared_parameters(edited('objectType="SUBSYSTEM"', 'objectType="MEMBER"'), 6) == shared(6)
 
 
+def test_an_identifier_that_no_message_carries_harms_nobody_else() -> None:
+    """X-Road's own test data have a member code with a colon: such a member cannot be talked to, all others can."""
+    params = parse_shared_parameters(edited("<memberCode>G22<", "<memberCode>G22: a/b%2F<"), 6)
+    assert [m.id.member_code for m in params.members] == ["G01", "G22: a/b%2F"]
+    assert params.servers[0] == as_version(shared(6), 6).servers[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05"), (b"\x0c\x02ca", b"\x0c\x02\xff\xfe")],
+    ids=["version", "name"],
+)
+def test_a_certificate_that_cannot_be_read_is_found_when_it_comes(old: bytes, new: bytes) -> None:
+    """Not in the middle of an exchange or of refreshing OCSP answers, where nobody expects it."""
+    der = certificate("ca").public_bytes(Encoding.DER)
+    assert old in der
+    broken = edited(base64.b64encode(der).decode(), base64.b64encode(der.replace(old, new)).decode())
+    with pytest.raises(MalformedMessage) as caught:
+        parse_shared_parameters(broken, 6)
+    assert caught.value.code == "malformed_global_conf"
+
+
 @pytest.mark.parametrize(
     ("case", "old", "new"),
     [

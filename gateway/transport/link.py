@@ -146,6 +146,8 @@ class Link(asyncio.Protocol):
         if self._header_bytes > limits.total or size > limits.each or len(self._head.raw) >= limits.count:
             self._fail(MalformedMessage("The peer's HTTP headers are too large", code="http_error"))
             return
+        if self._head_done:  # a trailer: nothing that is decided on, passed on or signed
+            return
         self._head.raw.append((name, value))
         self._head.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 

@@ -171,6 +171,22 @@ async def test_a_second_answer_is_nobodys() -> None:
         assert not link.reusable
 
 
+async def test_trailers_of_an_answer_are_no_headers() -> None:
+    """Nobody decided on them when the head was (RFC 9110 6.5.1), and they would be signed as if they had been there."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-A: 1\r\n\r\n"
+        writer.write(head + b"3\r\nabc\r\n0\r\nX-A: 2\r\nX-Late: yes\r\n\r\n")
+
+    async with scripted(script) as link:
+        head = await link.request(HEAD % 1, Text(b"a"))
+        assert await whole(link) == b"abc"
+        assert head.raw == [(b"Transfer-Encoding", b"chunked"), (b"X-A", b"1")]
+        assert head.headers["x-a"] == "1"
+        assert link.exchange_done()
+
+
 async def test_the_answer_to_a_head_has_no_body_whatever_it_says() -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)

@@ -216,13 +216,13 @@ class PeerLinks:
                 self.handshakes += 1
                 _, link = await loop.create_connection(Link, address, options.port, ssl=self._context_with(key))
                 return await self._verify(link, address, provider, key)
-        except (TimeoutError, OSError) as e:
-            if isinstance(e, ssl.SSLError):
-                raise PeerRejected("TLS handshake with the provider's security server failed") from e
-            raise PeerUnavailable(f"Could not connect to {address}:{options.port}") from e
-        except BaseException:  # raised again: no connection is left open
+        except BaseException as e:  # raised again: no connection is left open
             if link is not None:
                 link.close()
+            if isinstance(e, ssl.SSLError):
+                raise PeerRejected("TLS handshake with the provider's security server failed") from e
+            if isinstance(e, OSError):  # TimeoutError is one
+                raise PeerUnavailable(f"Could not connect to {address}:{options.port}") from e
             raise
 
     def _context_with(self, key: AuthenticationKey) -> ssl.SSLContext:

@@ -19,7 +19,7 @@ from gateway.core.globalconf.model import GlobalConfiguration, OptionalParts, Se
 from gateway.core.identifiers import SecurityServerId
 from gateway.exchange.peers import PeerVerdicts
 from gateway.exchange.states import LoggedRequest
-from gateway.transport.peers import PeerLinks, PeerOptions
+from gateway.transport.peers import FetchOcsp, PeerLinks, PeerOptions
 from gateway.transport.spool import Spool
 from tests.support.log_states import signed_request
 from tests.support.pki import NOON, Issued, Pki
@@ -42,13 +42,16 @@ class World:
         shared = SharedParameters("VN", 6, timedelta(hours=1), approved_cas=pki.trust().approved_cas, servers=(server,))
         options = OptionalParts(ocsp_fetch_interval=INTERVAL)
         self.conf = GlobalConfiguration("VN", "f", {}, {"VN": shared}, {"VN": None}, None, options)
-        self.links = PeerLinks(
-            PeerOptions(port=port),
+        self.links = self.new_links(PeerOptions(port=port), self.fetch)
+
+    def new_links(self, options: PeerOptions, fetch: FetchOcsp) -> PeerLinks:
+        return PeerLinks(
+            options,
             self,
             _Always(self.conf),
-            lambda: pki.now,
+            lambda: self.pki.now,
             PeerVerdicts(),
-            self.fetch,
+            fetch,
             lambda: Spool(above=1000, limit=1000),
             FramingLimits(),
         )
@@ -90,7 +93,8 @@ class _Always:
 
 
 @asynccontextmanager
-async def listening(directory: Path, auth: Issued) -> AsyncIterator[int]:
+async def listening(directory: Path, auth: Issued, ended: asyncio.Event | None = None) -> AsyncIterator[int]:
+    """`ended`: set when a connection is over."""
     (directory / "auth.pem").write_bytes(auth.pem + auth.key_pem)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(directory / "auth.pem")
@@ -98,6 +102,8 @@ async def listening(directory: Path, auth: Issued) -> AsyncIterator[int]:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)
         writer.close()
+        if ended is not None:
+            ended.set()
 
     async with await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=context) as server:
         yield server.sockets[0].getsockname()[1]
@@ -147,3 +153,22 @@ async def test_a_clock_that_was_set_back_asks_again(world: World) -> None:
     world.pki.now = NOON
     assert await world.accepted()
     assert world.asked == 2
+
+
+async def test_no_connection_is_left_open_when_the_look_up_never_ends(tmp_path: Path) -> None:
+    """5500 shakes hands at once and 5577 says nothing until the time for connecting is over."""
+    pki = Pki()
+    auth = pki.issue_auth(SERVER)
+    ended = asyncio.Event()
+
+    async def fetch(_: str, __: int, ___: Sequence[bytes]) -> tuple[bytes, ...]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with listening(tmp_path, auth, ended) as port:
+        world = World(port, auth, pki)
+        world.links = world.new_links(PeerOptions(port=port, connect_timeout=0.3), fetch)
+        with pytest.raises(PeerUnavailable):
+            await world.links.send(world.logged)
+        async with asyncio.timeout(5):
+            await ended.wait()

@@ -106,10 +106,15 @@ async def _start(
     database = await open_database(database_source(settings))
     stack.push_async_callback(database.close)
     background(group, stack, database.run())
-    maintenance = LogMaintenance(database, clock, period=settings.evidence.partitions)
+    globalconf = ConfigurationClient(settings.global_configuration, state / "globalconf", clock)
+    maintenance = LogMaintenance(
+        database,
+        clock,
+        fresh_for=lambda: globalconf.current().trust(settings.server.instance, clock()).ocsp_freshness,
+        period=settings.evidence.partitions,
+    )
     await maintenance.once()
     background(group, stack, maintenance.run())
-    globalconf = ConfigurationClient(settings.global_configuration, state / "globalconf", clock)
     stamper = _time_stamper(settings, database, globalconf)
     inline_below = settings.evidence.store_body_inline_below
     key_source = await log_keys(settings, database)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,20 +40,23 @@ class Swept:
 
 
 class LogMaintenance:
-    """`keep_claims` must be longer than OCSP answers stay fresh (and clocks differ): a request replayed later than that falls with
-    the OCSP answer in its signature, so its claim is not needed any more."""
+    """A claim is needed for as long as the OCSP answer in the request's signature may be fresh: a replay later than that falls with
+    it. `fresh_for`: how long that is, which the instance decides; GatewayError while nobody knows, and then no claim goes.
+    `keep_claims`: so much longer each is kept."""
 
     def __init__(
         self,
         database: Database,
         clock: Clock,
         *,
+        fresh_for: Callable[[], timedelta] = timedelta,
         period: Period = "day",
         keep_claims: timedelta = timedelta(days=7),
         every: timedelta = timedelta(hours=1),
     ) -> None:
         self._database = database
         self._clock = clock
+        self._fresh_for = fresh_for
         self._period = period
         self._keep_claims = keep_claims
         self._every = every
@@ -63,7 +67,7 @@ class LogMaintenance:
         async with self._database.owner() as owner:
             return Swept(
                 partitions=await self._partitions(owner, now),
-                claims=await _deleted(owner, "DELETE FROM replay_claim WHERE seen < $1", now - self._keep_claims),
+                claims=await self._forget_claims(owner, now),
                 pieces=await _deleted(owner, _ORPHANS, _ORPHAN_AGE),
                 requeued=await stamps.requeue(owner, now - _REQUEUE_AGE),
                 submissions=await _deleted(owner, _PASSED, _ORPHAN_AGE),
@@ -77,6 +81,13 @@ class LogMaintenance:
                 await self.once()
             except (GatewayError, *DATABASE_ERRORS) as e:
                 _log.warning("maintenance of the message log failed: %s", type(e).__name__)
+
+    async def _forget_claims(self, owner: asyncpg.Connection, now: datetime) -> int:
+        try:
+            keep = self._fresh_for() + self._keep_claims
+        except GatewayError:
+            return 0
+        return await _deleted(owner, "DELETE FROM replay_claim WHERE seen < $1", now - keep)
 
     async def _partitions(self, owner: asyncpg.Connection, now: datetime) -> int:
         made = [await ensure_partition(owner, _TABLE, p) for p in partitions_ahead(_TABLE, self._period, now)]

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.core.errors import ReplayedRequest
+from gateway.core.errors import ReplayedRequest, TrustOutdated
 from gateway.messagelog.bodies import store_body
 from gateway.messagelog.maintenance import LogMaintenance, Swept
 from gateway.messagelog.writer import MessageLogWriter
@@ -66,6 +66,26 @@ async def test_claims_go_when_a_replay_would_fall_anyway(database: Database) -> 
         await _append(database, authorized_request("a"))
     assert caught.group_contains(ReplayedRequest)
     now += timedelta(seconds=1)
+    assert (await maintenance.once()).claims == 1
+
+
+async def test_claims_stay_while_the_instance_believes_answers(database: Database) -> None:
+    """An instance may believe OCSP answers for longer than claims are kept by default, and nobody knows before there is one."""
+    now = NOW
+    fresh_for: timedelta | None = timedelta(days=30)
+
+    def known() -> timedelta:
+        if fresh_for is None:
+            raise TrustOutdated("There is no global configuration yet")
+        return fresh_for
+
+    maintenance = LogMaintenance(database, lambda: now, fresh_for=known)
+    await _append(database, authorized_request("a"))
+    now += timedelta(days=37)
+    assert (await maintenance.once()).claims == 0
+    now, fresh_for = now + timedelta(seconds=1), None
+    assert (await maintenance.once()).claims == 0
+    fresh_for = timedelta(days=30)
     assert (await maintenance.once()).claims == 1
 
 

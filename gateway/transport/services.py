@@ -145,22 +145,22 @@ def _request_head(verb: str, target: str, host: str, headers: Headers, size: int
     value can end its line (reference 1.3)."""
     if size is None and verb not in _WITHOUT_BODY:
         size = 0
-    lines = [f"{verb} {target} HTTP/1.1", f"Host: {host}"]
-    lines += [f"{name}: {as_sent(value)}" for name, value in headers]
-    lines += [] if size is None else [f"Content-Length: {size}"]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+    lines = [f"{verb} {target} HTTP/1.1".encode(), f"Host: {host}".encode()]
+    lines += [as_sent(f"{name}: {value}") for name, value in headers]
+    lines += [] if size is None else [b"Content-Length: %d" % size]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def as_sent(value: str) -> str:
+def as_sent(line: str) -> bytes:
     """Header text of a message as the service should get it.
 
-    Parts hold the Latin-1 reading of what the caller sent (reference 1.3). Where those bytes are UTF-8 they are put together
-    again, so that Vietnamese values arrive whole (X-Road servers put `?` there).
+    Parts hold the Latin-1 reading of what the caller sent (reference 1.3): those very bytes are put together again, so that
+    Vietnamese values arrive whole (X-Road servers put `?` there). What no caller's byte reads as is UTF-8.
     """
     try:
-        return value.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return value
+        return line.encode("latin-1")
+    except UnicodeEncodeError:
+        return line.encode()
 
 
 async def _ask(link: Link, head: bytes, body: _Sent, *, bodiless: bool) -> ResponseHead:

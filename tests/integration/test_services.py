@@ -168,6 +168,15 @@ async def test_value_not_ascii_comes_back_byte_for_byte(world: World) -> None:
         assert "X-Name: Trần\r\n".encode() in got
 
 
+async def test_value_not_ascii_reaches_the_service_byte_for_byte(world: World) -> None:
+    async with world.expect(*SERVED):
+        values = "X-Name: Trần".encode() + b"\r\nX-Latin: caf\xe9\r\n"
+        await world.raw(
+            b"GET %b HTTP/1.1\r\nHost: x\r\nX-Road-Client: VN/GOV/G22/dvc\r\n%b\r\n" % (PERSON.encode(), values)
+        )
+        assert values in world.service.calls[0][0]
+
+
 @pytest.mark.parametrize("verb", ["GET", "DELETE", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "PATCH"])
 async def test_every_method_with_a_body(world: World, verb: str) -> None:
     """The body is signed and recorded for each; what reaches the service is what was sent, once (reference 1.5)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -17,6 +17,7 @@ from gateway.core.errors import CertificateStatusUnknown, PeerRejected, PeerUnav
 from gateway.core.framing.transport import FramingLimits
 from gateway.core.globalconf.model import GlobalConfiguration, OptionalParts, SecurityServer, SharedParameters
 from gateway.core.identifiers import SecurityServerId
+from gateway.core.messages.fault import Fault, print_soap_fault
 from gateway.exchange.peers import PeerVerdicts
 from gateway.exchange.states import LoggedRequest
 from gateway.transport.peers import FetchOcsp, PeerLinks, PeerOptions
@@ -26,6 +27,8 @@ from tests.support.pki import NOON, Issued, Pki
 
 SERVER = SecurityServerId("VN", "GOV", "G01", "ss1")
 INTERVAL = timedelta(minutes=20)
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class World:
@@ -93,8 +96,10 @@ class _Always:
 
 
 @asynccontextmanager
-async def listening(directory: Path, auth: Issued, ended: asyncio.Event | None = None) -> AsyncIterator[int]:
-    """`ended`: set when a connection is over."""
+async def listening(
+    directory: Path, auth: Issued, ended: asyncio.Event | None = None, then: Serve | None = None
+) -> AsyncIterator[int]:
+    """`ended`: set when a connection is over. `then`: what is done with it, instead of hanging up on the request."""
     (directory / "auth.pem").write_bytes(auth.pem + auth.key_pem)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(directory / "auth.pem")
@@ -105,7 +110,7 @@ async def listening(directory: Path, auth: Issued, ended: asyncio.Event | None =
         if ended is not None:
             ended.set()
 
-    async with await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=context) as server:
+    async with await asyncio.start_server(then or hang_up, "127.0.0.1", 0, ssl=context) as server:
         yield server.sockets[0].getsockname()[1]
 
 
@@ -172,3 +177,26 @@ async def test_no_connection_is_left_open_when_the_look_up_never_ends(tmp_path: 
             await world.links.send(world.logged)
         async with asyncio.timeout(5):
             await ended.wait()
+
+
+@pytest.mark.slow
+async def test_an_answer_may_take_as_long_as_it_comes(tmp_path: Path) -> None:
+    """What ends an exchange is silence, not size: a large body over a slow line needs longer than anybody waits for a word."""
+    pki = Pki()
+    auth = pki.issue_auth(SERVER)
+    fault = print_soap_fault(Fault("server.serverproxy.access_denied", "Request is not allowed"))
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n" % len(fault)
+
+    async def dictate(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n0\r\n\r\n")
+        for piece in (head, *(fault[at : at + 100] for at in range(0, len(fault), 100))):
+            writer.write(piece)
+            await asyncio.sleep(0.5)
+        writer.close()
+
+    async with listening(tmp_path, auth, then=dictate) as port:
+        world = World(port, auth, pki)
+        world.links = world.new_links(PeerOptions(port=port, answer_timeout=1.5), world.fetch)
+        reply = await world.links.send(world.logged)
+        assert reply.message.fault == fault
+        await world.links.close()

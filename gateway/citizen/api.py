@@ -70,6 +70,8 @@ def add_api(app: web.Application, portal: Portal, site: Site, session_of: Callab
                 return found
             except GatewayError as e:
                 return problem(e)
+            except DATABASE_ERRORS:
+                return problem(ServiceUnavailable("the database does not answer"))
 
         return answer
 

@@ -22,6 +22,7 @@ from gateway.core.disclosure.record import Field, print_time
 from gateway.core.merkle.hashing import leaf_hash
 from gateway.core.merkle.text import print_base64
 from gateway.core.subjects.kinds import Person
+from gateway.pages.words import LOCAL
 
 InquiryKind: TypeAlias = Literal["why", "complain", "correct"]
 INQUIRY_KINDS: tuple[InquiryKind, ...] = get_args(InquiryKind)
@@ -56,10 +57,10 @@ class Deadlines:
     correct_days: int
 
     def due(self, kind: InquiryKind, filed: datetime) -> datetime:
-        """The end of the term; working days are Monday to Friday, public holidays count as the settings' days do not know them."""
+        """The end of the term; working days are Monday to Friday in local time, and public holidays count as such."""
         match kind:
             case "why":
-                return _working_days(filed, self.why_working_days)
+                return _working_days(filed.astimezone(LOCAL), self.why_working_days)
             case "complain":
                 return filed + timedelta(days=self.complain_days)
             case "correct":

@@ -1,7 +1,8 @@
 """Our side of OpenID Connect: authorization code with PKCE (RFC 7636, S256), state and nonce.
 
 The provider's description and keys are kept; an unknown key makes us look again, at most once in half a minute, so that nobody
-drives us against the provider with invented key names. What was good stays in use while the provider is away.
+drives us against the provider with invented key names. A key that the provider no longer publishes is forgotten within minutes;
+what was good stays in use while the provider is away.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from gateway.citizen.fetching import fetch
 from gateway.citizen.idtoken import Expected, Identity, check_id_token, key_id, signing_key
 from gateway.core.errors import BearerRejected, ServiceUnavailable
 
-_LOOK_AGAIN = 30.0  # seconds
+_LOOK_AGAIN, _KEEP_KEYS = 30.0, 600.0  # seconds
 _MOST_BYTES = 256 * 1024
 
 
@@ -73,7 +74,7 @@ class OpenIdProvider:
 
     async def describe(self) -> None:
         """Ask it now, whatever is known already. ServiceUnavailable when it does not describe itself."""
-        await self._describe()
+        self._provider = await self._describe()
 
     async def redeem(self, code: str, verifier: str, nonce: str) -> Identity:
         """Who signed in. BearerRejected when the provider or its token say otherwise, ServiceUnavailable when it is away."""
@@ -94,11 +95,17 @@ class OpenIdProvider:
         return check_id_token(token, await self._key(key_id(token)), self._expected, nonce)
 
     async def _key(self, kid: str) -> jwt.PyJWK:
-        key = signing_key(self._keys, kid)
-        if key is None and self._now() - self._looked >= _LOOK_AGAIN:
+        key, age = signing_key(self._keys, kid), self._now() - self._looked
+        if age >= (_LOOK_AGAIN if key is None else _KEEP_KEYS):
             self._looked = self._now()
-            self._keys = await self._read_keys((await self._discovered()).keys)
-            key = signing_key(self._keys, kid)
+            try:
+                self._keys = await self._read_keys((await self._discovered()).keys)
+            except ServiceUnavailable:
+                if key is None:
+                    raise
+                self._looked -= _KEEP_KEYS - _LOOK_AGAIN
+            else:
+                key = signing_key(self._keys, kid)
         if key is None:
             raise BearerRejected("the ID token is signed with a key that the identity provider does not publish")
         return key

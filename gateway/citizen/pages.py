@@ -34,6 +34,7 @@ from gateway.core.errors import (
 from gateway.pages.guard import Handler
 from gateway.pages.look import Look
 from gateway.pages.words import LANGUAGES, LOCAL, PREFIX, Language
+from gateway.storage.failures import DATABASE_ERRORS
 
 _ON_A_PAGE = 10
 _FILTERS = ("period", "agency", "purpose", "outcome", "from", "to")
@@ -73,7 +74,8 @@ class Pages:
             router.add_post(f"{prefix}/represent", self._signed_in(language, self._represent))
             router.add_post(f"{prefix}/represent/end", self._signed_in(language, self._stop_representing))
             router.add_post(f"{prefix}/sign-out", self._signed_in(language, self._sign_out))
-        router.add_get("/callback", self._callback)
+        router.add_get("/en", self._open("en", self._welcome))
+        router.add_get("/callback", self._open("vi", self._callback))
 
     # --- who is there --------------------------------------------------------------------------------------------------
 
@@ -81,8 +83,8 @@ class Pages:
         async def answer(request: web.Request) -> web.Response:
             try:
                 return await page(request, language)
-            except GatewayError:
-                return self._trouble(language, 503)
+            except (GatewayError, *DATABASE_ERRORS):
+                return self.trouble(language, 503)
 
         return answer
 
@@ -93,16 +95,16 @@ class Pages:
             except BearerRejected:
                 ended = self._site.cookie("session") in request.cookies
                 return _see_other(f"{PREFIX[language]}/{'?state=expired' if ended else ''}")
-            except GatewayError:
-                return self._trouble(language, 503)
+            except (GatewayError, *DATABASE_ERRORS):
+                return self.trouble(language, 503)
             try:
                 return await page(request, session, language)
             except UnknownSubject:
-                return self._trouble(language, 404, session)
+                return self.trouble(language, 404, "404", session)
             except (AccessDenied, MalformedMessage):
-                return self._trouble(language, 403, session)
-            except GatewayError:
-                return self._trouble(language, 503, session)
+                return self.trouble(language, 403, "403", session)
+            except (GatewayError, *DATABASE_ERRORS):
+                return self.trouble(language, 503, "503", session)
 
         return answer
 
@@ -127,9 +129,9 @@ class Pages:
         self._site.bind_sign_in(answer, made.browser)
         return answer
 
-    async def _callback(self, request: web.Request) -> web.Response:
-        """RFC 6749 4.1.2: back from the provider. The sign-in is over with the first answer that names its state."""
-        language: Language = "vi"
+    async def _callback(self, request: web.Request, language: Language) -> web.Response:
+        """RFC 6749 4.1.2: back from the provider. The sign-in is over with the first answer that names its state. `language`: until
+        it is known in which one it began."""
         try:
             browser = request.cookies.get(self._site.cookie("sign-in"), "")
             now = self._portal.clock()
@@ -230,7 +232,10 @@ class Pages:
     async def _inquiry(self, request: web.Request, session: Session, language: Language) -> web.Response:
         form = await self._changed(request, session)
         found = await self._portal.record(session, request.match_info["id"])
-        await self._portal.ask(session, found, *(form.get(key, "") for key in ("kind", "reason", "words")))
+        try:
+            await self._portal.ask(session, found, *(form.get(key, "") for key in ("kind", "reason", "words")))
+        except MalformedMessage:
+            return _see_other(f"{PREFIX[language]}/records/{found.record_id}?said=words#lam-h")
         return _see_other(f"{PREFIX[language]}/records/{found.record_id}?said=sent#da-gui")
 
     async def _represent(self, request: web.Request, session: Session, language: Language) -> web.Response:
@@ -273,8 +278,11 @@ class Pages:
         text = self._render(language, template, path=path, prefix=PREFIX[language], session=session, **values)
         return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
 
-    def _trouble(self, language: Language, status: int, session: Session | None = None) -> web.Response:
-        return self._html(language, "trouble", None, status=status, session=session, kind=str(status))
+    def trouble(
+        self, language: Language, status: int, kind: str = "503", session: Session | None = None
+    ) -> web.Response:
+        """`kind`: of the words."""
+        return self._html(language, "trouble", None, status=status, session=session, kind=kind)
 
 
 def _see_other(where: str) -> web.Response:

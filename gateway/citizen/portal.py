@@ -80,7 +80,7 @@ class Portal:
     async def ask(self, session: Session, record: StoredRecord, kind: str, reason: str, words: str) -> Inquiry:
         """MalformedMessage for a kind or reason that is none, too many words, or none where they are needed."""
         chosen: InquiryKind | None = next((k for k in INQUIRY_KINDS if k == kind), None)
-        words = words.strip()
+        words = words.replace("\r\n", "\n").strip()  # browsers send a line's end as two characters and count it as one
         if chosen is None or reason not in REASONS or len(words) > MOST_WORDS or not is_storable(words):
             raise MalformedMessage("not an inquiry")
         if not words and chosen != "why":

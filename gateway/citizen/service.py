@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
-from gateway.citizen.api import add_api
+from gateway.citizen.api import PREFIX, add_api
 from gateway.citizen.guard import POLICY, Site
 from gateway.citizen.oidc import OpenIdProvider
 from gateway.citizen.pages import Pages
@@ -16,8 +17,7 @@ from gateway.citizen.watching import PortalWatch, watched
 from gateway.core.errors import BearerRejected
 from gateway.pages.guard import Handler, only_our_name, protect
 from gateway.pages.look import Look
-from gateway.pages.words import Catalogue
-from gateway.storage.failures import DATABASE_ERRORS
+from gateway.pages.words import Catalogue, Language
 
 _MOST_BYTES = 64 * 1024  # of a form
 FOLDER = Path(__file__).parent
@@ -32,21 +32,29 @@ def build_citizen_app(portal: Portal, provider: OpenIdProvider, site: Site, watc
             raise BearerRejected("not signed in")
         return found
 
+    look = Look(FOLDER, Catalogue.load(FOLDER / "words"))
+    pages = Pages(portal, provider, site, look, session_of, watch)
     app = web.Application(
-        client_max_size=_MOST_BYTES, middlewares=[watched(watch), only_our_name(site.origin), _database_away]
+        client_max_size=_MOST_BYTES, middlewares=[watched(watch), only_our_name(site.origin), _in_words(pages)]
     )
     protect(app, POLICY, secure=site.secure)
-    look = Look(FOLDER, Catalogue.load(FOLDER / "words"))
     add_api(app, portal, site, session_of)
-    Pages(portal, provider, site, look, session_of, watch).add_to(app)
+    pages.add_to(app)
     look.add_static(app)
     return app
 
 
-@web.middleware
-async def _database_away(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A database error's text can hold values: nothing of it goes anywhere."""
-    try:
-        return await handler(request)
-    except DATABASE_ERRORS:
-        raise web.HTTPServiceUnavailable(text="try again later\n", headers={"Retry-After": "5"}) from None
+def _in_words(pages: Pages) -> Middleware:
+    """What the framework refuses by itself, as a page: addresses that are none, forms that are too large."""
+
+    @web.middleware
+    async def worded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed, web.HTTPRequestEntityTooLarge) as e:
+            if request.path.startswith((PREFIX, "/static/")):
+                raise
+            language: Language = "en" if request.path.startswith("/en/") else "vi"
+            return pages.trouble(language, e.status, "size" if e.status == 413 else "address")
+
+    return worded

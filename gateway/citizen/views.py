@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from gateway.citizen.forms import is_storable
 from gateway.citizen.records import Count, Filter, StoredRecord
 from gateway.core.disclosure.leaf import open_leaf
 from gateway.core.disclosure.record import Field, print_time
@@ -210,10 +211,14 @@ def parse_filter(query: dict[str, str], now: datetime) -> Filter:
     return Filter(
         since,
         until,
-        query.get("agency", "")[:255],
-        query.get("purpose", "")[:255],
+        _code(query.get("agency", "")),
+        _code(query.get("purpose", "")),
         outcome if outcome in OUTCOMES else "",
     )
+
+
+def _code(text: str) -> str:
+    return text[:255] if is_storable(text) else ""
 
 
 def _period(text: str, now: datetime) -> tuple[datetime | None, datetime | None]:

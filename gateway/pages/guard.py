@@ -70,4 +70,4 @@ def is_ours(request: web.Request, origin: str, token: str, expected: str) -> boo
         return False
     if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
         return False
-    return hmac.compare_digest(token.encode(), expected.encode())
+    return hmac.compare_digest(token.encode("utf-8", "surrogatepass"), expected.encode())

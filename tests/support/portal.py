@@ -66,7 +66,9 @@ class Issuer:
     challenge: str = ""
     status: int = 200
     described_as: str | None = None
+    keys_status: int = 200
     key_requests: int = 0
+    moved: str = ""
     change: Callable[[Claims], object] = lambda _: None
     mint: Callable[[Claims], str] | None = None
 
@@ -96,14 +98,14 @@ class Issuer:
 
     def app(self) -> web.Application:
         async def description(_: web.Request) -> web.Response:
-            ends = {f"{k}_endpoint": f"{self.url}/{k}" for k in ("authorization", "token")}
+            ends = {f"{k}_endpoint": f"{self.url}{self.moved}/{k}" for k in ("authorization", "token")}
             return web.json_response(
                 {"issuer": self.described_as or self.url, "jwks_uri": f"{self.url}/keys", **ends}, status=self.status
             )
 
         async def keys(_: web.Request) -> web.Response:
             self.key_requests += 1
-            return web.json_response({"keys": [self.jwk()]})
+            return web.json_response({"keys": [self.jwk()]}, status=self.keys_status)
 
         async def token(request: web.Request) -> web.Response:
             form = await request.post()

@@ -115,4 +115,5 @@ class Sessions:
 
 
 def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+    """Of whatever a browser sends: bytes that are no UTF-8 come as halves of surrogate pairs."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -80,6 +81,26 @@ async def test_anothers_token_is_no_token(world: PortalWorld) -> None:
         stolen = await other.csrf()
         form = {"csrf": stolen, "kind": "why", "words": "", "reason": ""}
         assert (await browser.send("POST", f"/records/{record}/inquiry", data=form))[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("request_line", "header", "status"),
+    [
+        ("GET /records", "Cookie: session=%s", 303),
+        ("GET /callback?state=x", "Cookie: sign-in=%s", 303),
+        ("POST /citizen/v1/records/x/inquiry", "Cookie: session=SESSION\r\nX-CSRF-Token: %s", 403),
+    ],
+)
+async def test_bytes_that_are_no_text(world: PortalWorld, request_line: str, header: str, status: int) -> None:
+    async with world.signed_in() as browser:
+        session = next(c.value for c in browser.http.cookie_jar if c.key == "session")
+        host = world.origin.removeprefix("http://")
+        sent = f"{request_line} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n{header}\r\n\r\n"
+        name, _, port = host.partition(":")
+        reader, writer = await asyncio.open_connection(name, int(port))
+        writer.write(sent.replace("SESSION", session).encode().replace(b"%s", b"\xff\xfe"))
+        assert (await reader.readline()).split()[1] == str(status).encode()
+        writer.close()
 
 
 async def test_https_has_stricter_cookies() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from gateway import pages
 from gateway.citizen.chart import MONTHS, chart
+from gateway.citizen.inquiries import Deadlines
 from gateway.citizen.records import Count
 from gateway.citizen.service import FOLDER
 from gateway.core.disclosure.bundlecheck import verify_bundle
@@ -158,6 +159,76 @@ async def test_an_inquiry_from_the_page(world: PortalWorld) -> None:
         assert (status, headers["Location"]) == (303, f"/records/{entry.record_id}?said=sent#da-gui")
         _, _, text = await browser.get(f"/records/{entry.record_id}")
         assert "Hạn trả lời Thứ Năm, 24/12/2026" in text
+
+
+@pytest.mark.parametrize("words", ["", " \n ", "x" * 4001, "a\r\n" * 2001])
+async def test_a_text_that_is_none_is_said_at_the_form(world: PortalWorld, words: str) -> None:
+    entry = await world.add(ANH)
+    async with world.signed_in() as browser:
+        form = {"csrf": await browser.csrf(), "kind": "correct", "reason": "", "words": words}
+        _, headers, _ = await browser.send("POST", f"/records/{entry.record_id}/inquiry", data=form)
+        assert headers["Location"] == f"/records/{entry.record_id}?said=words#lam-h"
+        assert "Chưa gửi được" in (await browser.get(headers["Location"].partition("#")[0]))[2]
+        assert (await browser.json(f"/records/{entry.record_id}"))["inquiries"] == []
+
+
+async def test_a_line_end_is_one_character(world: PortalWorld) -> None:
+    entry = await world.add(ANH)
+    async with world.signed_in() as browser:
+        form = {"csrf": await browser.csrf(), "kind": "correct", "reason": "", "words": "a\r\n" * 1999 + "bc"}
+        _, headers, _ = await browser.send("POST", f"/records/{entry.record_id}/inquiry", data=form)
+        assert "said=sent" in headers["Location"]
+        (made,) = (await browser.json(f"/records/{entry.record_id}"))["inquiries"]
+        assert made["words"] == "a\n" * 1999 + "bc"
+
+
+def test_working_days_are_those_of_the_citizen() -> None:
+    """Three in the morning of a Saturday here is Friday in UTC."""
+    filed = datetime(2026, 11, 27, 20, tzinfo=UTC)
+    assert Deadlines(2, 30, 10).due("why", filed) == datetime(2026, 11, 30, 20, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/nowhere", 404, "Không có trang này"),
+        ("/records/", 404, "Không có trang này"),
+        ("/en/nowhere", 404, "There is no such page"),
+        ("/en", 200, "Which agency asked for your data?"),
+        ("/sign-out", 405, "Không có trang này"),
+        ("/records?agency=%00&purpose=%00", 303, ""),
+    ],
+)
+async def test_every_address_answers_in_words(world: PortalWorld, path: str, status: int, words: str) -> None:
+    async with world.browser() as browser:
+        found, _, text = await browser.get(path)
+        assert (found, words in text) == (status, True), text
+
+
+async def test_what_no_database_keeps_restricts_nothing(world: PortalWorld) -> None:
+    entry = await world.add(ANH)
+    async with world.signed_in() as browser:
+        status, _, text = await browser.get("/records?agency=%00&purpose=%00")
+        assert (status, str(entry.record_id) in text) == (200, True)
+
+
+async def test_a_form_that_is_too_large_is_refused_in_words(world: PortalWorld) -> None:
+    async with world.signed_in() as browser:
+        status, _, text = await browser.send("POST", "/en/represent", data={"number": "x" * 70_000})
+        assert (status, "That is too long" in text) == (413, True)
+
+
+@pytest.mark.parametrize(("prefix", "words"), [("", "Lúc này chưa đọc được sổ"), ("/en", "cannot be read just now")])
+async def test_without_the_database_nothing_is_lost_and_the_page_says_so(
+    world: PortalWorld, prefix: str, words: str
+) -> None:
+    async with world.signed_in() as browser:
+        await world.pool.close()
+        for path in ("/", "/records", "/sign-in", "/proof"):
+            status, _, text = await browser.get(prefix + path)
+            assert (status, words in text) == (503, True), path
+        status, headers, _ = await browser.get("/citizen/v1/records")
+        assert (status, headers["Content-Type"].partition(";")[0]) == (503, "application/problem+json")
 
 
 async def test_no_number_of_a_person_in_an_address(world: PortalWorld) -> None:

@@ -28,6 +28,8 @@ async def test_a_parent_reads_and_the_child_can_see_it(world: PortalWorld) -> No
         assert world.register.asked == [(CHILD, "SMB")]
         page = await browser.json("/records")
         assert [r["id"] for r in page["records"]] == [str(entry.record_id)]
+        _, _, text = await browser.get(f"/records/{entry.record_id}")
+        assert "đã hỏi dữ liệu của Nguyễn Minh Khôi" in text
         (lookup,) = (await browser.json("/lookups"))["lookups"]
         assert (lookup["by"], lookup["action"], lookup["evidence"]) == ("Nguyễn Văn Hòa", "read", "m-1")
         form = {"csrf": await browser.csrf()}

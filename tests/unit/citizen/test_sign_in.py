@@ -171,6 +171,42 @@ async def test_invented_key_names_do_not_drive_us_against_the_provider(world: Po
     assert world.issuer.key_requests == 1
 
 
+async def test_a_key_that_is_no_longer_published_is_forgotten(
+    world: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(world.provider, "_now", lambda: clock[0])
+    async with world.browser() as browser:
+        assert await browser.sign_in() == "/records"
+        old, old_kid = world.issuer.key, world.issuer.kid
+        world.issuer.key, world.issuer.kid = ec.generate_private_key(ec.SECP256R1()), "k2"
+        world.issuer.mint = lambda claims: jwt.encode(claims, old, algorithm="ES256", headers={"kid": old_kid})
+        clock[0] += 600
+        assert await browser.sign_in() == REFUSED
+
+
+async def test_keys_stay_in_use_while_they_cannot_be_had(world: PortalWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(world.provider, "_now", lambda: clock[0])
+    async with world.browser() as browser:
+        assert await browser.sign_in() == "/records"
+        world.issuer.keys_status = 503
+        clock[0] += 600
+        assert await browser.sign_in() == "/records"
+        world.issuer.keys_status = 200
+        clock[0] += 30
+        assert await browser.sign_in() == "/records"
+    assert world.issuer.key_requests == 3
+
+
+async def test_where_the_provider_moved_is_learnt_by_looking_whether_it_is_there(world: PortalWorld) -> None:
+    async with world.browser() as browser:
+        await browser.begin()
+        world.issuer.moved = "/new"
+        await world.provider.describe()
+        assert (await browser.get("/sign-in"))[1]["Location"].startswith(f"{world.issuer.url}/new/authorization?")
+
+
 async def test_a_session_ends_idle_or_old(world: PortalWorld) -> None:
     async with world.signed_in() as browser:
         world.now += timedelta(minutes=14)

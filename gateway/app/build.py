@@ -66,6 +66,7 @@ from gateway.signer.authkeys import AuthKeys
 from gateway.signer.ocsp_client import fetch_from_server
 from gateway.storage.database import Database, open_database
 from gateway.storage.uuids import new_uuid
+from gateway.storage.watch import DatabaseWatch
 from gateway.transparency.delivery import LogDelivery
 from gateway.transparency.outbox import BacklogPolicy, Identity, NoPublicLog, Outbox
 from gateway.transport import tls
@@ -106,6 +107,8 @@ async def _start(
     database = await open_database(database_source(settings))
     stack.push_async_callback(database.close)
     background(group, stack, database.run())
+    database_watch = DatabaseWatch(database.pool)
+    background(group, stack, database_watch.run())
     globalconf = ConfigurationClient(settings.global_configuration, state / "globalconf", clock)
     maintenance = LogMaintenance(
         database,
@@ -215,6 +218,7 @@ async def _start(
     watched = Watched(
         settings,
         clock,
+        database=database_watch,
         writer=writer,
         stamper=stamper,
         archiver=archiver,

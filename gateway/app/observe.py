@@ -27,6 +27,7 @@ from gateway.monitoring.promises import PromiseReading, promises
 from gateway.monitoring.readings import CertificateReading, CertificateUse, Reading, Readings
 from gateway.revocation.watch import RevocationWatch
 from gateway.settings.server import ServerSettings
+from gateway.storage.watch import DatabaseWatch
 from gateway.transparency.keeper import KeeperStats, PromiseKeeper
 from gateway.transparency.outbox import Outbox
 from gateway.transport.peers import PeerLinks
@@ -59,6 +60,7 @@ class Watched:
         settings: ServerSettings,
         clock: Callable[[], datetime],
         *,
+        database: DatabaseWatch,
         writer: MessageLogWriter,
         stamper: TimeStamper,
         archiver: Archiver | None,
@@ -77,6 +79,7 @@ class Watched:
         own = settings.server.instance
         self._clients = [c.id.resolve(own) for c in settings.clients if c.status == "registered"]
         self._clock = clock
+        self._database = database
         self._writer = writer
         self._stamper = stamper
         self._archiver = archiver
@@ -97,6 +100,7 @@ class Watched:
         verdicts, peers, listener = self._verdicts, self._peers, self._listener
         accepted: dict[str, Reading] = {} if listener is None else {"server": lambda: listener.handshakes}
         return Readings(
+            log_up=self._log_up,
             log_queue=lambda: self._writer.stats().waiting,
             log_lag=lambda: self._writer.stats().lag,
             last_commit_age=lambda: self._since(self._writer.stats().last_commit),
@@ -222,7 +226,12 @@ class Watched:
         )
 
     def _check_log(self, _: datetime) -> Iterable[Problem]:
-        return checks.message_log(self._writer.stats().lag, warn=_LAG_WARN, fail=_LAG_FAIL)
+        stats = self._writer.stats()
+        lag = None if self._database.away else stats.lag
+        return checks.message_log(lag, stats.refusal, warn=_LAG_WARN, fail=_LAG_FAIL)
+
+    def _log_up(self) -> float:
+        return float(not self._database.away and self._writer.stats().refusal is None)
 
     def _check_disclosure(self, _: datetime) -> Iterable[Problem]:
         outbox = self._outbox

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 
 from gateway.app.listeners import background, clock, listen_app
 from gateway.core.merkle.policy import Policy
+from gateway.monitoring import checks
 from gateway.monitoring import transparency as watched
 from gateway.monitoring.admin import build_admin, require_loopback
 from gateway.monitoring.health import Check, Health
@@ -28,6 +29,7 @@ from gateway.settings.common import load_certificates
 from gateway.settings.log import ED25519, ML_DSA_44, LogSettings, load_log, read_policy
 from gateway.signer.notes import NoteKey, load_note_key
 from gateway.storage.database import EmbeddedDatabase, open_database
+from gateway.storage.watch import DatabaseWatch
 from gateway.transparency.files import LogFiles
 from gateway.transparency.fsck import FsckReport, fsck
 from gateway.transparency.intake import Intake, Source, build_intake_app
@@ -56,6 +58,8 @@ async def transparency_role(config: Path) -> AsyncIterator[str]:
         database = await open_database(log_database(settings))
         stack.push_async_callback(database.close)
         background(group, stack, database.run())
+        database_watch = DatabaseWatch(database.pool)
+        background(group, stack, database_watch.run())
         shards: dict[str, LogShard] = {}
         for year in settings.years():
             shards[str(year)] = shard = _shard(settings, year, database.pool, policy, stack)
@@ -63,6 +67,7 @@ async def transparency_role(config: Path) -> AsyncIterator[str]:
         intake = Intake(database.pool, _PATIENCE)
 
         health = Health(settings.origin, clock)
+        health.register("database", lambda _: checks.database_away() if database_watch.away else ())
         health.register("years", lambda now: watched.coming_year(settings.years(), now))
         for year_name, shard in shards.items():
             health.register(f"log.{year_name}", _check(year_name, shard))

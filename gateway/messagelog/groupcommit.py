@@ -56,7 +56,8 @@ class LogLimits:
 
 @dataclass(frozen=True, slots=True)
 class LogStats:
-    """`waiting`: records not durable yet; `lag`: seconds the oldest of them has waited. The others count since start."""
+    """`waiting`: records not durable yet; `lag`: seconds the oldest of them has waited; `refusal`: the kind of error with which the
+    database refused the last records that were to be written, None when it took them. The others count since start."""
 
     waiting: int
     lag: float
@@ -66,6 +67,7 @@ class LogStats:
     replays: int
     reconnects: int
     last_commit: datetime | None
+    refusal: str | None
 
 
 class _Entry:
@@ -111,6 +113,7 @@ class GroupCommit:
         self._kept: set[str] = set()  # fingerprints of configurations that are durable
         self._records = self._commits = self._largest = self._replays = self._reconnects = 0
         self._last_commit: datetime | None = None
+        self._refusal: str | None = None
 
     async def append(
         self,
@@ -182,6 +185,7 @@ class GroupCommit:
             replays=self._replays,
             reconnects=self._reconnects,
             last_commit=self._last_commit,
+            refusal=self._refusal,
         )
 
     # --- the queue -----------------------------------------------------------------------------------------------------
@@ -245,6 +249,8 @@ class GroupCommit:
                     for entry in batch:  # one of them is refused by the database: the others are innocent
                         await self._commit([entry], again)
                     return
+                if kind is Failure.OTHER:
+                    self._refusal = type(e).__name__
                 if kind in (Failure.DATA, Failure.OTHER):
                     _log.warning("the message log cannot be written: %s", type(e).__name__)
                     self._refuse(batch, "The message log cannot be written")
@@ -281,7 +287,7 @@ class GroupCommit:
         self._commits += 1
         self._records += len(numbers)
         self._largest = max(self._largest, len(batch))
-        self._last_commit = self._clock()
+        self._last_commit, self._refusal = self._clock(), None
         for entry in batch:
             number = 0 if entry.record is None else numbers.get(entry.record.uid)
             self._replays += number is None

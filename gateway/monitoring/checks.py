@@ -83,8 +83,19 @@ def document_signers(problems: Mapping[str, str]) -> Iterator[Problem]:
         )  # fmt: skip
 
 
-def message_log(lag: float | None, *, warn: float, fail: float) -> Iterator[Problem]:
-    """`lag`: seconds the oldest waiting record has waited; None = the log cannot be reached."""
+_REFUSALS = {"DiskFullError": ("its disk is full", "ổ đĩa đã đầy")}
+
+
+def message_log(lag: float | None, refusal: str | None, *, warn: float, fail: float) -> Iterator[Problem]:
+    """`lag`: seconds the oldest waiting record has waited; None = the log cannot be reached. `refusal`: the kind of error with
+    which its database refused the last records."""
+    if refusal is not None:
+        why, vi = _REFUSALS.get(refusal, (refusal, refusal))
+        yield Problem(
+            "messagelog.refused", "fail",
+            f"The message log's database took no record the last time ({why}); exchanges fail until it does.",
+            f"Cơ sở dữ liệu của nhật ký không nhận bản ghi ở lần ghi gần nhất ({vi}); giao dịch thất bại cho đến khi ghi được.",
+        )  # fmt: skip
     if lag is None:
         yield Problem(
             "messagelog", "fail", "The message log cannot be reached; no exchange can run.",
@@ -126,6 +137,14 @@ def registration(
             f"There is no signing certificate of {member} here: it can neither ask nor serve.",
             f"Không có chứng thư ký số của {member}; thông điệp của đơn vị này không ký được.",
         )  # fmt: skip
+
+
+def database_away() -> Iterator[Problem]:
+    """Of a role whose work is to write there."""
+    yield Problem(
+        "database", "fail", "The database does not answer; nothing is taken and nothing is written.",
+        "Cơ sở dữ liệu không trả lời; không nhận và không ghi được gì.",
+    )  # fmt: skip
 
 
 def time_stamps(lag: float, problem: str, *, policy: str, overdue: bool, immediate: bool) -> Iterator[Problem]:

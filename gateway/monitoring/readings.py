@@ -42,7 +42,7 @@ def _no_certificates() -> Iterable[CertificateReading]:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Ages and lags in seconds, sizes in bytes, `log_queue`, `unstamped` and `disclosure_waiting` in records,
+    """Ages and lags in seconds, sizes in bytes, `log_up` 1 or 0, `log_queue`, `unstamped` and `disclosure_waiting` in records,
     `promises_…` but the age in promised leaves, `promises_unjudged` in logs, `revoked` and `revocation_unanswered` in certificates
     of others. Counters grow only.
 
@@ -50,6 +50,7 @@ class Readings:
     is remembered (`signer`, `peer`).
     """
 
+    log_up: Reading = unknown
     log_queue: Reading = unknown
     log_lag: Reading = unknown
     last_commit_age: Reading = unknown
@@ -97,6 +98,7 @@ class ReadingsCollector(Collector):
         r = self._readings
         self._failed = 0
         for name, text, read in (
+            ("log_up", "1 while the message log's database answers and takes records.", r.log_up),
             ("log_queue_records", "Records waiting for the message log's next commit.", r.log_queue),
             ("log_lag_seconds", "How long the oldest waiting record has waited.", r.log_lag),
             ("log_last_commit_age_seconds", "Since the message log last committed.", r.last_commit_age),

@@ -211,10 +211,15 @@ async def test_a_full_disk_is_said_at_once(database: Database, monkeypatch: pyte
     async def write(*_: object) -> object:
         raise asyncpg.DiskFullError("with content of a message in its text")
 
-    monkeypatch.setattr(GroupCommit, "_write", write)
+    real = GroupCommit._write
     async with running(database, LogLimits()) as log:
+        monkeypatch.setattr(GroupCommit, "_write", write)
         with pytest.raises(EvidenceUnavailable, match="cannot be written") as caught:
             await log.append(record(), CONF)
+        assert log.stats().refusal == "DiskFullError"
+        monkeypatch.setattr(GroupCommit, "_write", real)
+        await log.append(record(), CONF)
+        assert log.stats().refusal is None
     assert "content" not in str(caught.value)
 
 

@@ -45,7 +45,20 @@ def test_nobody_answers_for_the_internal_certificate() -> None:
 
 @pytest.mark.parametrize(("lag", "expected"), [(None, ["fail"]), (0, []), (2, []), (2.1, ["warn"]), (31, ["fail"])])
 def test_message_log(lag: float | None, expected: list[str]) -> None:
-    assert severities(checks.message_log(lag, warn=2, fail=30)) == expected
+    assert severities(checks.message_log(lag, None, warn=2, fail=30)) == expected
+
+
+@pytest.mark.parametrize(
+    ("refusal", "en", "vi"),
+    [("DiskFullError", "its disk is full", "ổ đĩa đã đầy"), ("ReadOnlyError", "ReadOnlyError", "ReadOnlyError")],
+)
+def test_a_database_that_takes_no_records(refusal: str, en: str, vi: str) -> None:
+    (problem,) = checks.message_log(0.0, refusal, warn=2, fail=30)
+    assert (problem.severity, en in problem.what, vi in problem.vi) == ("fail", True, True)
+
+
+def test_a_database_that_is_away() -> None:
+    assert severities(checks.database_away()) == ["fail"]
 
 
 def test_problems_of_several_certificates_have_keys_of_their_own() -> None:

@@ -1,8 +1,8 @@
 """`/metrics` and `/health` over plain HTTP, on loopback.
 
-There is no authentication here, so whoever reaches the port reads it: it binds to loopback unless the settings say otherwise
-in so many words, and a request whose Host is a DNS name is refused, because a web page can point its own name at 127.0.0.1
-(DNS rebinding) but cannot make a browser send an address or `localhost` as Host.
+There is no authentication here, so whoever reaches the port reads it: it binds to loopback, and a request whose Host is a DNS
+name is refused, because a web page can point its own name at 127.0.0.1 (DNS rebinding) but cannot make a browser send an address
+or `localhost` as Host.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from gateway.monitoring.health import Health
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def require_loopback(host: str, *, allowed_elsewhere: bool = False, path: str = "listen.admin") -> None:
-    """SettingsError unless `host` is a loopback address (or `localhost`), or binding elsewhere was allowed in the settings."""
-    if allowed_elsewhere or host == "localhost":
+def require_loopback(host: str, *, path: str = "listen.admin") -> None:
+    """SettingsError unless `host` is a loopback address (or `localhost`)."""
+    if host == "localhost":
         return
     address = _address(host)
     if address is None or not address.is_loopback:
         raise SettingsError(
-            [f"{path}: {host!r} is not a loopback address; the admin port has no authentication (allow it explicitly)"]
+            [f"{path}: {host!r} is not a loopback address; this port shows everything to whoever reaches it"]
         )
 
 

@@ -17,7 +17,7 @@ from gateway.settings.common import Duration, ExistingFile, HttpUrl, Listen, Sec
 from gateway.settings.loader import Finding, load, nearest
 from gateway.settings.log import policy_findings
 from gateway.settings.names import ClientName, FullServerName
-from gateway.settings.references import duplicates
+from gateway.settings.references import admin_findings, duplicates, open_to_others
 from gateway.settings.server import DatabaseForm, DatabaseSettings
 
 Algorithm = Literal["ES256", "ES384", "ES512", "RS256", "PS256", "EdDSA"]
@@ -97,6 +97,14 @@ def citizen_findings(settings: CitizenSettings, *, files: bool = True) -> Iterat
         yield Finding(("public_url",), "is a scheme, a host and perhaps a port: the portal has its origin for itself")
     if settings.listen == settings.admin:
         yield Finding(("admin",), "is the address of 'listen'")
+    yield from admin_findings(settings.admin, ("admin",))
+    if parts.scheme == "http":
+        what = "people's sessions need https: a 'public_url' of https, and a proxy that speaks it before this port"
+        yield from open_to_others(settings.listen.host, ("listen",), what)
+    issuer = urlsplit(settings.login.issuer)
+    if issuer.scheme == "http":
+        what = "without https whoever is in between signs in as anybody"
+        yield from open_to_others(issuer.hostname or "", ("login", "issuer"), what)
     if settings.login.person_kind not in KINDS:
         close = nearest(settings.login.person_kind, KINDS)
         yield Finding(("login", "person_kind"), f"no such kind of number{close}")

@@ -27,7 +27,7 @@ from gateway.settings.common import (
 )
 from gateway.settings.loader import Finding, load
 from gateway.settings.names import FullServerName
-from gateway.settings.references import duplicates
+from gateway.settings.references import admin_findings, duplicates, open_to_others
 from gateway.settings.server import DatabaseSettings
 
 ED25519, ML_DSA_44 = "ed25519", "ml-dsa-44"
@@ -131,6 +131,10 @@ def read_policy(path: Path) -> Policy:
 def log_findings(settings: LogSettings, *, files: bool = True) -> Iterator[Finding]:
     listen = [(("listen", name), address) for name, address in settings.listen if address is not None]
     yield from duplicates(listen, "address")
+    yield from admin_findings(settings.listen.admin, ("listen", "admin"))
+    if settings.tls is None:
+        what = "without 'tls' anybody there could submit entries"
+        yield from open_to_others(settings.listen.submit.host, ("listen", "submit"), what)
     if (settings.tls is None) != (not settings.submitters):
         yield Finding(("tls",), "'tls' and 'submitters' belong together: without them submissions are plain HTTP")
     if files:
@@ -149,6 +153,7 @@ def log_findings(settings: LogSettings, *, files: bool = True) -> Iterator[Findi
 def witness_findings(settings: WitnessSettings, *, files: bool = True) -> Iterator[Finding]:
     if settings.listen == settings.admin:
         yield Finding(("admin",), "is the address of 'listen'")
+    yield from admin_findings(settings.admin, ("admin",))
     if files:
         yield from policy_findings(settings.policy)
 

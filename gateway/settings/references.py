@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Hashable, Iterable, Iterator
 
+from gateway.settings.common import ListenAddress
 from gateway.settings.loader import Finding
 from gateway.settings.names import ClientRef
 from gateway.settings.yaml12 import Place
@@ -15,6 +17,23 @@ def duplicates(values: Iterable[tuple[Place, Hashable]], what: str) -> Iterator[
         if value in seen:
             yield Finding(path, f"{what} {str(value)!r} stands here for the second time")
         seen[value] = path
+
+
+def open_to_others(host: str, path: Place, why: str) -> Iterator[Finding]:
+    """Of a port, or a server, that only this machine may see; `why`: what it lacks."""
+    try:
+        on_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        on_loopback = False
+    if not on_loopback:
+        yield Finding(path, f"{host!r} is not on loopback, and {why}")
+
+
+def admin_findings(address: ListenAddress | None, path: Place) -> Iterator[Finding]:
+    if address is not None:
+        yield from open_to_others(
+            address.host, path, "the admin port has no authentication: let an agent here pass it on"
+        )
 
 
 def misread_instance(ref: ClientRef, instance: str, path: Place) -> Iterator[Finding]:

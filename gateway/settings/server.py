@@ -38,7 +38,7 @@ from gateway.settings.evidence import EvidenceSettings, evidence_findings
 from gateway.settings.loader import Finding, load
 from gateway.settings.names import FullServerName, Piece
 from gateway.settings.pkcs11uri import Pkcs11Uri, parse_pkcs11_uri
-from gateway.settings.references import duplicates
+from gateway.settings.references import admin_findings, duplicates
 from gateway.settings.transparency import PromiseSettings, Transparency, TransparencySettings
 
 # --- small types of this file ---------------------------------------------------------------------------------------
@@ -258,6 +258,7 @@ def server_findings(settings: ServerSettings, *, files: bool = True) -> Iterator
     instance = settings.server.instance
     listen = [(("listen", name), address) for name, address in settings.listen if address is not None]
     yield from duplicates(listen, "address")
+    yield from admin_findings(settings.listen.admin, ("listen", "admin"))
     if settings.listen.clients_https is not None and settings.keys.internal_tls is None:
         yield Finding(("listen", "clients_https"), "needs keys.internal_tls")
     tls = [(("authentication", i), key) for i, key in enumerate(settings.keys.authentication)]

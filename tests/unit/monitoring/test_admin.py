@@ -80,8 +80,7 @@ def test_loopback_is_taken(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "gateway.example", ""])  # noqa: S104
-def test_another_address_must_be_allowed_in_so_many_words(host: str) -> None:
+def test_another_address_is_not(host: str) -> None:
     with pytest.raises(SettingsError) as refused:
         require_loopback(host, path="listen.admin")
     assert refused.value.problems[0].startswith("listen.admin: ")
-    require_loopback(host, allowed_elsewhere=True)

@@ -14,6 +14,7 @@ from gateway.app.inquiries import inquiries
 from gateway.app.keyring.cli import keys
 from gateway.app.verify.cli import verify
 from gateway.core.errors import GatewayError, SettingsError
+from gateway.storage.failures import SURELY_DATABASE
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 cli.add_typer(verify, name="verify")
@@ -262,4 +263,7 @@ def main() -> None:
         sys.exit(2)
     except GatewayError as e:
         print(e, file=sys.stderr)
+        sys.exit(1)
+    except SURELY_DATABASE as e:  # lost in the middle of a start, or of a command; its text can hold values
+        print(f"the database was lost ({type(e).__name__}): is it running? start again when it is", file=sys.stderr)
         sys.exit(1)

@@ -24,6 +24,8 @@ class Failure(Enum):
 
 # What may come out of asyncpg. The last two are for a server killed under it: "cannot switch to state", and half a message.
 DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+# Of these, what can only be about a database, or about a connection: for who does not know which call it came out of.
+SURELY_DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError)
 
 _CONFLICTS = frozenset({"40001", "40P01", "57014"})
 _DATA_CLASSES = frozenset(

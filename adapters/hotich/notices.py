@@ -27,6 +27,7 @@ from adapters.sdk import InvalidIdentifier, Refused
 from adapters.sdk.problems import FieldProblem
 from adapters.sdk.signedxml import DocumentRejected, TrustList, VerifiedDocument, verify_document
 from adapters.sdk.sources import RecordSource, RoadSource
+from adapters.sdk.tls import Tls
 from adapters.sdk.xmltree import NotXml, parse_tree
 
 DIRECT, BIRTH, DEATH = "HOTICH-DANG-KY", "LIEN-THONG-KHAI-SINH", "LIEN-THONG-KHAI-TU"
@@ -134,10 +135,11 @@ class Notices:
         return notice
 
 
-def ask_for_notices(road: str, facilities: TrustList) -> Notices:
-    """`road`: the client proxy of our security server."""
+def ask_for_notices(road: str, tls: Tls | None, facilities: TrustList) -> Notices:
+    """`road`: the client proxy of our security server; `tls`: for an https one."""
     purposes = (DIRECT, BIRTH, DEATH)
-    return Notices({p: RoadSource(road, CLIENT, SERVICE, "/v1/notices/", p) for p in purposes}, facilities)
+    sources = {p: RoadSource(road, CLIENT, SERVICE, "/v1/notices/", p, tls=tls) for p in purposes}
+    return Notices(sources, facilities)
 
 
 def judged(document: bytes, facilities: TrustList, now: datetime) -> Notice:

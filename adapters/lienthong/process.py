@@ -23,6 +23,7 @@ from adapters.lienthong.web.app import build_pages
 from adapters.sdk import Adapter, Pool
 from adapters.sdk.delivery import DeliveryWorker, Outbox, bootstrap_delivery, open_road
 from adapters.sdk.server import listening, parse_listen
+from adapters.sdk.tls import Tls, road_of
 
 CLIENT = "VN/GOV/G22/lienthong"
 
@@ -32,25 +33,29 @@ class Places:
     """Where things are; the defaults are those of `make run`.
 
     `pages`: host and port of the pages, as browsers reach them; `issuer`: the identity provider; `road`: the client proxy
-    of our security server; `reasons`: the controlled list of reasons of returns; `portal`: the service that is told of each change
-    of a dossier, empty for none."""
+    of our security server, `tls` for an https one; `reasons`: the controlled list of reasons of returns; `portal`: the service that
+    is told of each change of a dossier, empty for none."""
 
     pages: str = "127.0.10.121:8650"
     issuer: str = "http://127.0.10.120:8640"
     road: str = "http://127.0.10.4:8080"
     reasons: Path = Path("config/codes/return-reasons.yaml")
     portal: str = SERVICE
+    tls: Tls | None = None
 
 
 def places_of(environment: Mapping[str, str]) -> Places:
-    """`LIENTHONG_PAGES`, `LIENTHONG_ISSUER`, `LIENTHONG_ROAD`, `LIENTHONG_REASONS`, `LIENTHONG_PORTAL`, each with its default."""
+    """`LIENTHONG_PAGES`, `LIENTHONG_ISSUER`, `LIENTHONG_REASONS`, `LIENTHONG_PORTAL`, each with its default, and what `tls.road_of`
+    finds."""
     places = Places()
+    road, tls = road_of(environment, places.road)
     return Places(
         pages=environment.get("LIENTHONG_PAGES", places.pages),
         issuer=environment.get("LIENTHONG_ISSUER", places.issuer),
-        road=environment.get("LIENTHONG_ROAD", places.road),
+        road=road,
         reasons=Path(environment.get("LIENTHONG_REASONS", places.reasons)),
         portal=environment.get("LIENTHONG_PORTAL", places.portal),
+        tls=tls,
     )
 
 
@@ -67,7 +72,7 @@ def build_coordinator(places: Places) -> Adapter:
         outbox = Outbox(pool, clock, random.random)
         async with AsyncExitStack() as stack:
             http = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
-            road = await stack.enter_async_context(open_road(places.road, CLIENT))
+            road = await stack.enter_async_context(open_road(places.road, CLIENT, tls=places.tls))
             origin = f"http://{places.pages}"
             pages = build_pages(origin, places.issuer, pool, http, definitions, desk, outbox, clock)
             await stack.enter_async_context(listening(pages, host, port))

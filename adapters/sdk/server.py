@@ -17,6 +17,7 @@ from aiohttp import web
 from adapters.sdk.access import adapter_log, http_log
 from adapters.sdk.effects import erase_old_answers, keep_erasing
 from adapters.sdk.postgres import bootstrap, database_parameters, open_pool
+from adapters.sdk.schema import DefinitionError
 from adapters.sdk.tls import Tls, tls_of
 from adapters.sdk.web import Adapter, build_app
 
@@ -132,7 +133,7 @@ def command_line(adapter: Adapter, listen: str, arguments: Sequence[str] | None 
         help="env:NAME, file:PATH, postgresql:// without a password, or a JSON object for asyncpg (default: %(default)s)",
     )
     chosen = parser.parse_args(arguments)
-    with _told(parser):
+    with start_errors(adapter.name):
         tls = tls_of(os.environ)
         ready = _ready(chosen.listen, "http" if tls is None else "https")
         run(adapter, chosen.listen, chosen.database, ready, supervised=chosen.supervised, tls=tls)
@@ -144,7 +145,7 @@ def serve_app_from_command_line(
     """The same for something that is no adapter of data and makes its own application, given its address."""
     parser = _parser(name, listen)
     chosen = parser.parse_args(arguments)
-    with _told(parser):
+    with start_errors(name):
         host, port = parse_listen(chosen.listen)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             serving = _serve_app(build(chosen.listen), host, port, _ready(chosen.listen))
@@ -174,9 +175,10 @@ def _ready(listen: str, scheme: str = "http") -> Callable[[], None]:
 
 
 @contextlib.contextmanager
-def _told(parser: argparse.ArgumentParser) -> Iterator[None]:
+def start_errors(name: str) -> Iterator[None]:
+    """Whatever is wrong with how `python -m adapters.<name>` is started: one line on standard error, and exit code 2."""
     try:
         yield
-    except (ValueError, OSError) as e:
-        print(f"{parser.prog}: {e}", file=sys.stderr)
+    except (ValueError, OSError, DefinitionError) as e:
+        print(f"python -m adapters.{name}: {e}", file=sys.stderr)
         raise SystemExit(2) from e

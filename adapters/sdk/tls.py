@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+ROAD = "ADAPTER_ROAD"
 _CERTIFICATE, _KEY, _SERVER = "ADAPTER_TLS_CERTIFICATE", "ADAPTER_TLS_KEY", "ADAPTER_SECURITY_SERVER"
 
 
@@ -58,3 +59,12 @@ def tls_of(environment: Mapping[str, str]) -> Tls | None:
     if len(given) < 3:
         raise ValueError(f"{_SERVER}, {_CERTIFICATE} and {_KEY} belong together")
     return Tls(Path(given[_SERVER]), Path(given[_CERTIFICATE]), Path(given[_KEY]))
+
+
+def road_of(environment: Mapping[str, str], default: str) -> tuple[str, Tls | None]:
+    """Of `ADAPTER_ROAD`, the client proxy of our security server (`default` without it), and what `tls_of` finds. ValueError when
+    an https road has no files: nobody would know whom it leads to."""
+    road, tls = environment.get(ROAD) or default, tls_of(environment)
+    if road.startswith("https:") and tls is None:
+        raise ValueError(f"{ROAD} is https, so {_SERVER}, {_CERTIFICATE} and {_KEY} are needed")
+    return road, tls

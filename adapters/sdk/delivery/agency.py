@@ -39,7 +39,7 @@ from adapters.sdk.problems import Conflict, InvalidIdentifier, MalformedCall, Pr
 from adapters.sdk.road import RoadHeaders
 from adapters.sdk.schema import parse_date
 from adapters.sdk.server import listening, parse_listen
-from adapters.sdk.tls import Tls
+from adapters.sdk.tls import Tls, road_of
 from adapters.sdk.web import Adapter, Call, Effect, JsonObject, Prepared, build_app
 
 _FOLDER = Path(__file__).parent / "leg_service"
@@ -63,6 +63,11 @@ class Agency:
     reasons: Mapping[str, Returned] = field(default_factory=dict)
     coordinator: Coordinator = field(default_factory=Coordinator)
     tls: Tls | None = None
+
+    def connected(self, environment: Mapping[str, str]) -> Agency:
+        """The same, with road and files as the environment says (`tls.road_of`)."""
+        road, tls = road_of(environment, self.road)
+        return replace(self, road=road, tls=tls)
 
     async def run(self, pool: Pool, log: FilteringBoundLogger) -> None:
         """`Adapter.beside`."""

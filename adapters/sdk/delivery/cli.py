@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import getpass
+import os
 import random
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ import aiohttp
 from adapters.sdk.delivery.outbox import Outbox
 from adapters.sdk.postgres import Pool, database_parameters, open_pool, source_errors
 from adapters.sdk.problems import SourceUnavailable
+from adapters.sdk.tls import tls_of
 from gateway.core.errors import MalformedMessage
 from gateway.core.identifiers import SubsystemId, parse_client_id
 
@@ -92,7 +94,12 @@ async def _evidence(pool: Pool, chosen: argparse.Namespace) -> int:
         raise ValueError("the client is a subsystem")
     names = ("xRoadInstance", "memberClass", "memberCode", "subsystemCode")
     query = urlencode({**dict(zip(names, client.pieces, strict=True)), "queryId": str(attempt), "force": ""})
-    async with aiohttp.ClientSession(trust_env=False) as session, session.get(f"{chosen.road}/asic?{query}") as answer:
+    tls = tls_of(os.environ)
+    known = True if tls is None else tls.calling()
+    async with (
+        aiohttp.ClientSession(trust_env=False) as session,
+        session.get(f"{chosen.road}/asic?{query}", ssl=known) as answer,
+    ):
         if answer.status != 200:
             return _told(False, "", f"the security server answers {answer.status}")
         target = Path(chosen.out or f"{chosen.message}.zip")
@@ -118,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     aside = verbs.add_parser("aside", help="decide that a dead letter is not to arrive")
     aside.add_argument("--note", required=True, help="why")
     evidence = verbs.add_parser("evidence", help="the signed request and the signed receipt")
-    evidence.add_argument("--road", required=True, help="the client proxy, http://127.0.10.4:8080")
+    evidence.add_argument("--road", required=True, help="the client proxy, https://127.0.10.3:8443")
     evidence.add_argument("--client", required=True, help="the sender, VN/GOV/G22/lienthong")
     evidence.add_argument("--out", help="file (default: MESSAGE.zip)")
     for verb in (show, again, aside, evidence):

@@ -35,7 +35,7 @@ NOTE_KEYS = (
 )
 SIGNERS = ("hotich-registrar",)
 FACILITIES = ("99901", "99902", "99903")
-SYSTEMS = ("dancu-is", "bhxh-is", "hotich-is", "dvc-is", "yte-is")
+SYSTEMS = ("dancu-is", "bhxh-is", "hotich-is", "dvc-is", "yte-is", "lienthong-is")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def topology() -> Topology:
 def made(tmp_path_factory: pytest.TempPathFactory, topology: Topology) -> Path:
     out = tmp_path_factory.mktemp("certs") / "out"
     report = generate(out, topology, NOW)
-    assert (len(report.made), report.renewed, report.kept) == (39, [], [])
+    assert (len(report.made), report.renewed, report.kept) == (40, [], [])
     return out
 
 
@@ -159,7 +159,7 @@ def test_a_second_run_keeps_everything(out: Path, topology: Topology) -> None:
     before = contents(out)
     report = generate(out, topology, NOW + timedelta(days=30))
     assert contents(out) == before
-    assert (report.made, report.renewed, len(report.kept)) == ([], [], 39)
+    assert (report.made, report.renewed, len(report.kept)) == ([], [], 40)
 
 
 BROKEN: dict[str, tuple[str, Callable[[Path], object]]] = {
@@ -200,7 +200,7 @@ def test_what_ends_soon_is_made_anew(out: Path, topology: Topology) -> None:
     report = generate(out, topology, NOW + timedelta(days=730 - 29))
     logs = [f"{c}-ss1-log" for c in CODES]
     assert report.kept == ["ca", *logs, "facilities-ca", "documents-ca", "witness-a05", "witness-ktnn"]
-    assert len(report.renewed) == 25
+    assert len(report.renewed) == 26
     assert contents(out)["ca.pem"] == ca
 
 
@@ -261,7 +261,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 0
     assert capsys.readouterr().out.startswith(f"made in {tmp_path / 'out'}: ca, ocsp, tsa, registry, G01-sign,")
     assert main(arguments) == 0
-    assert capsys.readouterr().out == "kept: 39\n"
+    assert capsys.readouterr().out == "kept: 40\n"
 
 
 def test_command_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ from adapters.sdk.delivery.road import NoAnswer
 from adapters.sdk.problems import SourceUnavailable
 from adapters.sdk.server import listening
 from adapters.sdk.sources import RoadSource
-from adapters.sdk.tls import Tls, tls_of
+from adapters.sdk.tls import Tls, road_of, tls_of
 from gateway.transport.tls import der, service_client_context, system_server_context
 from gateway.trust.authority import Identity, create_tls, named, validity
 
@@ -164,6 +164,10 @@ def test_what_the_environment_says(tmp_path: Path) -> None:
     for name in named_:
         with pytest.raises(ValueError, match="belong together"):
             tls_of({k: v for k, v in named_.items() if k != name})
+    assert road_of({}, "http://127.0.0.1:8080") == ("http://127.0.0.1:8080", None)
+    assert road_of(named_ | {"ADAPTER_ROAD": "https://x:8443"}, "http://y") == ("https://x:8443", tls_of(named_))
+    with pytest.raises(ValueError, match="ADAPTER_ROAD is https"):
+        road_of({"ADAPTER_ROAD": "https://x:8443"}, "http://y")
     with pytest.raises(ValueError, match="shows a certificate"):
         Tls(tmp_path / "s.pem").listening()
     with pytest.raises(OSError, match=r"No such file"):

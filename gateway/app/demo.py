@@ -18,7 +18,7 @@ from pathlib import Path
 from gateway.app.process import READY
 from gateway.core.errors import SettingsError
 
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0  # the first start invents a population, on any machine
 _STOP_SECONDS = 20.0
 _RESTART_AFTER = 1.0
 

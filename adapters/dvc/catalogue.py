@@ -30,16 +30,18 @@ PROCEDURES = (
     Procedure("CC-CD", ("Cấp đổi thẻ căn cước", "Identity card renewed"), ("Bộ Công an", "Ministry of Public Security"), 7),
 )  # fmt: skip
 
-STATES = ("received", "processing", "waiting_consent", "returned", "withdrawing", "finished", "withdrawn")
 CLOSED = ("finished", "withdrawn")
 
-CONSENT_REQUEST, CONSENT_REMINDER, RETURNED, RESULT, FINISHED = (
+CONSENT_REQUEST, CONSENT_REMINDER, CONSENT_EXPIRED, RETURNED, RESULT, FINISHED = (
     "consent_request",
     "consent_reminder",
+    "consent_expired",
     "returned",
     "result",
     "finished",
 )
+"""The first three, and the clock's, an agency sends by itself; the others follow from what it tells of the dossier."""
+
 KINDS: Mapping[str, tuple[str, str]] = {
     CONSENT_REQUEST: (
         "Hồ sơ {dossier} cần sự đồng ý của bạn ({role}). Xin trả lời trên VNeID.",
@@ -48,6 +50,12 @@ KINDS: Mapping[str, tuple[str, str]] = {
     CONSENT_REMINDER: (
         "Nhắc lần {count}: hồ sơ {dossier} vẫn chờ sự đồng ý của bạn ({role}). Im lặng không phải là đồng ý.",
         "Reminder {count}: dossier {dossier} still waits for your consent ({role}). Silence is no consent.",
+    ),
+    CONSENT_EXPIRED: (
+        "Hồ sơ {dossier}: đã hết hạn xin sự đồng ý của bạn ({role}) mà chưa có câu trả lời. Im lặng không phải là đồng ý: hồ sơ"
+        " được trả lại người nộp, và nếu được nộp lại, bạn sẽ được hỏi lại.",
+        "Dossier {dossier}: the time to ask for your consent ({role}) is over without an answer. Silence is no consent: the dossier"
+        " goes back to the applicant, and if it is submitted again you will be asked again.",
     ),
     "clock_near": (
         "Hồ sơ {dossier} sắp hết thời hạn theo luật.",
@@ -70,5 +78,3 @@ KINDS: Mapping[str, tuple[str, str]] = {
         "Dossier {dossier} is finished.",
     ),
 }
-FROM_AGENCIES = (CONSENT_REQUEST, CONSENT_REMINDER, "clock_near", "clock_passed")
-"""What an agency sends by itself; the others follow from what it tells of the dossier."""

@@ -30,6 +30,7 @@ from adapters.lienthong.model import (
     Dossier,
     Effect,
     Event,
+    Expired,
     LegStatus,
     NotPossible,
     Remind,
@@ -71,6 +72,10 @@ _CONTENT = """
 _PARTY = "insert into lienthong.party (dossier, part, person) values ($1, $2, $3)"
 _LAST = """
     select message_id, state from delivery.outbox where issue = $1 and path = $2 order by position desc limit 1
+"""
+_CLOSE_IDLE = """
+    update lienthong.question set closed_at = $4, expired = role = any($3)
+    where dossier = $1 and closed_at is null and role <> all($2)
 """
 _HASTEN = "update delivery.outbox set next_at = $2 where message_id = $1 and state = 'waiting'"
 
@@ -203,8 +208,8 @@ class Desk:
                     "update lienthong.question set reminders = $3 where dossier = $1 and role = $2 and closed_at is null",
                     *(dossier.id, role, number),
                 )
-            case Alert():
-                pass  # its entry is all there is to it
+            case Expired() | Alert():
+                pass  # the entry, and what the portal tells, is all there is to it
             case _:
                 assert_never(effect)
 
@@ -258,6 +263,8 @@ def _told(effect: Effect) -> _Entry:
             return "asked_person", None, role, None, "lienthong"
         case Remind(role):
             return "reminded", None, role, None, "lienthong"
+        case Expired(role):
+            return "question_expired", None, role, None, "lienthong"
         case Alert(kind):
             return kind, None, None, None, "lienthong"
         case _:
@@ -307,10 +314,8 @@ async def _close_idle_questions(connection: Connection, dossier: Dossier, now: d
     open_roles = [
         c.role for c in dossier.consents if c.status is ConsentStatus.ASKED and legs[c.leg] is LegStatus.CONSENT
     ]
-    await connection.execute(
-        "update lienthong.question set closed_at = $3 where dossier = $1 and closed_at is null and role <> all($2)",
-        *(dossier.id, open_roles, now),
-    )
+    unanswered = [c.role for c in dossier.consents if c.status is ConsentStatus.UNANSWERED]
+    await connection.execute(_CLOSE_IDLE, dossier.id, open_roles, unanswered, now)
 
 
 def _entry(event: Event) -> tuple[str, str | None, str | None, str | None] | None:

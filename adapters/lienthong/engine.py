@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from adapters.lienthong.definition import Definition, LegDefinition
+from adapters.lienthong.definition import ConsentRules, Definition, LegDefinition
 from adapters.lienthong.model import (
     Alert,
     Ask,
@@ -28,6 +28,7 @@ from adapters.lienthong.model import (
     Dossier,
     Effect,
     Event,
+    Expired,
     Leg,
     LegStatus,
     NotPossible,
@@ -65,7 +66,7 @@ def next_tick(definition: Definition, dossier: Dossier) -> datetime | None:
     if dossier.status in (Status.FINISHED, Status.WITHDRAWN):
         return None
     moments = [leg.ask_at for leg in dossier.legs if leg.ask_at is not None]
-    moments += [at for consent in dossier.consents for at in _moments(definition, dossier, consent)]
+    moments += [] if definition.consent is None else _moments(definition.consent, dossier)
     if dossier.status is Status.OPEN:
         warn = dossier.clock_until - timedelta(days=definition.clock.warn_days)
         moments += [warn] if not dossier.warned else [dossier.clock_until] if not dossier.late else []
@@ -265,9 +266,9 @@ def _time_passed(definition: Definition, dossier: Dossier, now: datetime) -> Dec
         if leg.ask_at is not None and leg.ask_at <= now:
             again = _asked(definition, dossier, leg, now)
             dossier, effects = again.dossier, [*effects, *again.effects]
-    for consent in dossier.consents:
-        after = _question_aged(definition, dossier, consent, now)
-        dossier, effects = after.dossier, [*effects, *after.effects]
+    for age in (_questions_expired, _questions_reminded):
+        aged = age(definition, dossier, now)
+        dossier, effects = aged.dossier, [*effects, *aged.effects]
     if dossier.status is Status.OPEN:
         if not dossier.warned and now >= dossier.clock_until - timedelta(days=definition.clock.warn_days):
             dossier, effects = replace(dossier, warned=True), [*effects, Alert("clock_near")]
@@ -276,24 +277,37 @@ def _time_passed(definition: Definition, dossier: Dossier, now: datetime) -> Dec
     return Decision(dossier, tuple(effects))
 
 
-def _question_aged(definition: Definition, dossier: Dossier, consent: Consent, now: datetime) -> Decision:
+def _questions_expired(definition: Definition, dossier: Dossier, now: datetime) -> Decision:
+    """All that are over at once: nobody's question is lost because another's was over too."""
     rules = definition.consent
-    if rules is None or consent.asked is None or not _is_open_question(dossier, consent):
+    if rules is None:
         return Decision(dossier)
-    if now >= consent.asked + rules.expires:
+    over = [c for c, asked in _open_questions(dossier) if now >= asked + rules.expires]
+    for consent in over:
         dossier = _with_consent(dossier, replace(consent, status=ConsentStatus.UNANSWERED))
+    for code in dict.fromkeys(consent.leg for consent in over):
         reason = Reason(rules.unanswered_reason, rules.legal_reference)
-        return Decision(_closed_without_consent(dossier, consent.leg, reason, now))
-    due = sum(1 for wait in rules.remind if now >= consent.asked + wait)
-    if due <= consent.reminders:
-        return Decision(dossier)
-    return Decision(_with_consent(dossier, replace(consent, reminders=due)), (Remind(consent.role, due),))
+        dossier = _closed_without_consent(dossier, code, reason, now)
+    return Decision(dossier, tuple(Expired(consent.role) for consent in over))
 
 
-def _is_open_question(dossier: Dossier, consent: Consent) -> bool:
-    """Asked, and the leg still waits for it: nobody is reminded when another person refused or the dossier is withdrawn."""
-    leg = dossier.leg(consent.leg)
-    return consent.status is ConsentStatus.ASKED and leg is not None and leg.status is LegStatus.CONSENT
+def _questions_reminded(definition: Definition, dossier: Dossier, now: datetime) -> Decision:
+    effects: list[Effect] = []
+    for consent, asked in _open_questions(dossier):
+        waits = () if definition.consent is None else definition.consent.remind
+        due = sum(1 for wait in waits if now >= asked + wait)
+        if due > consent.reminders:
+            dossier = _with_consent(dossier, replace(consent, reminders=due))
+            effects.append(Remind(consent.role, due))
+    return Decision(dossier, tuple(effects))
+
+
+def _open_questions(dossier: Dossier) -> Iterator[tuple[Consent, datetime]]:
+    """Asked, with when, and the leg still waits for it: nobody is reminded when another refused or the dossier is withdrawn."""
+    waiting = {leg.code for leg in dossier.legs if leg.status is LegStatus.CONSENT}
+    for consent in dossier.consents:
+        if consent.status is ConsentStatus.ASKED and consent.asked is not None and consent.leg in waiting:
+            yield consent, consent.asked
 
 
 def _reminded(dossier: Dossier, consents: list[Consent]) -> Decision:
@@ -302,13 +316,11 @@ def _reminded(dossier: Dossier, consents: list[Consent]) -> Decision:
     return Decision(dossier, tuple(Remind(c.role, c.reminders + 1) for c in consents))
 
 
-def _moments(definition: Definition, dossier: Dossier, consent: Consent) -> Iterator[datetime]:
-    if definition.consent is None or consent.asked is None or not _is_open_question(dossier, consent):
-        return
-    waits = definition.consent.remind
-    if consent.reminders < len(waits):
-        yield consent.asked + waits[consent.reminders]
-    yield consent.asked + definition.consent.expires
+def _moments(rules: ConsentRules, dossier: Dossier) -> Iterator[datetime]:
+    for consent, asked in _open_questions(dossier):
+        if consent.reminders < len(rules.remind):
+            yield asked + rules.remind[consent.reminders]
+        yield asked + rules.expires
 
 
 def _rules(definition: Definition, leg: Leg) -> LegDefinition:

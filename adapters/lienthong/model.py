@@ -188,13 +188,20 @@ class Remind:
 
 
 @dataclass(frozen=True, slots=True)
+class Expired:
+    """The question is closed without an answer, which is no yes, and whoever was asked is told so."""
+
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """`kind`: clock_near or clock_passed."""
 
     kind: str
 
 
-Effect: TypeAlias = Send | Ask | Remind | Alert
+Effect: TypeAlias = Send | Ask | Remind | Expired | Alert
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
   a dossier is opened       it is entered under the applicant
   an agency gave something  the result, by its number; before the state, so that the end comes last
   it stands elsewhere       its state: which step, whose consent is missing, for which reason it was returned
-  somebody is asked         a notification to that person; reminders too, this is their channel
+  somebody is asked         a notification to that person; reminders and the expiry too, this is their channel
   the legal clock warns     a notification to the applicant
 
 Rule: the portal never holds a procedure up. Its messages have an order of their own, beside that of the dossier's legs.
@@ -28,6 +28,7 @@ from adapters.lienthong.model import (
     Done,
     Dossier,
     Event,
+    Expired,
     LegStatus,
     Remind,
     Returned,
@@ -114,6 +115,9 @@ class Portal:
                 case Remind(role, number):
                     more = {**_question(definition, dossier, role), "count": number}
                     yield _notification(dossier, "consent_reminder", asked[role], now, more)
+                case Expired(role):
+                    more = _question(definition, dossier, role)
+                    yield _notification(dossier, "consent_expired", asked[role], now, more)
                 case Alert(kind):
                     yield _notification(dossier, kind, applicant, now, {})
 

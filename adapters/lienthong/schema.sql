@@ -160,3 +160,8 @@ create or replace function lienthong.board(
         and (of_age = -1 or b.age = of_age) and (of_state = '' or b.shown = of_state)
         and starts_with(b.id, number_begins)
 $$;
+
+--- 4: a question that nobody answered in time is told apart from one that was not needed any more
+
+alter table lienthong.question add column expired boolean not null default false;
+alter table lienthong.question add constraint question_expired check (not expired or (closed_at is not null and decision is null));

@@ -1,15 +1,18 @@
 """A question that a client has for a person (`authorization_details` of the type `consent`, RFC 9396), answered yes or no.
 
-The form of a question has no place for an answer: what a client sends cannot say what is to be assumed.
+The form of a question has no place for an answer: what a client sends cannot say what is to be assumed. It says when the question
+expires and what happens then, which the person reads before and after; an expired question has no answer any more.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from adapters.people import VIETNAM
 
 _MOST = 4096
 
@@ -21,7 +24,9 @@ class _Words(BaseModel):
     en: Annotated[str, Field(min_length=1, max_length=600)]
 
 
-class _Question(BaseModel):
+class Question(BaseModel):
+    """`unanswered`: what happens when the question expires. Never that silence is a yes: who answers nothing has said nothing."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: Literal["consent"]
@@ -29,18 +34,20 @@ class _Question(BaseModel):
     dossier: Annotated[str, Field(max_length=40)]
     role: Annotated[str, Field(max_length=40)]
     question: _Words
-    expires: Annotated[str, Field(max_length=40)]
+    expires: AwareDatetime
+    unanswered: _Words
 
 
-_ONE: TypeAdapter[list[_Question]] = TypeAdapter(Annotated[list[_Question], Field(min_length=1, max_length=1)])
+_ONE: TypeAdapter[list[Question]] = TypeAdapter(Annotated[list[Question], Field(min_length=1, max_length=1)])
 
 
-def parse_question(text: str) -> dict[str, Any]:
+def parse_question(text: str) -> Question:
     """The one question in the parameter; HTTP 400 for anything else."""
     if len(text) > _MOST:
         raise web.HTTPBadRequest(text="authorization_details is too long\n")
     try:
         (question,) = _ONE.validate_python(json.loads(text))
-    except (ValidationError, ValueError, RecursionError) as e:
+        question.expires.astimezone(VIETNAM)
+    except (ValidationError, ValueError, OverflowError, RecursionError) as e:
         raise web.HTTPBadRequest(text="authorization_details is one question of the type consent\n") from e
-    return question.model_dump()
+    return question

@@ -1,12 +1,14 @@
 """The four endpoints of an OpenID provider: description, keys, the page where a citizen is chosen, tokens.
 
 Clients and where they may be sent back to are fixed: an open redirector would be an attack on whoever trusts this address.
+A question that has expired is shown as such, with what happens next, and cannot be answered.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
@@ -14,6 +16,7 @@ import yaml
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from adapters.people import VIETNAM
 from adapters.vneid.questions import parse_question
 from adapters.vneid.tokens import Answer, Citizen, Issuer, Officer
 
@@ -34,7 +37,12 @@ def load_officers() -> tuple[Officer, ...]:
     return tuple(Officer(**entry) for entry in yaml.safe_load((_FOLDER / "officers.yaml").read_text("utf-8")))
 
 
-def build_vneid(url: str, citizens: Sequence[Citizen], officers: Sequence[Officer] = ()) -> web.Application:
+def build_vneid(
+    url: str,
+    citizens: Sequence[Citizen],
+    officers: Sequence[Officer] = (),
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> web.Application:
     """`url`: the issuer, without a slash at its end. Officers are offered to clients that ask for the scope `officer`."""
     issuer = Issuer(url)
     people: dict[str, Citizen | Officer] = {c.number: c for c in citizens} | {o.number: o for o in officers}
@@ -67,6 +75,10 @@ def build_vneid(url: str, citizens: Sequence[Citizen], officers: Sequence[Office
         text = templates.get_template(template).render(**values)
         return web.Response(text=text, content_type="text/html", headers=_HEADERS)
 
+    def back(asked: Mapping[str, str], **told: str) -> web.Response:
+        told = {"state": asked["state"], "iss": url, **told}
+        return web.Response(status=303, headers={"Location": f"{asked['redirect_uri']}?{urlencode(told)}", **_HEADERS})
+
     async def choose(request: web.Request) -> web.Response:
         asked = _asked(request.query)
         shown = officers if asked.get("scope") == "openid officer" else citizens
@@ -76,22 +88,23 @@ def build_vneid(url: str, citizens: Sequence[Citizen], officers: Sequence[Office
         form = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
         asked = _asked(form)
         person, answer = people.get(form.get("citizen", "")), None
-        if person is not None and "authorization_details" in asked:
-            question = parse_question(asked["authorization_details"])
-            if form.get("decision") not in (
-                "granted",
-                "refused",
-            ):  # nothing is chosen beforehand, and nothing is assumed
-                named = {**asked, "citizen": person.number}
-                return page("consent.html", question=question, asked=named, name=getattr(person, "name", ""))
-            answer = Answer(question, form["decision"] == "granted")
-        told = {"state": asked["state"], "iss": url}
         if person is None:
-            told["error"] = "access_denied"
-        else:
-            given = (asked["client_id"], asked["redirect_uri"], asked["nonce"], asked["code_challenge"])
-            told["code"] = issuer.code(*given, person, answer)
-        return web.Response(status=303, headers={"Location": f"{asked['redirect_uri']}?{urlencode(told)}", **_HEADERS})
+            return back(asked, error="access_denied")
+        if "authorization_details" in asked:
+            question = parse_question(asked["authorization_details"])
+            over, decision = question.expires <= clock(), form.get("decision")
+            if decision not in (
+                ("seen",) if over else ("granted", "refused")
+            ):  # nothing is chosen beforehand, or assumed
+                named = {**asked, "citizen": person.number}
+                by = question.expires.astimezone(VIETNAM).strftime("%H:%M, %d/%m/%Y")
+                shown = {"question": question, "asked": named, "name": getattr(person, "name", ""), "by": by}
+                return page("expired.html" if over else "consent.html", **shown)
+            if over:
+                return back(asked, error="consent_expired")
+            answer = Answer(question, decision == "granted")
+        given = (asked["client_id"], asked["redirect_uri"], asked["nonce"], asked["code_challenge"])
+        return back(asked, code=issuer.code(*given, person, answer))
 
     async def token(request: web.Request) -> web.Response:
         form = {key: str(value) for key, value in (await request.post()).items()}

@@ -8,13 +8,14 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
+
+from adapters.vneid.questions import Question
 
 _CODE_SECONDS = 60.0
 _TOKEN_SECONDS = 300
@@ -51,11 +52,11 @@ class Officer:
 class Answer:
     """What a person said to a client's question (`authorization_details`, RFC 9396): the question as shown, and yes or no."""
 
-    question: Mapping[str, Any] = field(repr=False)
+    question: Question = field(repr=False)
     granted: bool
 
     def claim(self) -> list[dict[str, Any]]:
-        return [{**self.question, "decision": "granted" if self.granted else "refused"}]
+        return [{**self.question.model_dump(mode="json"), "decision": "granted" if self.granted else "refused"}]
 
 
 @dataclass(frozen=True, slots=True)

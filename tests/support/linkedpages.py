@@ -66,7 +66,10 @@ async def linked_pages(world: LinkedWorld) -> AsyncIterator[str]:
         http = await stack.enter_async_context(aiohttp.ClientSession())
         outbox = Outbox(world.pool, world.clock, lambda: 0.5)
         pages = build_pages(origin, issuer, world.pool, http, load_definitions(), world.desk, outbox, world.clock)
-        for app, port in ((pages, ports[0]), (build_vneid(issuer, load_citizens(), load_officers()), ports[1])):
+        for app, port in (
+            (pages, ports[0]),
+            (build_vneid(issuer, load_citizens(), load_officers(), world.clock), ports[1]),
+        ):
             await stack.enter_async_context(_serving(app, port))
         yield origin
 

@@ -1,23 +1,30 @@
-"""Questions to a person, and the answers. An answer counts when the identity provider signed it, for the person who was asked."""
+"""Questions to a person, and the answers. An answer counts when the identity provider signed it, for the person who was asked.
+
+A question that ended without an answer is not forgotten: for ninety days the person reads that it expired, or was not needed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from adapters.lienthong.definition import Definition
+from adapters.lienthong.definition import Words
 from adapters.lienthong.desk import Desk
 from adapters.lienthong.model import Decided
 from adapters.lienthong.web.oidc import SignInRefused, Statement
 from adapters.sdk import Pool
 
-_OPEN = """
-    select q.id, q.dossier, q.role, q.asked_at, q.reminders, d.procedure from lienthong.question q
-    join lienthong.dossier d on d.id = q.dossier
-    where q.person = $1 and q.closed_at is null order by q.asked_at
+_QUESTIONS = """
+    select q.id, q.dossier, q.role, q.asked_at, q.closed_at, q.expired, d.procedure from lienthong.question q
+    join lienthong.dossier d on d.id = q.dossier where q.person = $1 and q.decision is null
 """
+_OPEN = f"{_QUESTIONS} and q.closed_at is null order by q.asked_at"
+_ENDED = f"{_QUESTIONS} and q.closed_at > $2 order by q.closed_at desc limit 50"
+_ONE = f"{_QUESTIONS} and q.id = $2"
+_REMEMBERED = timedelta(days=90)
 _ANSWERED = """
     update lienthong.question set decision = $2, statement = $3, closed_at = $4 where id = $1 and closed_at is null
 """
@@ -27,33 +34,66 @@ _MINE = """
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Without an answer. `code`: of the role; `closed`: None while it can be answered; `expired`: closed because its time was over,
+    not because it was not needed any more."""
+
+    id: UUID
+    dossier: str
+    code: str
+    role: Words
+    leg: Words
+    asked: datetime
+    expires: datetime
+    closed: datetime | None
+    expired: bool
+
+    def details(self) -> Mapping[str, Any]:
+        """What the identity provider shows: the question, until when, and what happens when nobody answers."""
+        return {
+            "type": "consent",
+            "id": str(self.id),
+            "dossier": self.dossier,
+            "role": self.code,
+            "question": {
+                "vi": f"Với tư cách {self.role.vi.lower()}, bạn có đồng ý cho chặng “{self.leg.vi}” của hồ sơ này không?",
+                "en": f"As {self.role.en.lower()}, do you consent to “{self.leg.en}” in this dossier?",
+            },
+            "expires": self.expires.isoformat(),
+            "unanswered": {
+                "vi": "Hết hạn mà chưa trả lời thì hồ sơ được trả lại người nộp; nếu được nộp lại, bạn sẽ được hỏi lại.",
+                "en": "With an expired question the dossier goes back to the applicant; submitted again, you will be asked again.",
+            },
+        }
+
+
 class Consents:
     def __init__(self, pool: Pool, desk: Desk, clock: Callable[[], datetime]) -> None:
         self._pool = pool
         self._desk = desk
         self._clock = clock
 
-    async def open_questions(self, person: str) -> Sequence[Mapping[str, Any]]:
-        rows: Sequence[Mapping[str, Any]] = await self._pool.fetch(_OPEN, person)
-        return rows
+    async def open_questions(self, person: str) -> Sequence[Question]:
+        return [self._question(row) for row in await self._pool.fetch(_OPEN, person)]
+
+    async def ended_questions(self, person: str) -> Sequence[Question]:
+        """Without an answer, in the last ninety days; the newest first."""
+        return [self._question(row) for row in await self._pool.fetch(_ENDED, person, self._clock() - _REMEMBERED)]
 
     async def dossiers(self, person: str) -> Sequence[Mapping[str, Any]]:
         """In which this person has a part."""
         rows: Sequence[Mapping[str, Any]] = await self._pool.fetch(_MINE, person)
         return rows
 
-    async def details(self, question_id: UUID, person: str) -> Mapping[str, Any] | None:
-        """What the identity provider shows; None when this person is not asked that."""
-        found = [q for q in await self.open_questions(person) if UUID(str(q["id"])) == question_id]
-        if not found:
-            return None
-        question = found[0]
-        definition = self._desk.definition(question["procedure"])
-        return _details(definition, question)
+    async def question(self, question_id: UUID, person: str) -> Question | None:
+        """None when this person is not asked that, or has answered it."""
+        row = await self._pool.fetchrow(_ONE, person, question_id)
+        return None if row is None else self._question(row)
 
-    async def answer(self, question_id: UUID, statement: Statement) -> None:
+    async def answer(self, question_id: UUID, statement: Statement) -> bool:
         """Durable with what follows from it. SignInRefused unless the statement answers this question, by whom it was put to.
-        An answer to a question that is closed changes nothing."""
+        An answer to a question that is closed changes nothing: False."""
         decision = _decision(statement.claims, question_id)
         async with self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(
@@ -66,23 +106,22 @@ class Consents:
             if done == "UPDATE 1":
                 event = Decided(row["role"], granted=decision == "granted")
                 await self._desk.happen(connection, row["dossier"], event, "vneid")
+            return bool(done == "UPDATE 1")
 
-
-def _details(definition: Definition, question: Mapping[str, Any]) -> Mapping[str, Any]:
-    leg = next(leg for leg in definition.legs if question["role"] in leg.consents)
-    role, rules = definition.roles[question["role"]], definition.consent
-    assert rules is not None
-    return {
-        "type": "consent",
-        "id": str(question["id"]),
-        "dossier": question["dossier"],
-        "role": question["role"],
-        "question": {
-            "vi": f"Với tư cách {role.vi.lower()}, bạn có đồng ý cho chặng “{leg.title.vi}” của hồ sơ này không?",
-            "en": f"As {role.en.lower()}, do you consent to “{leg.title.en}” in this dossier?",
-        },
-        "expires": (question["asked_at"] + rules.expires).date().isoformat(),
-    }
+    def _question(self, row: Mapping[str, Any]) -> Question:
+        definition = self._desk.definition(row["procedure"])
+        assert definition.consent is not None
+        return Question(
+            id=UUID(str(row["id"])),
+            dossier=row["dossier"],
+            code=row["role"],
+            role=definition.roles[row["role"]],
+            leg=next(leg.title for leg in definition.legs if row["role"] in leg.consents),
+            asked=row["asked_at"],
+            expires=row["asked_at"] + definition.consent.expires,
+            closed=row["closed_at"],
+            expired=row["expired"],
+        )
 
 
 def _decision(claims: Mapping[str, Any], question_id: UUID) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from aiohttp import web
@@ -44,12 +45,13 @@ class Persons:
             }
             for dossier in found
         ]
-        questions = [
-            {**row, "role": self._definitions[row["procedure"]].roles[row["role"]]}
-            for row in await self._consents.open_questions(session.code)
-        ]
-        said = request.query.get("said", "")
-        return self._site.html(language, "mine", request, session, dossiers=dossiers, questions=questions, said=said)
+        values: dict[str, Any] = {
+            "dossiers": dossiers,
+            "questions": await self._consents.open_questions(session.code),
+            "ended": await self._consents.ended_questions(session.code),
+            "said": request.query.get("said", ""),
+        }
+        return self._site.html(language, "mine", request, session, **values)
 
     async def _answer(self, request: web.Request, session: Session, language: Language) -> web.Response:
         form = await checked_form(request, session, self._site.origin)

@@ -27,6 +27,10 @@ _SCOPE: dict[Kind, str] = {"officer": "openid officer", "person": "openid"}
 Page = Callable[[web.Request, Session, Language], Awaitable[web.StreamResponse]]
 
 
+class QuestionOver(Exception):
+    """The identity provider showed that the question has expired."""
+
+
 class Site:
     """`origin`: as browsers write ours."""
 
@@ -79,13 +83,16 @@ class Site:
         return answer
 
     async def ask_person(self, session: Session, language: Language, question: UUID) -> web.Response:
-        """To the identity provider, with the question. NotFound when this person is not asked that."""
-        details = await self._consents.details(question, session.code)
-        if details is None:
+        """To the identity provider, with the question, also with one that expired: it is shown as such there. One that is not
+        needed any more is not shown. NotFound when this person is not asked that."""
+        found = await self._consents.question(question, session.code)
+        if found is None:
             raise NotFound("no such question")
+        if found.closed is not None and not found.expired:
+            return see_other(f"{PREFIX[language]}{HOME['person']}?said=closed")
         begun = await self._sessions.begin(language, "person", self.clock(), question)
         return self._to_provider(
-            begun.browser, self._provider.url(begun.state, begun.nonce, begun.verifier, "openid", details)
+            begun.browser, self._provider.url(begun.state, begun.nonce, begun.verifier, "openid", found.details())
         )
 
     # --- who is there ----------------------------------------------------------------------------------------------------
@@ -106,7 +113,7 @@ class Site:
 
     async def _welcome(self, request: web.Request, language: Language) -> web.Response:
         state = request.query.get("state", "")
-        state = state if state in ("expired", "refused", "unreachable") else ""
+        state = state if state in ("expired", "refused", "unreachable", "closed") else ""
         session = await self._session(request)
         if session is not None:
             return see_other(PREFIX[language] + HOME[session.kind] + (f"?said={state}" if state else ""))
@@ -127,24 +134,29 @@ class Site:
     async def _callback(self, request: web.Request) -> web.Response:
         """Back from the provider: a sign-in, or an answer to a question. It is over with the first answer that names its state."""
         language: Language = "vi"
+        said = ""
         try:
             async with source_errors():
                 state, browser = request.query.get("state", ""), request.cookies.get("sign-in", "")
                 begun = await self._sessions.finish(state, browser, self.clock())
                 language = "en" if begun.language == "en" else "vi"
+                if begun.question is not None and request.query.get("error") == "consent_expired":
+                    raise QuestionOver
                 code = request.query.get("code")
                 if not code:
                     raise SignInRefused
                 statement = await self._provider.redeem(code, begun.verifier, begun.nonce)
                 if begun.question is not None:
-                    await self._consents.answer(begun.question, statement)
+                    counted = await self._consents.answer(begun.question, statement)
+                    said = "?said=answered" if counted else "?said=closed"
                 session = await self._sessions.open(begun.kind, statement.claims, self.clock())
         except SignInRefused:
             answer = see_other(f"{PREFIX[language]}/?state=refused")
+        except QuestionOver:
+            answer = see_other(f"{PREFIX[language]}/?state=closed")
         except (ProviderAway, SourceUnavailable):
             answer = see_other(f"{PREFIX[language]}/?state=unreachable")
         else:
-            said = "?said=answered" if begun.question is not None else ""
             answer = see_other(PREFIX[language] + HOME[session.kind] + said)
             self._set_cookie(answer, "session", session.token, int(LONGEST.total_seconds()))
         answer.del_cookie("sign-in", path="/", httponly=True, samesite="Lax")

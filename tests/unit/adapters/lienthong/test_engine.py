@@ -23,6 +23,7 @@ from adapters.lienthong.model import (
     Dossier,
     Effect,
     Event,
+    Expired,
     LegStatus,
     NotPossible,
     Reason,
@@ -113,6 +114,16 @@ def test_silence_is_reminded_then_returned_and_never_a_yes() -> None:
         course.after(Decided("householder", granted=True))
     assert course.after(Resubmitted("residence")) == (Ask("householder"),), "the owner has said yes already"
     assert course.after(Decided("householder", granted=True)) == (Send("residence", "do", 2, 1),)
+
+
+def test_whose_question_expired_is_told_and_nobody_is_forgotten() -> None:
+    """Both were asked on one day, so both questions are over on one day; each is closed, and each person is told."""
+    course = at_consent()
+    assert course.after(Tick(), 44.9)[-1] != Expired("owner")
+    assert course.after(Tick(), 0.1) == (Expired("householder"), Expired("owner"))
+    assert {c.status for c in course.dossier.consents} == {ConsentStatus.UNANSWERED}
+    assert course.after(Tick(), 1) == ()
+    assert course.after(Resubmitted("residence")) == (Ask("householder"), Ask("owner"))
 
 
 def test_one_refusal_returns_the_leg_and_nobody_is_reminded_any_more() -> None:

@@ -197,7 +197,57 @@ async def test_a_refusal_is_recorded_and_returns_the_leg(world: LinkedWorld, ori
     row = await world.dossier(number)
     assert (row["leg_status"], row["reason"]) == ("returned", "CHU-HO-KHONG-DONG-Y")
     async with visiting(origin) as owner:
-        assert "Không có câu hỏi nào chờ bạn" in await owner.sign_in(OWNER)
+        page = await owner.sign_in(OWNER)
+        assert "Không có câu hỏi nào chờ bạn" in page
+        assert "không cần bạn trả lời nữa" in page
+        question = await world.pool.fetchval("select id::text from lienthong.question where role = 'owner'")
+        await owner.post("/mine/answer", {**owner.hidden(), "question": question})
+        assert owner.url == f"{origin}/mine?said=closed"
+
+
+async def test_who_did_not_answer_in_time_is_told_everywhere(world: LinkedWorld, origin: str) -> None:
+    """On the person's page, at the identity provider, on the dossier's page: it expired, it was no yes, and what comes next."""
+    number = await opened(world)
+    async with visiting(origin) as owner:
+        await owner.sign_in(OWNER)
+        await owner.answer("granted", OWNER)
+    await world.pass_time(46, step=1)
+    async with visiting(origin) as householder:
+        page = await householder.sign_in(HOUSEHOLDER)
+        assert "Không có câu hỏi nào chờ bạn" in page
+        assert re.search(
+            rf"Hồ sơ {number}, với tư cách Chủ hộ: hỏi ngày .*hết hạn ngày .*Im lặng không phải là đồng ý", page
+        )
+        await householder.post("/mine/answer", householder.hidden())
+        page = await householder.post("/authorize", {**householder.hidden(), "citizen": HOUSEHOLDER})
+        assert "This question has expired" in page
+        assert "goes back to the applicant" in page
+        await householder.post("/authorize", {**householder.hidden(), "decision": "seen"})
+        assert householder.url == f"{origin}/mine?said=closed"
+        assert "Did not answer in time: Householder." in await householder.get("/en/mine")
+    async with visiting(origin) as operator:
+        await operator.sign_in("VH-03", "officer")
+        page = await operator.get(f"/en/dossiers/{number}")
+        assert "Expired without an answer" in page
+        assert "Question expired without an answer: Householder" in page
+        assert "the applicant corrects the dossier" in page
+
+
+async def test_an_answer_that_comes_too_late_is_not_called_recorded(world: LinkedWorld, origin: str) -> None:
+    """The identity provider still had the question open; here it was closed meanwhile."""
+    number = await opened(world)
+    async with visiting(origin) as owner:
+        await owner.sign_in(OWNER)
+        await owner.post("/mine/answer", owner.hidden())
+        await owner.post("/authorize", {**owner.hidden(), "citizen": OWNER})
+        async with visiting(origin) as householder:
+            await householder.sign_in(HOUSEHOLDER)
+            await householder.answer("refused", HOUSEHOLDER)
+        page = await owner.post("/authorize", {**owner.hidden(), "decision": "granted"})
+        assert owner.url == f"{origin}/mine?said=closed"
+        assert "câu trả lời sau đó không được tính" in page
+    assert (await world.dossier(number))["reason"] == "CHU-HO-KHONG-DONG-Y"
+    assert await world.pool.fetchval("select count(*) from lienthong.question where decision = 'granted'") == 0
 
 
 async def test_nobody_answers_for_another(world: LinkedWorld, origin: str) -> None:

@@ -115,6 +115,7 @@ async def test_who_is_asked_is_reminded_and_silence_ends_in_a_return(world: Link
         ("consent_reminder", 1),
         ("consent_reminder", 2),
         ("consent_reminder", 3),
+        ("consent_expired", None),
     ]
     assert len({item["answer_by"] for item in told}) == 1, "always the same day"
     assert "Im lặng không phải là đồng ý" in told[-1]["text"]["vi"]

@@ -217,7 +217,10 @@ async def test_silence_ends_in_a_return(world: LinkedWorld) -> None:
     assert (await kinds(world, number)).count("reminded") == 3
     open_questions = await world.pool.fetchval("select count(*) from lienthong.question where closed_at is null")
     assert open_questions == 0
-    assert await world.pool.fetchval("select decision from lienthong.question where role = 'householder'") is None
+    assert (await kinds(world, number)).count("question_expired") == 1
+    row = await world.pool.fetchrow("select decision, expired from lienthong.question where role = 'householder'")
+    assert tuple(row) == (None, True)
+    assert not await world.pool.fetchval("select expired from lienthong.question where role = 'owner'")
 
 
 async def test_a_withdrawal_takes_back_what_was_done(world: LinkedWorld) -> None:

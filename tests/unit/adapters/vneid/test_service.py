@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -102,16 +103,20 @@ QUESTION = {
     "dossier": "999-KS-2026-000001",
     "role": "householder",
     "question": {"vi": "Bạn có đồng ý không?", "en": "Do you consent?"},
-    "expires": "2026-07-31",
+    "expires": "2999-07-31T08:30:00+07:00",
+    "unanswered": {"vi": "Hồ sơ được trả lại.", "en": "The dossier goes back."},
 }
 
 
-async def _answered(vneid: Client, **form: str) -> dict[str, object]:
-    asked = {**ASKED, "citizen": load_citizens()[0].number, "authorization_details": json.dumps([QUESTION])}
+async def _answered(vneid: Client, question: object = QUESTION, **form: str) -> dict[str, object]:
+    asked = {**ASKED, "citizen": load_citizens()[0].number, "authorization_details": json.dumps([question])}
     async with vneid.post("/authorize", data={**asked, **form}, allow_redirects=False) as answer:
         if answer.status == 200:
             return {"page": await answer.text()}
-        code = parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0]
+        back = parse_qs(urlsplit(answer.headers["Location"]).query)
+    if "error" in back:
+        return {"error": back["error"][0]}
+    code = back["code"][0]
     _, told = await redeemed(vneid, code)
     claims: dict[str, object] = jwt.decode(told["id_token"], options={"verify_signature": False})
     return claims
@@ -120,13 +125,25 @@ async def _answered(vneid: Client, **form: str) -> dict[str, object]:
 async def test_a_question_is_shown_and_the_answer_is_signed(vneid: Client) -> None:
     page = (await _answered(vneid))["page"]
     assert "Bạn có đồng ý không?" in str(page)
+    assert "The dossier goes back." in str(page)
+    assert "08:30, 31/07/2999" in str(page)
     assert "checked" not in str(page)
     for decision in ("granted", "refused"):
         claims = await _answered(vneid, decision=decision)
         assert claims["authorization_details"] == [{**QUESTION, "decision": decision}]
 
 
-@pytest.mark.parametrize("decision", ["", "yes", "default", "GRANTED"])
+@pytest.mark.parametrize("decision", ["", "granted", "refused", "default"])
+async def test_an_expired_question_is_shown_as_such_and_has_no_answer_any_more(vneid: Client, decision: str) -> None:
+    question = {**QUESTION, "expires": "2026-07-31T08:30:00+07:00"}
+    page = str((await _answered(vneid, question, decision=decision))["page"])
+    assert "Câu hỏi đã hết hạn" in page
+    assert "silence is no consent. The dossier goes back." in page
+    assert re.findall('name="decision" value="([^"]*)"', page) == ["seen"]
+    assert await _answered(vneid, question, decision="seen") == {"error": "consent_expired"}
+
+
+@pytest.mark.parametrize("decision", ["", "yes", "default", "GRANTED", "seen"])
 async def test_whatever_is_no_answer_asks_again(vneid: Client, decision: str) -> None:
     assert "page" in await _answered(vneid, decision=decision)
 
@@ -140,6 +157,9 @@ async def test_whatever_is_no_answer_asks_again(vneid: Client, decision: str) ->
         json.dumps([{**QUESTION, "decision": "granted"}]),
         json.dumps([{**QUESTION, "default": "granted"}]),
         json.dumps([{**QUESTION, "type": "payment"}]),
+        json.dumps([{**QUESTION, "expires": "2026-07-31"}]),
+        json.dumps([{**QUESTION, "expires": "0001-01-01T00:00:00+14:00"}]),
+        json.dumps([{**QUESTION, "unanswered": "granted"}]),
         "[" * 3000,
     ],
 )

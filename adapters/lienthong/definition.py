@@ -79,7 +79,8 @@ class LegDefinition(_Strict):
     """`opening`: was done by whoever opened the dossier. Else: `service` of the agency, `limit` for its work.
 
     `ask_again`: an overdue agency is asked again by itself when the limit is over and then at this distance, `most_asks` times in
-    all. `documents`: of which earlier legs it is given what they gave. `undo`: what was done can be taken back."""
+    all. `documents`: of which earlier legs it is given what they gave. `undo`: what was done can be taken back. `result`: the name,
+    in what the agency gives, of the number of what the applicant is given."""
 
     code: Code
     title: Words
@@ -94,12 +95,13 @@ class LegDefinition(_Strict):
     documents: tuple[Code, ...] = ()
     consents: tuple[Code, ...] = ()
     undo: bool = False
+    result: Code | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> LegDefinition:
         work = (self.service, self.purpose, self.limit, self.ask_again)
-        if self.opening and (any(work) or self.consents or self.undo):
-            raise ValueError("the opening leg has no service, limit, consents or undo")
+        if self.opening and (any(work) or self.consents or self.undo or self.result):
+            raise ValueError("the opening leg has no service, limit, consents, undo or result")
         if not self.opening and not all(work):
             raise ValueError("a leg has 'service', 'purpose', 'limit' and 'ask_again'")
         return self

@@ -43,7 +43,6 @@ SERVICE = "VN/GOV/G22/dvc/portal"
 
 _LIFETIME = timedelta(days=30)
 _PEOPLE = "select part, value from lienthong.content where dossier = $1 and part in ('applicant', 'consents')"
-_RESULTS = ("copy_number", "card_number", "claim_number")
 _STATES = {
     Status.FINISHED: "finished",
     Status.WITHDRAWN: "withdrawn",
@@ -174,8 +173,8 @@ def _result(
     definition: Definition, event: Done, document: Mapping[str, Any], now: datetime
 ) -> dict[str, object] | None:
     rules = definition.leg(event.leg)
-    reference = next((document[name] for name in _RESULTS if isinstance(document.get(name), str)), None)
-    if rules is None or reference is None:
+    reference = None if rules is None or rules.result is None else document.get(rules.result)
+    if rules is None or not isinstance(reference, str):
         return None
     words = {"title": _words(rules.title), "issued_by": _words(rules.agency)}
     return {"kind": event.leg, "reference": reference, "at": now.isoformat(), **words}

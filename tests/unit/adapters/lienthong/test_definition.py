@@ -58,6 +58,8 @@ def test_the_two_procedures() -> None:
         ("code: identifier", "code: registration"),
         ("opening: true", "opening: false"),
         ("documents: [notice]", "documents: [residence]"),
+        ("opening: true", "opening: true\n    result: copy_number"),
+        ("result: copy_number", "result: [copy_number]"),
         ("letters: KS", "letters: ks"),
         ("letters: KS", "letters: KS\nletters: KT"),
         ("  days: 60", "  days: 5"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 
@@ -63,11 +63,12 @@ def _make_nameless(response: web.StreamResponse) -> None:
 class Connection(web.RequestHandler):
     """One accepted connection."""
 
-    __slots__ = ("_count",)
+    __slots__ = ("_count", "_last_body")
 
     def __init__(self, manager: Server, count: ConnectionCount | None, **options: Any) -> None:
         super().__init__(manager, **options)
         self._count = count
+        self._last_body: StreamReader | None = None  # of the request that came last
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -85,6 +86,8 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._messages:
+            self._last_body = self._messages[-1][1]
         # The parser forgets the body it stumbled in, whose reader would wait in vain; the error itself queues as a message.
         request = self._current_request
         if request is None or not self._messages or request.content.is_eof():
@@ -94,6 +97,19 @@ class Connection(web.RequestHandler):
             request.content.set_exception(web.RequestPayloadError("The body is not framed as HTTP"))
             request.content.feed_eof()
             self.close()  # when the request is answered
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio asks whether to stay open; aiohttp never does
+        """Who has asked in whole and says that no more will come still gets the answer, as with X-Road. A TLS connection cannot be
+        half closed."""
+        under_way = 0 if self._waiter is not None else 1
+        unanswered = len(self._messages) + under_way
+        body, transport = self._last_body, self.transport
+        if transport is None or transport.get_extra_info("sslcontext") is not None:
+            return False
+        if unanswered != 1 or body is None or not body.is_eof():
+            return False
+        self.close()  # when the request is answered
+        return True
 
     def handle_error(
         self,

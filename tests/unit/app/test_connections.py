@@ -140,3 +140,44 @@ async def test_a_port_has_its_most_connections() -> None:
         for _, end in ends:
             end.close()
     assert (count.open, count.refused) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "answered"),
+    [
+        (CALL, True),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", True),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", True),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nabc", False),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", False),
+        (CALL[:-2], False),
+        (b"", False),
+    ],
+)
+async def test_who_says_no_more_after_a_whole_request_gets_the_answer(call: bytes, answered: bool) -> None:
+    """And the connection ends with it. Of half a request nothing comes any more."""
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        body = await request.read()
+        await asyncio.sleep(0.05)
+        return web.Response(body=b"got " + body)
+
+    async with AsyncExitStack() as stack:
+        await listen(stack, handler, HOST, PORT)
+        got = await talk(HOST, PORT, call, finish=True, to_end=True)
+        assert got.startswith(b"HTTP/1.1 200 OK\r\n") == (b"got " in got) == answered
+
+
+async def test_who_says_no_more_after_an_answer_is_let_go() -> None:
+    async def handler(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(body=b"first")
+
+    async with AsyncExitStack() as stack:
+        await listen(stack, handler, HOST, PORT)
+        async with asyncio.timeout(5):
+            reader, writer = await asyncio.open_connection(HOST, PORT)
+            writer.write(CALL)
+            assert (await reader.readuntil(b"first")).startswith(b"HTTP/1.1 200 OK\r\n")
+            writer.write_eof()
+            assert await reader.read() == b""
+            writer.close()

@@ -1,24 +1,25 @@
 """Port 5500: one POST, one multipart message in, one out (reference 3.5-3.7, 3.10).
 
-Until the reply is signed every failure is a bare SOAP fault with HTTP 200, as X-Road servers answer; there is no later failure,
-because a reply starts only when its record is durable.
+Nothing of a message is read but from a registered security server: listed authorities certify many others, and bodies take room
+(reference 3.1). Until the reply is signed every failure is a bare SOAP fault with HTTP 200, as X-Road servers answer; there is no
+later failure, because a reply starts only when its record is durable.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ssl import SSLObject
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
 from multidict import CIMultiDict
 
-from gateway.core.errors import MalformedMessage
+from gateway.core.errors import MalformedMessage, PeerRejected
 from gateway.core.framing import transport as framing
 from gateway.core.messages.fault import Fault, print_soap_fault
-from gateway.exchange.blame import fault_of
+from gateway.exchange.blame import fault_of, within
 from gateway.exchange.ports import BodySink
 from gateway.exchange.server_side import Delivery, ServerSide, exchange_as_server
 from gateway.exchange.states import Body, SignedParts
@@ -26,6 +27,14 @@ from gateway.exchange.wire import frame, give, new_boundary, read_message, read_
 
 Report = Callable[[Exception, Fault], None]  # tells the operator; never raises
 ShownChain = Callable[[SSLObject | None], tuple[bytes, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    """`chain`: as shown in the handshake. `registered_in`: the configuration in which its server was found."""
+
+    chain: tuple[bytes, ...]
+    registered_in: str
 
 
 class ServerProxy:
@@ -47,7 +56,7 @@ class ServerProxy:
         self._stall = stall
         self._shown_chain = shown_chain
         self._report = report
-        self._chains: WeakKeyDictionary[SSLObject, tuple[bytes, ...]] = WeakKeyDictionary()
+        self._peers: WeakKeyDictionary[SSLObject, _Peer] = WeakKeyDictionary()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
@@ -68,21 +77,29 @@ class ServerProxy:
             raise MalformedMessage("Request without x-hash-algorithm: SHA-512", code="internal_error")
         if request.headers.get("x-road-message-type", "").upper() != "REST":
             raise MalformedMessage("This security server serves REST messages only", code="invalid_message")
+        transport = request.transport
+        chain = self._chain_of(None if transport is None else transport.get_extra_info("ssl_object"))
         try:
             message, body = await self._read(request)
         except web.RequestPayloadError as e:
             raise MalformedMessage("The message is not framed as HTTP", code="service_failed.io_error") from e
-        transport = request.transport
-        chain = self._chain_of(None if transport is None else transport.get_extra_info("ssl_object"))
         return Delivery(message, body, request.headers.get("x-road-request-id"), chain)
 
     def _chain_of(self, connection: SSLObject | None) -> tuple[bytes, ...]:
-        """Asked once for each connection: what was shown in its handshake stays (nobody may renegotiate)."""
-        if connection is None:
-            return ()
-        chain = self._chains.get(connection)
-        if chain is None:
-            chain = self._chains[connection] = self._shown_chain(connection)
+        """Of a security server that is registered in some instance; for which clients, the exchange asks. Looked up once for each
+        connection and configuration: what was shown in the handshake stays (nobody may renegotiate)."""
+        trust = self._ports.globalconf.current()
+        peer = None if connection is None else self._peers.get(connection)
+        if peer is not None and peer.registered_in == trust.fingerprint:
+            return peer.chain
+        chain = self._shown_chain(connection)
+        if not chain or not trust.is_registered_auth_cert(chain[0], self._ports.clock()):
+            raise within(
+                "service_failed",
+                PeerRejected("The authentication certificate is not registered for any security server"),
+            )
+        if connection is not None:
+            self._peers[connection] = _Peer(chain, trust.fingerprint)
         return chain
 
     async def _read(self, request: web.BaseRequest) -> tuple[framing.TransportMessage, Body | None]:

@@ -288,6 +288,21 @@ async def test_certificate_of_a_peer(world: World, peer: HandMadePeer, certifica
             assert fault(data).code == f"{FRAMING}.ssl_authentication_failed"
 
 
+async def test_nothing_of_a_message_is_read_from_a_server_that_is_not_registered(
+    world: World, peer: HandMadePeer
+) -> None:
+    """Listed authorities certify many: only registered servers may have bodies spooled (reference 3.1). It is told so at once, on
+    each connection, and not only when its message is whole or too long in coming."""
+    async with world.expect():
+        stranger = await world.issued("unregistered")
+        head = (
+            b"POST / HTTP/1.1\r\nHost: x\r\nx-hash-algorithm: SHA-512\r\nx-road-message-type: REST\r\n"
+            b"Content-Type: multipart/mixed; boundary=b\r\nContent-Length: 1000000\r\n\r\n--b\r\n"
+        )
+        got = fault(await talk(*peer.address, head, tls=peer.tls(stranger)))
+        assert (got.code, "registered" in got.text) == (f"{FRAMING}.ssl_authentication_failed", True)
+
+
 async def test_no_certificate(world: World, peer: HandMadePeer) -> None:
     async with world.expect():
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -17,6 +17,8 @@ from gateway.clientproxy.asic import Containers, answer_asic
 from gateway.clientproxy.metadata import list_clients_answer, verification_conf
 from gateway.core.errors import GatewayError, MalformedMessage
 from gateway.core.messages.fault import Fault, http_status, print_rest_error, print_soap_fault
+from gateway.core.messages.rest import Headers, calling_client
+from gateway.core.serverconf.admission import admit
 from gateway.exchange.blame import fault_of
 from gateway.exchange.client_side import ClientCall, ClientSide, exchange_as_client
 from gateway.exchange.ports import BodySink
@@ -57,13 +59,10 @@ class ClientProxy:
     async def _rest(self, request: web.BaseRequest, target: str) -> web.StreamResponse:
         try:
             self._check_size(request, target)
-            call = ClientCall(
-                verb=request.method,
-                target=target,
-                headers=[(n.decode("latin-1"), v.decode("latin-1")) for n, v in request.raw_headers],
-                body=await self._body(request),
-                system=_system(request),
-            )
+            headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in request.raw_headers)
+            system = _system(request)
+            body = await self._body(request, headers, system)
+            call = ClientCall(verb=request.method, target=target, headers=headers, body=body, system=system)
             answer = await exchange_as_client(call, self._ports)
         except Exception as e:
             if isinstance(e, ConnectionError) and request.transport is None:
@@ -71,8 +70,9 @@ class ClientProxy:
             return self._rest_error(e, ",".join(request.headers.getall("Accept", ())))
         return await _send(answer.authentic, request, self._stall)
 
-    async def _body(self, request: web.BaseRequest) -> Body | None:
-        """No byte, no body part (reference 1.5)."""
+    async def _body(self, request: web.BaseRequest, headers: Headers, system: InformationSystem) -> Body | None:
+        """No byte, no body part. More than came with the head is read only of who may call (reference 1.5): others fill no spool.
+        The exchange asks again, of what it signs."""
         if not request.body_exists:
             return None
         content = request.content
@@ -80,6 +80,8 @@ class ClientProxy:
             if content.is_eof():  # it came with its head
                 data = content.read_nowait()
                 return whole_body(data, self._new_body) if data else None
+            conf, client = self._ports.serverconf.current(), calling_client(headers)
+            admit(conf, client, tls=system.tls, certificate=system.certificate)
             return await self._body_in_pieces(content)
         except web.RequestPayloadError as e:
             raise MalformedMessage("The body of the request is not framed as HTTP", code="io_error") from e

@@ -213,6 +213,23 @@ async def test_half_a_body(world: World, request_: bytes, how: str) -> None:
     assert world.consumer
 
 
+@pytest.mark.parametrize(
+    ("client", "code"),
+    [
+        ("VN/GOV/G22/nothing", "unknown_member"),
+        ("VN/GOV/G22/dvct", "ssl_authentication_failed"),
+        ("VN/GOV/%2/dvc", "invalid_client_identifier"),
+        ("", "invalid_client_identifier"),
+    ],
+)
+async def test_no_body_is_read_of_who_may_not_call(world: World, client: str, code: str) -> None:
+    """Told before the rest of the body comes (reference 1.5): nobody fills the spool who is not admitted."""
+    async with world.expect():
+        headers = (("Host", "x"), ("X-Road-Client", client), ("Content-Length", "200000"))
+        got = await world.raw(head(POST, headers) + b"some of it")
+        assert answer(got).headers["x-road-error"] == f"{OURS}.{code}"
+
+
 async def test_slow_body_is_waited_for(world: World) -> None:
     async with world.expect(*SERVED):
         pieces = [b"a", b"b", b"c"]

@@ -138,6 +138,18 @@ def header(headers: Headers, name: str) -> str | None:
     return None
 
 
+def calling_client(headers: Headers) -> ClientId:
+    """Whose call this is, while its body is not here yet. MalformedMessage `invalid_client_identifier`."""
+    value = header(headers, _CLIENT)
+    if not value:
+        raise _no_client()
+    return _identifier(_client_id, value, "invalid_client_identifier")
+
+
+def _no_client() -> MalformedMessage:
+    return MalformedMessage("the header X-Road-Client is missing", code="invalid_client_identifier")
+
+
 def request_hash(part: bytes, body: Digest | None) -> bytes:
     """x-road-request-hash as 64 raw bytes (reference 3.9). `body` is the SHA-512 of the body part, None when there is no
     body part; an empty body part has a digest."""
@@ -161,7 +173,7 @@ def build_request(
     _check_caller_target(target)
     kept = _travelling(headers, _NOT_FROM_CALLER, "bad_request")
     if not any(name.lower() == _CLIENT and value for name, value in kept):
-        raise MalformedMessage("the header X-Road-Client is missing", code="invalid_client_identifier")
+        raise _no_client()
     own_id = any(name.lower() == _ID for name, _ in kept)
     kept.append((_REQUEST_ID, request_id))
     if not own_id:

@@ -24,17 +24,17 @@ class DigestAlgorithm(Enum):
 
     uri: str
     size: int  # digest length in bytes
-    _hash: Callable[[bytes], hashlib._Hash]
+    raw: Callable[[bytes], hashlib._Hash]  # of `hashlib`, for whoever needs ten thousand of them
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        self._hash = getattr(hashlib, self.name.lower())
-        self.size = self._hash(b"").digest_size
+        self.raw = getattr(hashlib, self.name.lower())
+        self.size = self.raw(b"").digest_size
 
     __hash__ = object.__hash__  # Enum's own is Python code, and each digest of each message asks for it
 
     def of(self, data: bytes) -> Digest:
-        return Digest(self, self._hash(data).digest())
+        return Digest(self, self.raw(data).digest())
 
     @classmethod
     def from_uri(cls, uri: str) -> DigestAlgorithm:

@@ -1,10 +1,13 @@
 """Time-stamps beside the records they are about: the SQL of migration `time_stamps`.
 
     record written --queued in the same transaction--> waiting
-    waiting --stamp and link stored, queue row removed, in one transaction--> stamped
+    waiting --stamp and runs stored, queue rows removed, in one transaction--> stamped
 
 If we crash anywhere before that last commit, the record still waits and is stamped again; an authority's token nobody kept is no
 harm. Several servers on one database take turns by a row lock that is held from the look at the queue to the commit.
+
+Which records a token stamps is written as runs of their numbers: mostly one, since the leaves stand in the order of the numbers.
+No two runs have a number in common, so the run of a record is the last one that begins at its number or before.
 """
 
 from __future__ import annotations
@@ -15,34 +18,35 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from uuid import UUID
+from operator import ge
 
 import asyncpg
 
-from gateway.core.digest import Digest, DigestAlgorithm
+from gateway.core.digest import DigestAlgorithm
 from gateway.core.errors import MalformedMessage
 from gateway.core.globalconf.model import GlobalConfiguration
-from gateway.core.messagelog.stamping import Stamp
-from gateway.core.signing.hashtree import HashTree, build_tree
+from gateway.core.messagelog.stamping import Stamp, runs_of
+from gateway.core.signing.hashtree import HashTree, joined_tree
 from gateway.core.signing.timestampbatch import batch_chain
 from gateway.messagelog.batch import KEEP_CONFIGURATION
 from gateway.messagelog.tsaclient import Token
 
 # For queries over `message_record AS r`.
-IS_STAMPED = "EXISTS (SELECT FROM stamped_record AS s WHERE s.record_number = r.number)"
+_LAST = "(SELECT * FROM stamped_run WHERE first <= r.number ORDER BY first DESC LIMIT 1)"
+IS_STAMPED = f"EXISTS (SELECT FROM {_LAST} AS s WHERE s.last >= r.number)"
 _MOST_COUNTED = 10_000
+_PREFETCH = 128  # commits; under load each has some sixteen records
 _SIZE = DigestAlgorithm.SHA512.size
 
 
 @dataclass(frozen=True, slots=True)
 class Unstamped:
-    """Records that wait for their time-stamp: what one commit wrote. `records`: their numbers; `digests`: of each signature
-    XML; `keys`: time and uid of each."""
+    """Records that wait for their time-stamp. `commits`: in which rows of the queue they stand; `records`: their numbers, growing;
+    `digests`: SHA-512 of each signature XML, one after the other."""
 
-    number: int
+    commits: tuple[int, ...]
     records: tuple[int, ...]
-    digests: tuple[Digest, ...]
-    keys: tuple[tuple[datetime, UUID], ...]
+    digests: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +72,30 @@ async def turn(pool: asyncpg.Pool, *, patient: bool) -> AsyncIterator[asyncpg.Co
         yield connection if await connection.fetchval(_TURN_AFTER_OTHERS if patient else _TURN) else None
 
 
-async def unstamped(connection: asyncpg.Connection, most: int) -> list[Unstamped]:
-    """In the order of writing, up to `most` records, but at least one commit when any waits."""
-    found: list[Unstamped] = []
-    records = 0
-    for row in await connection.fetch(_UNSTAMPED, most):
-        records += len(row["records"])
-        if found and records > most:
+async def unstamped(connection: asyncpg.Connection, most: int) -> Unstamped:
+    """What was written first, up to `most` records, but at least one commit when any waits. No record twice, and none that is
+    stamped already, though the queue may hold such after two servers filled it again at once (`requeue`)."""
+    commits: list[int] = []
+    records: list[int] = []
+    digests: list[bytes] = []
+    async for row in connection.cursor(_UNSTAMPED, prefetch=_PREFETCH):
+        if commits and len(records) + len(row["records"]) > most:
             break
-        found.append(
-            Unstamped(
-                row["number"],
-                tuple(row["records"]),
-                _digests(row["digests"]),
-                tuple(zip(row["times"], row["uids"], strict=True)),
-            )
-        )
-    return found
+        commits.append(row["number"])
+        records += row["records"]
+        digests.append(row["digests"])
+    joined = b"".join(digests)
+    if any(map(ge, records, records[1:])) or (records and await connection.fetchval(_OVERLAP, records[0], records[-1])):
+        stamped = await stamped_among(connection, records)
+        places = {record: at for at, record in enumerate(records) if record not in stamped}
+        records = sorted(places)
+        joined = b"".join(joined[at * _SIZE : (at + 1) * _SIZE] for at in map(places.__getitem__, records))
+    return Unstamped(tuple(commits), tuple(records), joined)
 
 
-async def signature_of(connection: asyncpg.Connection, key: tuple[datetime, UUID]) -> bytes | None:
-    """The signature XML of a record; None when retention was faster."""
+async def signature_of(connection: asyncpg.Connection, waits: Unstamped) -> bytes | None:
+    """The signature XML of the only record that waits; None when retention was faster."""
+    key = await connection.fetchrow(_KEY, waits.commits, waits.records[0])
     found = await connection.fetchval("SELECT signature FROM message_record WHERE time = $1 AND uid = $2", *key)
     return None if found is None else bytes(found)
 
@@ -105,29 +112,25 @@ async def store(
     records: Sequence[int],
     fingerprint: str,
 ) -> None:
-    """The token and what it stamps: numbers of records, in the order of the leaves. `batch`: what was stamped and the leaves, of a
-    batch; `fingerprint`: of the global configuration that approved the authority, which must be kept already."""
+    """The token and what it stamps: numbers of records, growing, in the order of the leaves. `batch`: what was stamped and the
+    leaves, of a batch; `fingerprint`: of the global configuration that approved the authority, which must be kept already."""
     verified, (result, leaves) = token.verified, batch or (None, None)
-    number = await connection.fetchval(
-        _STORE, verified.time, verified.tsa.name, verified.serial, fingerprint, result, leaves, token.der
-    )
-    await connection.execute(_LINK, records, number)
+    of_token = (verified.time, verified.tsa.name, verified.serial, fingerprint, len(records), result, leaves, token.der)
+    number = await connection.fetchval(_STORE, *of_token)
+    await connection.executemany(_LINK, [(run.first, run.last, number, run.position) for run in runs_of(records)])
 
 
 async def keep(connection: asyncpg.Connection, conf: GlobalConfiguration) -> None:
     await connection.execute(KEEP_CONFIGURATION, conf.fingerprint, list(conf.files), list(conf.files.values()))
 
 
-async def leave_queue(connection: asyncpg.Connection, commits: Sequence[Unstamped], *, hand_on: bool = False) -> None:
+async def leave_queue(connection: asyncpg.Connection, commits: Sequence[int], *, hand_on: bool = False) -> None:
     """`hand_on`: somebody looks through what is stamped, for promises (`promises.py`)."""
-    await connection.execute(_HAND_ON if hand_on else _LEAVE, [c.number for c in commits])
+    await connection.execute(_HAND_ON if hand_on else _LEAVE, commits)
 
 
-async def stamped_among(pool: asyncpg.Pool, numbers: Sequence[int]) -> set[int]:
-    rows = await pool.fetch(
-        "SELECT record_number FROM stamped_record WHERE record_number = ANY ($1::bigint[])", numbers
-    )
-    return {row["record_number"] for row in rows}
+async def stamped_among(database: asyncpg.Pool | asyncpg.Connection, numbers: Sequence[int]) -> set[int]:
+    return {row["number"] for row in await database.fetch(_STAMPED_AMONG, numbers)}
 
 
 async def stored_stamp(pool: asyncpg.Pool, number: int) -> StoredStamp | None:
@@ -162,45 +165,47 @@ def _chain(leaves: bytes, position: int) -> bytes:
 @lru_cache(maxsize=4)
 def _tree(leaves: bytes) -> HashTree:
     """Exports ask for many records of one batch; a tree of ten thousand takes some 50 ms and 3 MB."""
-    if not leaves or len(leaves) % _SIZE:
-        raise MalformedMessage("a stored time-stamp is damaged", code="malformed_hash_chain")
-    return build_tree(_digests(leaves))
-
-
-def _digests(stored: bytes) -> tuple[Digest, ...]:
-    return tuple(Digest(DigestAlgorithm.SHA512, stored[at : at + _SIZE]) for at in range(0, len(stored), _SIZE))
+    return joined_tree(DigestAlgorithm.SHA512, leaves)
 
 
 async def forget(owner: asyncpg.Connection, numbers: Sequence[int]) -> None:
-    """For retention, in the transaction that removes these records. A token goes with the last record it stamps."""
+    """For retention, in the transaction that removes these records. A token goes with the last record it stamps, and its runs
+    stay whole until then."""
     rows = await owner.fetch(_FORGET, numbers)
-    await owner.execute(_FORGET_UNUSED, list({row["time_stamp"] for row in rows}))
+    await owner.execute(_FORGET_UNUSED, [row["number"] for row in rows])
 
 
 _TURN = "SELECT one FROM time_stamp_turn FOR UPDATE SKIP LOCKED"
 _TURN_AFTER_OTHERS = "SELECT one FROM time_stamp_turn FOR UPDATE"
-_UNSTAMPED = "SELECT number, records, digests, times, uids FROM unstamped_commit ORDER BY number LIMIT $1"
+_UNSTAMPED = "SELECT number, records, digests FROM unstamped_commit ORDER BY number"
+_OVERLAP = f"""
+SELECT EXISTS (SELECT FROM stamped_run WHERE first BETWEEN $1 AND $2)
+    OR EXISTS (SELECT FROM (SELECT $1::bigint AS number) AS r WHERE {IS_STAMPED})
+"""  # noqa: S608 - constants of ours
+_STAMPED_AMONG = f"SELECT number FROM unnest($1::bigint[]) AS r (number) WHERE {IS_STAMPED}"  # noqa: S608
+_KEY = """
+SELECT q.time, q.uid FROM unstamped_commit AS c CROSS JOIN unnest(c.records, c.times, c.uids) AS q (record, time, uid)
+WHERE c.number = ANY ($1::bigint[]) AND q.record = $2 LIMIT 1
+"""
 _WAITING = """
 SELECT (SELECT coalesce(sum(cardinality(records)), 0) FROM (SELECT records FROM unstamped_commit LIMIT $1) AS c) AS records,
        (SELECT since FROM unstamped_commit ORDER BY number LIMIT 1) AS oldest
 """
 _STORE = """
-INSERT INTO time_stamp (time, authority, serial, conf_fingerprint, chain_result, leaves, token)
-VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING number
+INSERT INTO time_stamp (time, authority, serial, conf_fingerprint, records, chain_result, leaves, token)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING number
 """
-_LINK = """
-INSERT INTO stamped_record (record_number, time_stamp, position)
-SELECT n, $2, position - 1 FROM unnest($1::bigint[]) WITH ORDINALITY AS t (n, position) ON CONFLICT DO NOTHING
-"""
+_LINK = "INSERT INTO stamped_run (first, last, time_stamp, position) VALUES ($1, $2, $3, $4)"
 _LEAVE = "DELETE FROM unstamped_commit WHERE number = ANY ($1::bigint[])"
 _HAND_ON = f"""
 WITH gone AS ({_LEAVE} RETURNING number, times, uids)
 INSERT INTO stamped_commit (times, uids) SELECT times, uids FROM gone ORDER BY number
 """  # noqa: S608 - constants of ours
-_FIND = """
-SELECT t.token, t.chain_result, t.leaves, t.conf_fingerprint, s.position
-FROM stamped_record AS s JOIN time_stamp AS t ON t.number = s.time_stamp WHERE s.record_number = $1
-"""
+_FIND = f"""
+SELECT t.token, t.chain_result, t.leaves, t.conf_fingerprint, s.position + (r.number - s.first)::integer AS position
+FROM (SELECT $1::bigint AS number) AS r CROSS JOIN LATERAL {_LAST} AS s JOIN time_stamp AS t ON t.number = s.time_stamp
+WHERE s.last >= r.number
+"""  # noqa: S608 - constants of ours
 _REQUEUE = f"""
 WITH queued AS (
     SELECT unnest(records) AS number FROM unstamped_commit
@@ -218,8 +223,11 @@ WITH queued AS (
 )
 SELECT count(*) FROM missing
 """  # noqa: S608 - constants of ours
-_FORGET = "DELETE FROM stamped_record WHERE record_number = ANY ($1::bigint[]) RETURNING time_stamp"
-_FORGET_UNUSED = """
-DELETE FROM time_stamp AS t WHERE number = ANY ($1::bigint[])
-AND NOT EXISTS (SELECT FROM stamped_record AS s WHERE s.time_stamp = t.number)
-"""
+_FORGET = f"""
+WITH gone AS (
+    SELECT s.time_stamp, count(*) AS n FROM unnest($1::bigint[]) AS r (number) CROSS JOIN LATERAL {_LAST} AS s
+    WHERE s.last >= r.number GROUP BY s.time_stamp
+)
+UPDATE time_stamp AS t SET records = t.records - gone.n FROM gone WHERE t.number = gone.time_stamp RETURNING t.number
+"""  # noqa: S608 - constants of ours
+_FORGET_UNUSED = "DELETE FROM time_stamp WHERE number = ANY ($1::bigint[]) AND records = 0"

@@ -30,7 +30,7 @@ from tests.bench.rounds import (
     summary,
     two_servers,
 )
-from tests.bench.stamps import stamp_cost
+from tests.bench.stamps import stamp_cost, words
 from tests.support.country import Country
 
 _SERVICE = ("127.0.0.1", 9599)
@@ -113,7 +113,9 @@ async def _compare(chosen: argparse.Namespace, country: Country, nothing: Target
     for name in country.servers:
         grown = {k: v - before[name].get(k, 0) for k, v in (await counters(country, name)).items()}
         print(f"{name} meanwhile: " + ", ".join(f"{k.removeprefix('gateway_')} +{v:.0f}" for k, v in grown.items()))
-    print((await stamp_cost()).words(total))
+    async with country.log_of("G22") as pool:
+        signature = await pool.fetchval("SELECT avg(length(signature))::integer FROM message_record")
+    print(words(await stamp_cost(signature), total))
 
 
 def _memory(country: Country, exchange: Target) -> None:

@@ -34,14 +34,13 @@ async def stamp(database: Database, world: ContainerWorld, number: int, record: 
     tree = tree_around(record)
     hashes = b"".join(tree.leaf(n).value for n in range(tree.leaves))
     batch = (made.chain_result, hashes) if made.chain_result else None
-    others = (-2 * number, -2 * number - 1)  # before and behind it in the tree, of a log that is not here
+    others = (-number, 10**9 + number)  # before and behind it in the tree, of a log that is not here
     async with database.pool.acquire() as connection, connection.transaction():
         await stamps.keep(connection, conf)
         numbers = [others[0], number, others[1]] if batch else [number]
         await stamps.store(connection, Token(made.token, verified), batch, numbers, conf.fingerprint)
-        await stamps.leave_queue(
-            connection, [c for c in await stamps.unstamped(connection, 10_000) if number in c.records]
-        )
+        commits = await connection.fetch("SELECT number FROM unstamped_commit WHERE $1 = ANY (records)", number)
+        await stamps.leave_queue(connection, [c["number"] for c in commits])
 
 
 async def store_stamped(

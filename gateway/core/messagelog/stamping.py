@@ -7,6 +7,7 @@ the signature, which its hash chain leads to byte by byte.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.core.errors import MalformedMessage
@@ -22,6 +23,26 @@ class Stamp:
     token: bytes
     chain_result: bytes | None = None
     chain: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Records with the numbers `first` to `last`, without a gap, under one token; `position`: of the first of them in its tree."""
+
+    first: int
+    last: int
+    position: int
+
+
+def runs_of(records: Sequence[int]) -> list[Run]:
+    """`records`: numbers in the order of the leaves, growing. As few runs as can be."""
+    if not records:
+        return []
+    if records[-1] - records[0] == len(records) - 1:
+        return [Run(records[0], records[-1], 0)]
+    starts = [0, *(at for at in range(1, len(records)) if records[at] != records[at - 1] + 1)]
+    ends = [*starts[1:], len(records)]
+    return [Run(records[start], records[end - 1], start) for start, end in zip(starts, ends, strict=True)]
 
 
 def stamped_container(record: MessageRecord, stamp: Stamp) -> Container:

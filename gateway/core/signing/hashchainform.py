@@ -109,9 +109,10 @@ def pair_digest(algorithm: DigestAlgorithm) -> Callable[[bytes, bytes], bytes]:
     between = after + before
     content = 2 * (len(between) + algorithm.size)
     head = _tlv(0x30, bytes(content))[:-content] + before
+    raw = algorithm.raw
 
     def digest(left: bytes, right: bytes) -> bytes:
-        return algorithm.of(b"".join((head, left, between, right, after))).value
+        return raw(b"".join((head, left, between, right, after))).digest()
 
     return digest
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from gateway.core.digest import Digest, DigestAlgorithm
 from gateway.core.errors import MalformedMessage
@@ -50,15 +51,21 @@ class HashTree:
 
 def build_tree(leaves: Sequence[Digest]) -> HashTree:
     """One to `MAX_LEAVES` digests of one algorithm. MalformedMessage otherwise."""
-    if not 1 <= len(leaves) <= MAX_LEAVES:
-        raise MalformedMessage("a hash tree has one to ten thousand leaves", code="malformed_hash_chain")
-    algorithm = leaves[0].algorithm
+    algorithm = leaves[0].algorithm if leaves else DigestAlgorithm.SHA512
     if any(d.algorithm is not algorithm for d in leaves):
         raise MalformedMessage("the digests of a hash tree are of different algorithms", code="unsupported_algorithm")
-    width = 1 << (len(leaves) - 1).bit_length()
-    nodes = [*(b"",) * (width - 1), *(d.value for d in leaves), *(b"",) * (width - len(leaves))]
-    digest = pair_digest(algorithm)
-    for at in reversed(range(width - 1)):
-        left, right = nodes[2 * at + 1], nodes[2 * at + 2]
-        nodes[at] = digest(left, right) if right else left
-    return HashTree(algorithm, tuple(nodes), len(leaves))
+    return joined_tree(algorithm, b"".join(d.value for d in leaves))
+
+
+def joined_tree(algorithm: DigestAlgorithm, leaves: bytes) -> HashTree:
+    """`leaves`: one to `MAX_LEAVES` digests, one after the other. MalformedMessage otherwise."""
+    count, rest = divmod(len(leaves), algorithm.size)
+    if rest or not 1 <= count <= MAX_LEAVES:
+        raise MalformedMessage("a hash tree has one to ten thousand leaves", code="malformed_hash_chain")
+    level = [leaves[at : at + algorithm.size] for at in range(0, len(leaves), algorithm.size)]
+    level += (b"",) * ((1 << (count - 1).bit_length()) - count)
+    levels, digest = [level], pair_digest(algorithm)
+    while len(level) > 1:
+        level = [digest(left, right) if right else left for left, right in zip(level[::2], level[1::2], strict=True)]
+        levels.append(level)
+    return HashTree(algorithm, tuple(chain.from_iterable(reversed(levels))), count)

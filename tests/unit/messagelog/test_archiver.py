@@ -128,7 +128,7 @@ async def test_records_are_removed_when_their_time_is_up(
     clock.now += timedelta(seconds=1)
     assert (await made.once()).removed_records == 2
     assert await numbers(database) == [waiting]  # has no time-stamp, is in no archive
-    for table in ("body_chunk", "archived_record", "stamped_record", "time_stamp"):
+    for table in ("body_chunk", "archived_record", "stamped_run", "time_stamp"):
         assert await database.pool.fetchval(f"SELECT count(*) FROM {table}") == 0  # noqa: S608
     await store_stamped(database, world, [world.record()])
     await made.once()

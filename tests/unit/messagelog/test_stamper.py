@@ -211,15 +211,81 @@ async def test_an_emptied_queue_is_filled_again(database: Database) -> None:
     assert await check(log) == 5
 
 
+async def test_a_queue_with_records_twice_and_out_of_order(database: Database) -> None:
+    """As after two servers filled it again at once, and servers whose commits overlapped."""
+    log = StampedLog(database)
+    first, *_ = await log.write(3)
+    await log.stamper.round()
+    await log.write(3)
+    copy = "INSERT INTO unstamped_commit (records, times, uids, digests) SELECT records, times, uids, digests FROM {}"
+    await database.pool.execute(copy.format("unstamped_commit"))
+    backwards = (
+        "(SELECT array_agg(number ORDER BY number DESC) AS records, array_agg(time ORDER BY number DESC) AS times, "
+        "array_agg(uid ORDER BY number DESC) AS uids, string_agg(sha512(signature), '' ORDER BY number DESC) AS digests "
+        "FROM message_record) AS r"
+    )
+    await database.pool.execute(copy.format(backwards))
+    await log.stamper.round()
+    assert await check(log) == 6
+    runs = await database.pool.fetch("SELECT first, last, position FROM stamped_run ORDER BY first")
+    assert list(map(tuple, runs)) == [(first, first + 2, 0), (first + 3, first + 5, 0)]
+    await database.pool.execute(copy.format(backwards))
+    await log.stamper.round()  # nothing of that has no stamp
+    assert (len(log.tsa.asked), await check(log)) == (2, 6)
+
+
+async def test_a_lone_record_among_stamped_ones(database: Database) -> None:
+    log = StampedLog(database)
+    await log.write(2)
+    async with database.owner() as owner:
+        await owner.execute("CREATE TABLE kept AS TABLE unstamped_commit")
+        await log.stamper.round()
+        await log.write(1)
+        await owner.execute("INSERT INTO unstamped_commit TABLE kept")
+    await log.stamper.round()
+    assert await check(log) == 3
+    assert await database.pool.fetchval("SELECT count(*) FROM time_stamp WHERE leaves IS NULL") == 1
+
+
+async def test_a_gap_in_the_numbers_begins_a_run(database: Database) -> None:
+    log = StampedLog(database)
+    first, *_ = await log.write(2)
+    await database.pool.fetchval("SELECT nextval('message_record_number')")
+    await log.write(2)
+    await log.stamper.round()
+    assert await check(log) == 4
+    runs = await database.pool.fetch("SELECT first, last, position FROM stamped_run ORDER BY first")
+    assert list(map(tuple, runs)) == [(first, first + 1, 0), (first + 3, first + 4, 2)]
+    assert await stamps.stamped_among(database.pool, range(first - 1, first + 7)) == {
+        first,
+        first + 1,
+        first + 3,
+        first + 4,
+    }
+    assert await stamps.stamp_of(database.pool, first + 2) is None
+
+
+async def test_a_token_stays_until_its_last_record_goes(database: Database) -> None:
+    log = StampedLog(database)
+    numbers = await log.write(3)
+    await log.stamper.round()
+    async with database.owner() as owner:
+        for count, left in ((2, 1), (1, 0)):
+            await stamps.forget(owner, numbers[:count])
+            del numbers[:count]
+            for table in ("time_stamp", "stamped_run"):
+                assert await database.pool.fetchval(f"SELECT count(*) FROM {table}") == left  # noqa: S608
+
+
 @pytest.mark.parametrize("statement", ["UPDATE {} SET {} = NULL", "DELETE FROM {}", "TRUNCATE {}"])
-@pytest.mark.parametrize(("table", "column"), [("time_stamp", "token"), ("stamped_record", "position")])
+@pytest.mark.parametrize(("table", "column"), [("time_stamp", "token"), ("stamped_run", "position")])
 async def test_the_writer_only_adds(database: Database, table: str, column: str, statement: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await database.pool.execute(statement.format(table, column))
 
 
 @pytest.mark.parametrize(
-    "damage", ["UPDATE stamped_record SET position = 2", "UPDATE time_stamp SET leaves = substr(leaves, 2)"]
+    "damage", ["UPDATE stamped_run SET position = 2", "UPDATE time_stamp SET leaves = substr(leaves, 2)"]
 )
 async def test_a_damaged_stamp_says_so(database: Database, damage: str) -> None:
     log = StampedLog(database)

@@ -202,7 +202,8 @@ class Killable:
         return str(self.directory / "s")
 
     async def kill(self) -> None:
-        assert self.process is not None
+        if self.process is None:
+            return
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         await self.process.wait()
@@ -278,6 +279,16 @@ class Killable:
             assert sequencer.root_at(seen.size, size) == seen.root  # one history
 
 
+@asynccontextmanager
+async def killable(world: LogWorld, target: dict[str, Any], directory: Path) -> AsyncIterator[Killable]:
+    """Its process, whatever becomes of the test, does not outlive it."""
+    log = Killable(world, target, directory)
+    try:
+        yield log
+    finally:
+        await log.kill()
+
+
 async def check_shuffled(world: LogWorld, confirmed: set[int]) -> None:
     report = await world.fsck()
     assert report.problems == []
@@ -292,19 +303,19 @@ async def check_shuffled(world: LogWorld, confirmed: set[int]) -> None:
 async def test_kill_9_after_each_step(database: Database, pg: EmbeddedPostgres, world: LogWorld, step: Step) -> None:
     name = await world.pool.fetchval("SELECT current_database()")
     directory = Path(tempfile.mkdtemp(prefix="gateway-test-"))
-    log = Killable(world, pg.dsn_kwargs(name), directory)
     try:
-        await world.submit(250)
-        log.confirmed = set(range(250))
-        await log.start(kill_at=step, after=1 if step in ("witnessed", "published") else 2)
-        assert log.process is not None
-        assert await asyncio.wait_for(log.process.wait(), 30) == -signal.SIGKILL
-        assert (await world.fsck()).problems == []
-        log.look()
-        await log.start()
-        await log.settled()
-        await log.kill()
-        await log.check()
+        async with killable(world, pg.dsn_kwargs(name), directory) as log:
+            await world.submit(250)
+            log.confirmed = set(range(250))
+            await log.start(kill_at=step, after=1 if step in ("witnessed", "published") else 2)
+            assert log.process is not None
+            assert await asyncio.wait_for(log.process.wait(), 30) == -signal.SIGKILL
+            assert (await world.fsck()).problems == []
+            log.look()
+            await log.start()
+            await log.settled()
+            await log.kill()
+            await log.check()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -320,32 +331,36 @@ async def test_kill_9_at_random_under_load() -> None:
             world = LogWorld(database.pool, directory / "log")
             world.policy = policy_of(*((key, w.url) for key, w in zip((WITNESS, AUDITOR), running, strict=True)))
             assert database.server is not None
-            log = Killable(world, database.server.dsn_kwargs("log"), directory)
-            log.witnesses = [(str(w.key), w.url or "") for w in world.policy.witnesses]
-            await log.start()
-            stop = asyncio.Event()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(log.watch(stop))
-                for _ in range(4):
-                    tasks.create_task(log.load(stop))
-                for _ in range(kills):
-                    await log.goes_on(published=dice.random() < 0.7)
-                    await asyncio.sleep(dice.random() * 0.3)
-                    if dice.random() < 0.5:
-                        await log.kill()
-                        await log.start()
-                    else:
-                        await kill_database(database.server)
-                stop.set()
-            await log.settled()
-            await log.kill()
-            assert [_forks(witness) for witness in running] == [[], []]
-            await log.check()
-            assert len(log.confirmed) > 40 * kills
-            assert len(log.seen) > kills // 2
+            async with killable(world, database.server.dsn_kwargs("log"), directory) as log:
+                log.witnesses = [(str(w.key), w.url or "") for w in world.policy.witnesses]
+                await log.start()
+                await _under_load(log, database.server, kills, dice)
+                await log.settled()
+                await log.kill()
+                assert [_forks(witness) for witness in running] == [[], []]
+                await log.check()
+                assert len(log.confirmed) > 40 * kills
+                assert len(log.seen) > kills // 2
     finally:
         await database.close()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+async def _under_load(log: Killable, server: EmbeddedPostgres, kills: int, dice: random.Random) -> None:
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(log.watch(stop))
+        for _ in range(4):
+            tasks.create_task(log.load(stop))
+        for _ in range(kills):
+            await log.goes_on(published=dice.random() < 0.7)
+            await asyncio.sleep(dice.random() * 0.3)
+            if dice.random() < 0.5:
+                await log.kill()
+                await log.start()
+            else:
+                await kill_database(server)
+        stop.set()
 
 
 def _forks(witness: RunningWitness) -> list[tuple[str, str]]:

@@ -20,6 +20,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -54,16 +55,17 @@ WITH input AS (
 )"""  # noqa: S608
 _ENTRIES = f""", due AS MATERIALIZED (
     SELECT e.*, coalesce(e.message_number, r.number) AS to_number, row_number() OVER (ORDER BY e.position) AS nth
-    FROM unnest(%(arrays)s) WITH ORDINALITY AS e ({access.NAMES}, position)
-    LEFT JOIN record AS r ON r.uid = e.message_uid
-    WHERE r.uid IS NOT NULL
-    OR e.message_uid IS NULL AND NOT EXISTS (SELECT FROM access_record AS a WHERE a.record_id = e.record_id)
+    FROM (%(source)s) AS e ({access.NAMES}, position) %(which)s
 ), taken AS MATERIALIZED (
     SELECT access_numbers(%(server)s, (SELECT count(*) FROM due)) AS before
 ), entry AS (
     INSERT INTO access_record (server, number, message_number, fields, {access.STORED})
     SELECT %(server)s, taken.before + nth, to_number, fields::jsonb, {access.STORED} FROM due, taken
 )"""  # noqa: S608
+_NEW = "JOIN record AS r ON r.uid = e.message_uid"
+_NEW_AND_LATER = """LEFT JOIN record AS r ON r.uid = e.message_uid
+    WHERE r.uid IS NOT NULL
+    OR e.message_number IS NOT NULL AND NOT EXISTS (SELECT FROM access_record AS a WHERE a.record_id = e.record_id)"""
 _FINDINGS = """, found AS (
     INSERT INTO content_finding (message_number, time, client, service, rule, policy, cause, subject, refused)
     SELECT r.number, i.time, i.client, i.service, f.rule, f.policy, f.cause, f.subject, f.refused
@@ -78,6 +80,10 @@ KEEP_CONFIGURATION = (
 
 # Few statements, so that each stays prepared; up to as many rows as parameters can be numbered for.
 _ROWS = tuple(2**n for n in range(11))
+
+
+Entries: TypeAlias = tuple[int, bool]
+"""How a statement takes access entries (`access.places`), and whether some belong to records that are durable already."""
 
 
 @quick
@@ -109,22 +115,27 @@ async def write_batch(
 def _statement(batch: Batch) -> tuple[str, list[object]]:
     rows = _ROWS[bisect_left(_ROWS, len(batch.records))]
     arguments: list[object] = parameters(batch.records, rows)
-    entries = any(a.rows for a in batch.attached)
-    if entries:
-        arguments += [batch.server, *access.arrays_of(batch.attached)]
+    with_entries = [a for a in batch.attached if a.rows]
+    entries: Entries | None = None
+    if with_entries:
+        on = access.places(sum(len(a.rows) for a in with_entries))
+        entries = on, any(a.number is not None for a in with_entries)
+        arguments += [batch.server, *access.parameters(with_entries, on)]
     if batch.found:
         arguments += findings.arrays_of(batch.found)
     return _sql(rows, entries=entries, found=bool(batch.found)), arguments
 
 
-@lru_cache(maxsize=4 * len(_ROWS))
-def _sql(rows: int, *, entries: bool, found: bool) -> str:
+@lru_cache(maxsize=256)
+def _sql(rows: int, *, entries: Entries | None, found: bool) -> str:
     """For records on so many rows of parameters, with or without access entries and findings."""
     statement, last = _RECORDS % values(rows), rows * WIDTH
-    if entries:
-        arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(access.KINDS, last + 2))
-        statement += _ENTRIES % {"server": f"${last + 1}", "arrays": arrays}
-        last += 1 + len(access.KINDS)
+    if entries is not None:
+        on, later = entries
+        which = _NEW_AND_LATER if later else _NEW
+        source = access.source(on, last + 1)
+        statement += _ENTRIES % {"server": f"${last + 1}", "source": source, "which": which}
+        last += 1 + access.width(on)
     if found:
         statement += _FINDINGS.format(arrays=findings.arrays_after(last), names=findings.NAMES)
     return statement + _NUMBERS

@@ -37,7 +37,9 @@ _FIRST_IDLE, _LONGEST_IDLE = (
     1.0,
     15.0,
 )  # seconds between two looks, more and more while nobody wakes us and nothing waits
-_GATHER_SECONDS = 0.3  # lets the records of a busy moment share a submission
+# Lets the records of a busy moment share a submission, and a busy server's share fewer of them.
+_GATHER_SECONDS, _BUSY_GATHER_SECONDS = 0.3, 1.0
+_BUSY = 32  # leaves of the submission before
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 _ASK_AGAIN = 0.1
 
@@ -94,6 +96,7 @@ class Outbox:
         self._official_key = b""
         self._oldest: datetime | None = None
         self._wake = asyncio.Event()
+        self._gather = _GATHER_SECONDS
         self.waiting = 0
         self.submitted = 0
         self.last_error: str | None = None
@@ -166,16 +169,19 @@ class Outbox:
 
     async def submit_once(self) -> None:
         """Everything that waits, batch after batch. EvidenceUnavailable, DATABASE_ERRORS."""
-        try:
-            while leaves := await self._waitlist.next():
+        while leaves := await self._waitlist.next():
+            try:
                 await self._submit(leaves)
-                # If we crash here, the same batch is submitted again: the log knows its records.
-                await self._waitlist.note(leaves[-1].number)
-                self.submitted += len(leaves)
-                if len(leaves) < MOST_LEAVES:
-                    break  # who came meanwhile has woken us
-        finally:
-            await self._measure()
+            except EvidenceUnavailable:
+                await self._measure()
+                raise
+            # If we crash here, the same batch is submitted again: the log knows its records.
+            self.waiting, self._oldest = await self._waitlist.note(leaves[-1].number)
+            self.submitted += len(leaves)
+            self._gather = _BUSY_GATHER_SECONDS if len(leaves) >= _BUSY else _GATHER_SECONDS
+            if len(leaves) < MOST_LEAVES:
+                return  # who came meanwhile has woken us
+        self.waiting, self._oldest = 0, None
 
     async def _measure(self) -> None:
         self.waiting, self._oldest = await self._waitlist.measure()
@@ -187,7 +193,7 @@ class Outbox:
                 await self._wake.wait()
         woken = self._wake.is_set()
         if woken:
-            await asyncio.sleep(_GATHER_SECONDS)
+            await asyncio.sleep(self._gather)
             self._wake.clear()
         return woken
 

@@ -6,9 +6,12 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
+
+from gateway.core.values import quick
 
 MOST_LEAVES = 500
 """In one submission; the log takes up to 1,000."""
@@ -23,10 +26,22 @@ _MEASURE = f"""
 SELECT coalesce((SELECT last FROM access_series WHERE server = $1), 0) - {_UPTO} AS waiting,
        (SELECT time FROM access_record WHERE server = $1 AND number > {_UPTO} ORDER BY number LIMIT 1) AS oldest
 """  # noqa: S608
-_NOTE = "INSERT INTO access_submission (server, upto) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+# The row that is added here is not seen by the rest of the statement; another server of the same id may have noted more.
+_NOTE = f"""
+WITH noted AS (INSERT INTO access_submission (server, upto) VALUES ($1, $2) ON CONFLICT DO NOTHING),
+     now AS MATERIALIZED (SELECT greatest({_UPTO}, $2) AS upto)
+SELECT coalesce((SELECT last FROM access_series WHERE server = $1), 0) - upto AS waiting,
+       (SELECT time FROM access_record WHERE server = $1 AND number > upto ORDER BY number LIMIT 1) AS oldest
+FROM now
+"""  # noqa: S608
 _NEW_KEY = "INSERT INTO official_key (server, key) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 
 
+Backlog: TypeAlias = tuple[int, datetime | None]
+"""How many records wait, and since when the oldest does."""
+
+
+@quick
 @dataclass(frozen=True, slots=True)
 class WaitingLeaf:
     """What the log is given of a record: nothing that says whom it is about. `number`: its place in this server's series."""
@@ -51,14 +66,12 @@ class Waitlist:
     async def find(self, records: Sequence[UUID]) -> Sequence[WaitingLeaf]:
         return _leaves(await self._pool.fetch(_FIND, records))
 
-    async def note(self, upto: int) -> None:
-        """The log holds everything up to this number."""
-        await self._pool.execute(_NOTE, self._server, upto)
+    async def note(self, upto: int) -> Backlog:
+        """The log holds everything up to this number. What waits behind it."""
+        return _backlog(await self._pool.fetchrow(_NOTE, self._server, upto))
 
-    async def measure(self) -> tuple[int, datetime | None]:
-        """How many wait, and since when the oldest does."""
-        row = await self._pool.fetchrow(_MEASURE, self._server)
-        return row["waiting"], row["oldest"]
+    async def measure(self) -> Backlog:
+        return _backlog(await self._pool.fetchrow(_MEASURE, self._server))
 
     async def official_key(self) -> bytes:
         """Made when there is none; servers that share the store and the id share it."""
@@ -68,4 +81,8 @@ class Waitlist:
 
 
 def _leaves(rows: Sequence[asyncpg.Record]) -> Sequence[WaitingLeaf]:
-    return [WaitingLeaf(row["number"], row["record_id"], row["time"], row["leaf"]) for row in rows]
+    return [WaitingLeaf(*row) for row in rows]
+
+
+def _backlog(row: asyncpg.Record) -> Backlog:
+    return row["waiting"], row["oldest"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import statistics
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 _EVERY = 0.2  # seconds between two looks at the memory of processes
@@ -29,6 +30,16 @@ def family(pid: int) -> list[int]:
         for child in children.read_text().split():
             found += family(int(child))
     return found
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Where the median lies with a confidence of at least 95 %, whatever the distribution: the two values between which so many of
+    tosses of a coin fall. Fewer than six values say nothing but their ends."""
+    ordered, n = sorted(values), len(values)
+    outside, cut = 0.5**n, 0
+    while (outside := outside + math.comb(n, cut + 1) * 0.5**n) <= 0.025:
+        cut += 1
+    return ordered[cut], ordered[n - 1 - cut]
 
 
 def rss_mb(pid: int) -> float:

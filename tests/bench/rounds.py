@@ -55,10 +55,12 @@ async def load(target: Target, *, seconds: float, clients: int) -> dict[str, Any
     return result
 
 
-async def measured(target: Target, *, seconds: float, clients: int) -> Round:
+async def measured(target: Target, *, seconds: float, clients: int, behind: float = 0.0) -> Round:
+    """`behind`: seconds for which what the load leaves to do is counted with it."""
     families = {name: family(pid) for name, pid in target.pids.items()}
     before = {name: cpu_seconds(found) for name, found in families.items()}
     result = await load(target, seconds=seconds, clients=clients)
+    await asyncio.sleep(behind)
     after = {name: cpu_seconds(found) for name, found in families.items()}
     return Round({name: 1e6 * (after[name] - before[name]) / result["count"] for name in target.pids}, result)
 

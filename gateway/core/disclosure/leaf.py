@@ -40,7 +40,9 @@ LEAF_SIZE = 108
 BUCKET_SECONDS = 600
 _VERSION, _ACCESS = 1, 1
 _SALTS = tuple(b"salt" + bytes((index,)) for index in Field)
+_ENTRIES = tuple(bytes((1, index)) for index in Field)  # what an entry of the tree of fields begins with
 _HEAD = struct.Struct(">BBHII")
+_LENGTH = struct.Struct(">I").pack
 
 
 @quick
@@ -79,10 +81,11 @@ def make_entry(access: Access, person: Person, provider: int, seed: bytes, follo
         raise ValueError("a seed has 32 bytes")
     keyed = _keyed(seed)
     fields = access.fields(str(_record_id(keyed)), follows)
+    texts = [text.encode() for text in fields]
     head = _HEAD.pack(_VERSION, _ACCESS, 0, int(access.time.timestamp()) // BUCKET_SECONDS, provider)
     subject = _commit_subject(_mac(keyed, b"subj"), person)
-    statement = _commit_statement(_mac(keyed, b"stmt"), fields, person)
-    leaf = b"".join((head, root_of(_field_hashes(keyed, fields)), subject, statement))
+    statement = _commit_statement(_mac(keyed, b"stmt"), texts, person)
+    leaf = b"".join((head, root_of(_field_hashes(keyed, texts)), subject, statement))
     return AccessEntry(person, fields, access.time, seed, leaf)
 
 
@@ -97,7 +100,7 @@ def _record_id(keyed: HMAC) -> UUID:
 def open_field(seed: bytes, fields: Sequence[str], index: int) -> Opening:
     """What proves text `index` of the leaf made from this seed and these texts, and nothing of the others."""
     keyed = _keyed(seed)
-    level = _field_hashes(keyed, fields)
+    level = _field_hashes(keyed, [text.encode() for text in fields])
     path, n = [], index
     while len(level) > 1:
         path.append(level[n ^ 1])
@@ -112,7 +115,7 @@ def check_opening(leaf: bytes, opening: Opening) -> None:
         raise MalformedMessage("not an opening of an access leaf")
     if len(opening.salt) != 32 or any(len(h) != 32 for h in opening.path):
         raise MalformedMessage("salts and hashes have 32 bytes")
-    found, n = leaf_hash(_field_entry(opening.index, opening.salt, opening.text)), opening.index
+    found, n = leaf_hash(_ENTRIES[opening.index] + opening.salt + opening.text.encode()), opening.index
     for sibling in opening.path:
         found = node_hash(sibling, found) if n & 1 else node_hash(found, sibling)
         n >>= 1
@@ -128,9 +131,8 @@ def _commit_subject(key: bytes, person: Person) -> bytes:
     return _hmac(key, b"egov-al/v1/subject\0" + _named(person))
 
 
-def _commit_statement(key: bytes, fields: Sequence[str], person: Person) -> bytes:
-    texts = [text.encode() for text in fields]
-    statement = b"".join(len(t).to_bytes(4, "big") + t for t in (*texts, _named(person)))
+def _commit_statement(key: bytes, texts: Sequence[bytes], person: Person) -> bytes:
+    statement = b"".join([_LENGTH(len(text)) + text for text in (*texts, _named(person))])
     return _hmac(key, b"egov-al/v1/stmt\0" + hashlib.sha256(statement).digest())
 
 
@@ -156,12 +158,12 @@ def check_leaf(leaf: bytes, keys: LeafKeys, fields: Sequence[str], person: Perso
         or not len(keys.salts) == len(fields) == len(Field)
     ):
         raise MalformedMessage("not an access leaf with its sixteen texts")
-    entries = zip(range(len(fields)), keys.salts, fields, strict=True)
-    if root_of([leaf_hash(_field_entry(*entry)) for entry in entries]) != leaf[12:44]:
+    texts = [text.encode() for text in fields]
+    if root_of(map(leaf_hash, map(b"".join, zip(_ENTRIES, keys.salts, texts, strict=True)))) != leaf[12:44]:
         raise MalformedMessage("the texts are not those of the leaf")
     if not hmac.compare_digest(_commit_subject(keys.subject, person), leaf[44:76]):
         raise MalformedMessage("the leaf is about somebody else")
-    if not hmac.compare_digest(_commit_statement(keys.statement, fields, person), leaf[76:]):
+    if not hmac.compare_digest(_commit_statement(keys.statement, texts, person), leaf[76:]):
         raise MalformedMessage("the statement is not that of the leaf")
 
 
@@ -169,13 +171,9 @@ def _named(person: Person) -> bytes:
     return f"{person.kind}:{person.number}".encode()
 
 
-def _field_hashes(keyed: HMAC, fields: Sequence[str]) -> list[bytes]:
+def _field_hashes(keyed: HMAC, texts: Sequence[bytes]) -> list[bytes]:
     salts = [_mac(keyed, name) for name in _SALTS]
-    return [leaf_hash(_field_entry(i, salts[i], text)) for i, text in enumerate(fields)]
-
-
-def _field_entry(index: int, salt: bytes, text: str) -> bytes:
-    return bytes((1, index)) + salt + text.encode()
+    return list(map(leaf_hash, map(b"".join, zip(_ENTRIES, salts, texts, strict=True))))
 
 
 def _hmac(key: bytes, data: bytes) -> bytes:

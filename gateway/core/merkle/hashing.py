@@ -25,9 +25,10 @@ def root_of(hashes: Iterable[bytes]) -> bytes:
     level = list(hashes)
     if not level:
         return EMPTY_ROOT
+    sha256 = hashlib.sha256  # here and not through `node_hash`: every access record has fifteen of these
     while len(level) > 1:
         # An odd last hash moves up as it is; doubling it would give two lists of entries one root.
-        paired = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        paired = [sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
         level = paired + level[len(paired) * 2 :]
     return level[0]
 

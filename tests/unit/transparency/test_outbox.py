@@ -14,7 +14,16 @@ from gateway.core.errors import EvidenceUnavailable
 from gateway.exchange.states import DispatchableRequest, RecordedAnswer
 from gateway.messagelog.writer import MessageLogWriter
 from gateway.storage.database import Database
-from gateway.transparency.outbox import AtLimit, BacklogPolicy, Identity, NoPublicLog, Outbox
+from gateway.transparency.outbox import (
+    _BUSY,
+    _BUSY_GATHER_SECONDS,
+    _GATHER_SECONDS,
+    AtLimit,
+    BacklogPolicy,
+    Identity,
+    NoPublicLog,
+    Outbox,
+)
 from gateway.transparency.waiting import MOST_LEAVES, WaitingLeaf
 from tests.support.log_states import (
     NOW,
@@ -95,6 +104,33 @@ async def test_what_waits_is_submitted_in_order(database: Database) -> None:
     assert (outbox.submitted, outbox.waiting, outbox.age) == (7, 0, timedelta(0))
     leaves = {row["number"]: row["leaf"] for row in await database.pool.fetch("SELECT number, leaf FROM access_record")}
     assert {n: leaf.leaf for n, leaf in log.taken.items()} == leaves
+
+
+async def test_what_another_server_of_the_same_id_submitted_does_not_wait(database: Database) -> None:
+    """Both took the first three; the other went on: whoever is slower does not count its records as waiting."""
+    log = PublicLog()
+    async with writing(database) as writer:
+        slow, fast = await outbox_of(database, log), await outbox_of(database, log)
+        await some_records(writer, 3)
+        leaves = await slow._waitlist.next()
+        await some_records(writer, 2)
+        await fast.submit_once()
+        assert await slow._waitlist.note(leaves[-1].number) == (0, None)
+        await some_records(writer, 1)
+        assert await slow._waitlist.note(leaves[-1].number) == (1, NOW)
+
+
+@pytest.mark.parametrize(("records", "gather"), [(_BUSY - 1, _GATHER_SECONDS), (_BUSY, _BUSY_GATHER_SECONDS)])
+async def test_a_busy_server_gathers_longer(database: Database, records: int, gather: float) -> None:
+    outbox = await outbox_of(database, PublicLog())
+    async with writing(database) as writer:
+        await some_records(writer, records)
+        await outbox.submit_once()
+    assert outbox._gather == gather
+    async with writing(database) as writer:
+        await some_records(writer, 1)
+        await outbox.submit_once()
+    assert outbox._gather == _GATHER_SECONDS
 
 
 async def test_a_long_queue_goes_in_pieces(database: Database) -> None:

@@ -10,7 +10,8 @@ One archive, with what is true if we crash behind each line:
 
 Archives of a chain are made in order: while one cannot be made, none behind it is. Records go only with a whole archive that is
 durable, and by default only while its file is still in the folder and whole. A record without a time-stamp is in no archive.
-An archive in clear is the same bytes whenever it is written; one encrypted to recipients is not, so `named` holds its SHA-512.
+An archive in clear is the same bytes whenever it is written; one encrypted to recipients is not, so `named` holds its SHA-512. What
+is put together on the way stands sealed in temporary files (`sealedfile.py`).
 Runs as the owner of the tables; the role that serves can do none of this.
 """
 
@@ -19,7 +20,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import tempfile
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,6 +39,7 @@ from gateway.messagelog.archivetables import ArchiveRow, ArchiveTables, Grouping
 from gateway.messagelog.containers import write_container, zip_entry
 from gateway.messagelog.keysource import KeySource
 from gateway.messagelog.reader import MessageLogReader
+from gateway.messagelog.sealedfile import sealed_file
 from gateway.messagelog.stamps import stamp_of
 from gateway.storage.database import Database
 from gateway.storage.failures import DATABASE_ERRORS
@@ -200,7 +201,7 @@ class Archiver:
         """The file, encrypted or not; where the chain then stands, and the SHA-512 of an encrypted one."""
         if self._policy.recipients is None:
             return await self._write(tables, archive, previous, file), None
-        with tempfile.SpooledTemporaryFile(max_size=_ARCHIVE_IN_MEMORY) as clear:
+        with sealed_file(_ARCHIVE_IN_MEMORY) as clear:
             end = await self._write(tables, archive, previous, clear)
             clear.seek(0)
             sealed = await asyncio.to_thread(encrypt, clear, file, self._policy.recipients.of(archive.chain))
@@ -213,7 +214,7 @@ class Archiver:
         digests: list[tuple[str, Digest]] = []
         with zipfile.ZipFile(file, "w") as out:
             for number, key in await tables.keys_of(archive):
-                with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as container:
+                with sealed_file(_IN_MEMORY) as container:
                     name, time = await self._container(number, key, container)
                     digests.append((name, await asyncio.to_thread(_store, out, name, time, container)))
             info = link(previous, digests)

@@ -15,7 +15,8 @@ from gateway.messagelog.archivecipher import ArchiveRecipients, Identities, encr
 from gateway.storage.database import Database
 from tests.support.age import Recipient, opened, recipient
 from tests.support.containers import ContainerWorld
-from tests.support.stored import of_server, store_stamped
+from tests.support.stored import in_pieces, of_server, store_stamped
+from tests.support.tempfiles import watch_temporary_files
 from tests.unit.messagelog.test_archiver import KEEP, archiver, contained, numbers, verify
 
 AUDITOR, MEMBER = recipient(), recipient()
@@ -141,3 +142,19 @@ async def test_records_stay_while_the_file_is_not_the_one_that_was_written(
     assert len(await numbers(database)) == 1
     (tmp_path / name).write_bytes(data)
     assert (await made.once()).removed_records == 1
+
+
+async def test_on_the_way_into_an_archive_nothing_stands_in_clear(
+    database: Database, world: ContainerWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = os.urandom(300_000)  # packs to itself, so that it would be seen
+    record = await in_pieces(database, world.record(body=body), body)
+    await store_stamped(database, world, [record])
+    made, _ = archiver(database, world, tmp_path, recipients=ArchiveRecipients((AUDITOR.public,)))
+    written = watch_temporary_files(monkeypatch)
+    (name,) = (await made.once()).archives
+    monkeypatch.undo()
+    assert len(written) > 2 * len(body)  # the container and the archive
+    for clear in (body[:64], body[-64:], b"attachment1", b"signatures.xml", b"PK\x03\x04"):
+        assert clear not in written
+    assert (tmp_path / name).stat().st_size > len(body)

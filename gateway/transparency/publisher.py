@@ -12,7 +12,8 @@ from datetime import datetime
 import asyncpg
 
 from gateway.core.errors import ProofRejected
-from gateway.core.merkle.note import SignedNote
+from gateway.core.merkle.checkpoint import parse_checkpoint
+from gateway.core.merkle.note import SignedNote, parse_note
 from gateway.core.merkle.policy import Policy, verify_checkpoint
 from gateway.exchange.ports import Clock
 from gateway.transparency import rows
@@ -47,6 +48,15 @@ class Publisher:
         self.witnessed: tuple[int, SignedNote] | None = None
         self.published_at: datetime | None = None
         self.unwitnessed_since: datetime | None = None
+
+    async def recall(self) -> None:
+        """What an earlier process published, once `lead` found it to be of this log: what stood there with its quorum is not
+        replaced by the same without, and receipts need not wait for the witnesses."""
+        data = None if self.published else await asyncio.to_thread(self._files.checkpoint)
+        if data is not None:
+            note = parse_note(data)
+            self.published = parse_checkpoint(note.text).size, note
+            self.witnessed = self.published if self._has_quorum(note) else None
 
     async def publish(self, committed: Committed) -> bool:
         """Ask the witnesses and replace `checkpoint`; whether the quorum cosigned. LogFrozen on evidence of a fork or rewind,

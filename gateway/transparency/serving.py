@@ -50,6 +50,8 @@ class Receipts:
                 size, note = published
                 path = await asyncio.to_thread(self._path, index, size)
                 return Receipt(index, path, note)
+        if index is not None and self._shard.publisher.published is None:
+            raise EvidenceUnavailable("this process does not know yet what was published")
         return None
 
     def _path(self, index: int, size: int) -> tuple[bytes, ...]:

@@ -75,6 +75,7 @@ class LogShard:
 
     async def _lead(self) -> None:
         self.committed = await self.sequencer.lead()
+        await self.publisher.recall()
         self.frozen = None
         self._new.set()
         async with asyncio.TaskGroup() as tasks:

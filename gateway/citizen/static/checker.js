@@ -192,7 +192,7 @@ globalThis.Checker = (() => {
     const checked = signed.filter((s) => s.holds).map((s) => s.key.called), all = signed.map((s) => s.key.called);
     const values = { checked: checked.length, unchecked: all.length - checked.length };
     if (satisfied(policy, checked)) return { state: "ok", key: "witnesses.ok", values };
-    if (!satisfied(policy, all)) throw new Bad("witnesses.few", values);
+    if (!satisfied(policy, all)) throw new Unknown("witnesses.few", values); // one that is away signs nothing
     if (!checked.length) throw new Unknown("witnesses.unsupported", values);
     return { state: "ok", key: "witnesses.partly", values };
   }
@@ -343,7 +343,9 @@ globalThis.Checker = (() => {
     if (steps.signature.state === "bad") return "signature";
     if (steps.inclusion.state === "bad") return ["inclusion.missing", "inclusion.entry", "inclusion.path"].includes(steps.inclusion.key) ? "missing" : "log";
     if (steps.witnesses.state === "bad") return "witnesses";
-    if (Object.values(steps).some((s) => s.state === "unknown")) return "unreachable";
+    const unknown = Object.values(steps).filter((s) => s.state === "unknown");
+    if (unknown.length === 1 && steps.witnesses.key === "witnesses.few") return "few";
+    if (unknown.length) return "unreachable";
     return steps.inclusion.state === "wait" ? "pending" : "verified";
   }
 

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.core.errors import EvidenceUnavailable
 from gateway.core.merkle.hashing import root_of
 from gateway.core.merkle.policy import Policy
 from gateway.core.merkle.receipt import parse_receipt, verify_receipt
@@ -108,6 +109,24 @@ async def test_a_receipt_prefers_the_witnessed_checkpoint(world: LogWorld) -> No
         made = await receipts.receipt(leaf.leaf_hash)
         assert made is not None
         verify_receipt(made, leaf.leaf_hash, policy)
+    shard.sequencer.hang_up()
+
+
+async def test_a_restart_without_witnesses_takes_nothing_from_what_was_published(world: LogWorld) -> None:
+    async with witness_at(world.folder.with_name("w"), (WITNESS,), lambda: NOW) as watching:
+        world.policy = policy_of((WITNESS, watching.url))
+        await world.grow(2)
+    (leaf, _), published = leaves(2), world.published()
+    shard = world.shard()
+    with pytest.raises(EvidenceUnavailable):
+        await Receipts(world.pool, shard).receipt(leaf.leaf_hash)
+    committed = await shard.sequencer.lead()
+    await shard.publisher.recall()
+    assert not await shard.publisher.publish(committed)  # the witness is gone
+    assert world.published() == published
+    made = await Receipts(world.pool, shard).receipt(leaf.leaf_hash)
+    assert made is not None
+    verify_receipt(made, leaf.leaf_hash, world.policy)
     shard.sequencer.hang_up()
 
 

@@ -1,6 +1,7 @@
 """What every answer of a site carries, and what a change must show.
 
 headers   nothing from other hosts, no inline script or style, no frames, no referrer for others; pages are never kept by a cache
+words     what the framework refuses is said on a page too, in the reader's language
 host      only our own name: a page elsewhere cannot point its own name at us (DNS rebinding)
 changes   POST from our own origin, with the session's token
 """
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
+
+from gateway.pages.words import Language
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -62,6 +65,22 @@ def only_our_name(origin: str) -> Middleware:
         return await handler(request)
 
     return named
+
+
+def in_words(trouble: Callable[[Language, int], web.Response], programs: tuple[str, ...] = ()) -> Middleware:
+    """What the framework refuses by itself, an address that is none or a form that is too large, as a page of the site (`trouble`)
+    in the language of the address. Below `programs` no people ask."""
+
+    @web.middleware
+    async def worded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed, web.HTTPRequestEntityTooLarge) as e:
+            if request.path.startswith(programs):
+                raise
+            return trouble("en" if request.path.startswith("/en/") else "vi", e.status)
+
+    return worded
 
 
 def is_ours(request: web.Request, origin: str, token: str, expected: str) -> bool:

@@ -21,7 +21,7 @@ from adapters.lienthong.web.site import Site
 from adapters.lienthong.web.words import BoardWords
 from adapters.sdk import Pool
 from adapters.sdk.delivery import Outbox
-from gateway.pages.guard import only_our_name, policy, protect
+from gateway.pages.guard import in_words, only_our_name, policy, protect
 from gateway.pages.look import Look
 
 CLIENT = "dieu-phoi-lien-thong"
@@ -39,12 +39,13 @@ def build_pages(
     clock: Callable[[], datetime],
 ) -> web.Application:
     """`origin`: how browsers reach it, `http://127.0.10.121:8650`; `issuer`: the identity provider."""
-    app = web.Application(client_max_size=64 * 1024, middlewares=[only_our_name(origin)])
     consents = Consents(pool, desk, clock)
     provider = IdentityProvider(http, issuer, CLIENT, f"{origin}/callback")
     words = BoardWords.load(_FOLDER / "words")
     look = Look(_FOLDER, words)
     site = Site(origin, provider, Sessions(pool), consents, look, words, clock)
+    guards = [only_our_name(origin), in_words(site.trouble, ("/static/",))]
+    app = web.Application(client_max_size=64 * 1024, middlewares=guards)
     protect(app, policy(forms=issuer), secure=origin.startswith("https:"))
     site.add_to(app)
     Operators(site, pool, Board(pool), desk, outbox, definitions).add_to(app)

@@ -103,7 +103,11 @@ class IdentityProvider:
             async with self._http.request(
                 method, f"{self._issuer}{path}", allow_redirects=False, timeout=timeout, **more
             ) as answer:
-                found = json.loads(await answer.content.read(_MOST_BYTES))
+                body = b""
+                async for piece in answer.content.iter_any():
+                    if len(body := body + piece) > _MOST_BYTES:
+                        raise SignInRefused
+                found = json.loads(body)
         except (aiohttp.ClientError, TimeoutError, OSError) as e:
             raise ProviderAway from e
         except ValueError as e:

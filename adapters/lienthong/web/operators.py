@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -98,7 +98,8 @@ class Operators:
         )
 
     async def _one(self, request: web.Request, session: Session, language: Language) -> web.Response:
-        row = await self._board.one(request.match_info["id"])
+        wanted = request.match_info["id"]
+        row = None if "\0" in wanted else await self._board.one(wanted)
         if row is None:
             raise NotFound("no such dossier")
         dossier = _STATE.validate_json(row["state"])
@@ -198,7 +199,7 @@ class Operators:
         overdue = (now - row["leg_due"]).days if row["leg_due"] is not None and row["leg_due"] < now else 0
         owner = words.of(leg.agency) if leg else ""
         case = (row["id"], row["procedure"], row["province"], row["leg"], row["shown"], row["cause"])
-        return (*case, owner, iso(row["leg_due"]), overdue, row["asks"])
+        return (*case, owner, iso(row["leg_due"]), overdue, shown["seen"])
 
 
 _NAMES = ("procedure", "province", "leg", "cause", "age", "state", "case")
@@ -215,7 +216,8 @@ def _cursor(text: str) -> tuple[datetime, str] | None:
     moment, _, dossier_id = text.partition("~")
     try:
         at = datetime.fromisoformat(moment)
-    except ValueError:
+        at = at if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
     return None if at.tzinfo is None or "\0" in dossier_id else (at, dossier_id)
 

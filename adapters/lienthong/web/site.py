@@ -45,6 +45,7 @@ class Site:
         clock: Callable[[], datetime],
     ) -> None:
         self.origin = origin
+        self._secure = origin.startswith("https:")
         self.clock = clock
         self._provider = provider
         self._sessions = sessions
@@ -58,6 +59,7 @@ class Site:
             app.router.add_get(f"{prefix}/", self._open(language, self._welcome))
             app.router.add_get(f"{prefix}/sign-in/{{kind}}", self._open(language, self._sign_in))
             app.router.add_post(f"{prefix}/sign-out", self.signed_in(language, None, self._sign_out))
+        app.router.add_get("/en", self._open("en", self._welcome))
         app.router.add_get("/callback", self._callback)
 
     def signed_in(self, language: Language, kind: Kind | None, page: Page) -> Handler:
@@ -68,7 +70,7 @@ class Site:
                 async with source_errors():
                     session = await self._session(request)
                     if session is None or kind not in (None, session.kind):
-                        ended = "session" in request.cookies and session is None
+                        ended = self._cookie("session") in request.cookies and session is None
                         return see_other(f"{PREFIX[language]}/{'?state=expired' if ended else ''}")
                     return await page(request, session, language)
             except NotFound:
@@ -108,7 +110,7 @@ class Site:
         return answer
 
     async def _session(self, request: web.Request) -> Session | None:
-        token = request.cookies.get("session")
+        token = request.cookies.get(self._cookie("session"))
         return None if token is None else await self._sessions.find(token, self.clock())
 
     async def _welcome(self, request: web.Request, language: Language) -> web.Response:
@@ -137,7 +139,7 @@ class Site:
         said = ""
         try:
             async with source_errors():
-                state, browser = request.query.get("state", ""), request.cookies.get("sign-in", "")
+                state, browser = request.query.get("state", ""), request.cookies.get(self._cookie("sign-in"), "")
                 begun = await self._sessions.finish(state, browser, self.clock())
                 language = "en" if begun.language == "en" else "vi"
                 if begun.question is not None and request.query.get("error") == "consent_expired":
@@ -159,19 +161,26 @@ class Site:
         else:
             answer = see_other(PREFIX[language] + HOME[session.kind] + said)
             self._set_cookie(answer, "session", session.token, int(LONGEST.total_seconds()))
-        answer.del_cookie("sign-in", path="/", httponly=True, samesite="Lax")
+        self._forget_cookie(answer, "sign-in")
         return answer
 
     async def _sign_out(self, request: web.Request, session: Session, language: Language) -> web.Response:
         await checked_form(request, session, self.origin)
         await self._sessions.close(session)
         answer = see_other(f"{PREFIX[language]}/")
-        answer.del_cookie("session", path="/", httponly=True, samesite="Lax")
+        self._forget_cookie(answer, "session")
         return answer
 
+    def _cookie(self, name: str) -> str:
+        """Over https no other host of the domain can set it."""
+        return f"__Host-{name}" if self._secure else name
+
     def _set_cookie(self, answer: web.Response, name: str, value: str, seconds: int) -> None:
-        secure = self.origin.startswith("https:")
-        answer.set_cookie(name, value, max_age=seconds, path="/", secure=secure, httponly=True, samesite="Lax")
+        more: dict[str, Any] = {"path": "/", "secure": self._secure, "httponly": True, "samesite": "Lax"}
+        answer.set_cookie(self._cookie(name), value, max_age=seconds, **more)
+
+    def _forget_cookie(self, answer: web.Response, name: str) -> None:
+        answer.del_cookie(self._cookie(name), path="/", secure=self._secure, httponly=True, samesite="Lax")
 
     # --- answers ---------------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import re
@@ -9,12 +10,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import jwt
 import pytest
 import pytest_asyncio
+from aiohttp import web as webserver
+from aiohttp.test_utils import TestClient, TestServer
 
 from adapters.lienthong import web
+from adapters.lienthong.definition import load_definitions
+from adapters.lienthong.web.app import build_pages
+from adapters.lienthong.web.oidc import IdentityProvider, SignInRefused
 from adapters.lienthong.web.words import BoardWords
+from adapters.sdk.delivery import Outbox
 from adapters.sdk.delivery.legs import Later
 from tests.support.linked import FATHER, HOUSEHOLDER, LEGS, MOTHER, OWNER, LinkedWorld
 from tests.support.linkedpages import Visitor, linked_pages
@@ -275,6 +283,59 @@ async def test_a_sign_in_belongs_to_the_browser_that_began_it(world: LinkedWorld
             visitor.http.cookie_jar.clear()
         await visitor.post("/authorize", fields)
         assert visitor.url == f"{origin}/?state=refused"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/nowhere", 404, "Không có trang hoặc hồ sơ này"),
+        ("/en/nowhere", 404, "There is no such page or dossier"),
+        ("/dossiers/%00", 404, "Không có trang hoặc hồ sơ này"),
+        ("/dossiers/ask-again", 404, "Không có trang hoặc hồ sơ này"),
+        ("/letters/again", 405, "Không có trang nào ở địa chỉ này"),
+        ("/dossiers?cursor=0001-01-01T00:00:00%2B23:00~x", 200, "Hồ sơ kẹt"),
+        ("/dossiers?state=%00&case=%00&cursor=2026-01-01T00:00:00Z~%00", 200, "Hồ sơ kẹt"),
+        ("/en", 200, "no name or number of a citizen"),
+    ],
+)
+async def test_every_address_answers_in_words(
+    world: LinkedWorld, origin: str, path: str, status: int, words: str
+) -> None:
+    async with visiting(origin) as operator:
+        await operator.sign_in("VH-03", "officer")
+        assert words in await operator.get(path)
+        assert operator.status == status
+
+
+async def test_an_answer_of_the_provider_that_comes_in_pieces() -> None:
+    async def pieces(request: webserver.Request) -> webserver.StreamResponse:
+        answer = webserver.StreamResponse()
+        await answer.prepare(request)
+        for piece in (b'{"id_', b'token": "x"', b"}" if request.path == "/small" else b" " * 300_000):
+            await answer.write(piece)
+            await asyncio.sleep(0.02)
+        return answer
+
+    app = webserver.Application()
+    app.router.add_get("/{size}", pieces)
+    async with TestServer(app) as server, aiohttp.ClientSession() as http:
+        provider = IdentityProvider(http, str(server.make_url("")).rstrip("/"), "client", "back")
+        assert await provider._json("GET", "/small") == {"id_token": "x"}
+        with pytest.raises(SignInRefused):
+            await provider._json("GET", "/large")
+
+
+async def test_over_https_cookies_are_of_this_host_alone(world: LinkedWorld) -> None:
+    async with aiohttp.ClientSession() as http:
+        outbox = Outbox(world.pool, world.clock, lambda: 0.5)
+        args = (world.pool, http, load_definitions(), world.desk, outbox, world.clock)
+        app = build_pages("https://linked.example", "https://id.example", *args)
+        async with TestClient(TestServer(app)) as browser:
+            get = browser.get("/sign-in/person", headers={"Host": "linked.example"}, allow_redirects=False)
+            async with get as answer:
+                (cookie,) = answer.headers.getall("Set-Cookie")
+    assert cookie.startswith("__Host-sign-in=")
+    assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
 
 
 def test_both_languages_say_the_same_things() -> None:

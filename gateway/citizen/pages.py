@@ -192,6 +192,7 @@ class Pages:
             destroyed=await self._portal.records.destroyed(),
             lookups=await self._portal.lookups.of(session.subject),
             inquiries=await self._portal.asked.newest(session.subject),
+            holders=sorted({words.name(member_of(server)) for server in self._portal.records.servers}),
             names=words,
             now=now,
             message=request.query.get("said", ""),

@@ -33,6 +33,7 @@ async def test_the_list_and_a_record(world: PortalWorld, prefix: str, words: str
         status, _, text = await browser.get(f"{prefix}/records")
         assert (status, words in text) == (200, True)
         assert text.count('class="entry"') == 10
+        assert ": Bộ Công an." in text  # whose records are read
         older = re.search(r'href="([^"]*cursor=[^"]*)"', text)
         assert older is not None
         _, _, text = await browser.get(older[1].replace("&amp;", "&").partition("#")[0])
@@ -159,6 +160,7 @@ async def test_an_inquiry_from_the_page(world: PortalWorld) -> None:
         assert (status, headers["Location"]) == (303, f"/records/{entry.record_id}?said=sent#da-gui")
         _, _, text = await browser.get(f"/records/{entry.record_id}")
         assert "Hạn trả lời Thứ Năm, 24/12/2026" in text
+        assert '<blockquote class="answer">&lt;b&gt;Không đúng&lt;/b&gt;</blockquote>' in text
 
 
 @pytest.mark.parametrize("words", ["", " \n ", "x" * 4001, "a\r\n" * 2001])

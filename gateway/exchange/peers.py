@@ -10,6 +10,7 @@ from typing import TypeAlias
 from gateway.core.errors import AuthenticationFailed, PeerRejected
 from gateway.core.globalconf.model import GlobalConfiguration, SecurityServer
 from gateway.core.identifiers import ClientId
+from gateway.core.signing.ocsp import known_by
 from gateway.core.signing.revoked import RevokedCertificates
 from gateway.core.signing.verify import VerifiedServer, verify_auth_certificate
 
@@ -45,7 +46,7 @@ class PeerVerdicts:
         if not chain:
             raise PeerRejected("The other security server showed no certificate")
         instance_trust = trust.trust(client.instance, now)
-        key = (client.instance, instance_trust.fingerprint, tuple(chain), tuple(ocsp))
+        key = (client.instance, instance_trust.fingerprint, tuple(chain), known_by(tuple(ocsp)))
         since, verified = self._known.get(key, (now, None))
         if verified is not None and since <= now < verified.valid_until:
             self.hits += 1

@@ -21,6 +21,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from gateway.core.digest import Digest, DigestAlgorithm
 from gateway.core.errors import AuthenticationFailed, MalformedMessage
 from gateway.core.identifiers import MemberId
+from gateway.core.remembering import remembered
 from gateway.core.signing.profiles import (
     PROFILES,
     Subject,
@@ -52,12 +53,12 @@ __all__ = [
 ]
 
 _MAX_PATH = 8
-_MAX_CERTIFICATE = 32 * 1024
+_MAX_CERTIFICATE = 16 * 1024
 _STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _X509_ERRORS = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
 
-@lru_cache(maxsize=2048)
+@remembered(2048, most_bytes=8 * 1024)
 def parse_certificate(data: bytes) -> x509.Certificate:
     """One DER certificate whose every field can be read. MalformedMessage (`incorrect_certificate`) otherwise."""
     try:

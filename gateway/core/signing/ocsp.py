@@ -23,11 +23,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 
 from gateway.core.errors import CertificateStatusUnknown, MalformedMessage
+from gateway.core.remembering import remembered
 from gateway.core.signing.certificates import der, has_octet_signature, is_issued_by, is_ocsp_signer, parse_certificate
 from gateway.core.signing.trust import CaCertificate, InstanceTrust
 
 MAX_RESPONSE = 64 * 1024
 FUTURE_TOLERANCE = timedelta(seconds=60)
+_MOST_KEPT = 16 * 1024
 _MAX_EMBEDDED = 8
 _STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _X509_ERRORS = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
@@ -92,7 +94,7 @@ def _question(certificate: x509.Certificate, issuer: x509.Certificate) -> ocsp.O
     return ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1()).build()  # noqa: S303 - a name
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024, most_bytes=_MOST_KEPT)
 def parse_ocsp(response: bytes) -> OcspAnswer:
     """DER OCSPResponse -> its first SingleResponse. MalformedMessage (`incorrect_validation_info`) otherwise."""
     try:
@@ -126,6 +128,14 @@ def _answer(parsed: ocsp.OCSPResponse) -> OcspAnswer:
         hash_algorithm=parsed.signature_hash_algorithm,
         certificates=tuple(parse_certificate(der(c)) for c in embedded),
     )
+
+
+def known_by(responses: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """What a verdict on these is remembered by: themselves, or when they are large their digests. Whoever brings them may add what
+    he likes to the one that counts."""
+    if sum(map(len, responses)) <= _MOST_KEPT:
+        return responses
+    return tuple(hashlib.sha256(r).digest() for r in responses)
 
 
 def select(responses: Sequence[bytes], certificate: x509.Certificate, issuer: x509.Certificate) -> bytes:

@@ -51,7 +51,7 @@ from gateway.core.signing.certificates import (
     verify_chain,
 )
 from gateway.core.signing.hashchain import part_names, verify_hash_chain
-from gateway.core.signing.ocsp import FUTURE_TOLERANCE, OcspVerdict, select, verify_ocsp
+from gateway.core.signing.ocsp import FUTURE_TOLERANCE, OcspVerdict, known_by, select, verify_ocsp
 from gateway.core.signing.revoked import RevokedCertificates
 from gateway.core.signing.trust import CaCertificate, InstanceTrust
 from gateway.core.signing.xades import HASH_CHAIN_RESULT, XadesSignature, parse_signature
@@ -186,7 +186,7 @@ def verify_parts(
     # 3. kind of certificate
     _verify_certificate_kind(xades)
     # 4. member
-    key = (der(xades.certificate), xades.ocsp, trust.instance, trust.fingerprint)
+    key = (der(xades.certificate), known_by(xades.ocsp), trust.instance, trust.fingerprint)
     verdict = verdicts.get(key, at)
     member = _signing_member(xades.certificate, trust, at) if verdict is None else verdict.member
     if member != signer.member:

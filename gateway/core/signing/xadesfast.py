@@ -12,6 +12,7 @@ from cryptography import x509
 
 from gateway.core.digest import Digest, DigestAlgorithm
 from gateway.core.errors import MalformedMessage
+from gateway.core.remembering import remembered
 from gateway.core.signing import xadesform as form
 from gateway.core.signing.algorithms import SignatureAlgorithm
 from gateway.core.signing.certificates import parse_certificate
@@ -32,6 +33,7 @@ _CUTS = tuple((piece, piece[:1]) for piece in form.PIECES[1:])
 _URIS = {uri.encode(): uri for uri in (MESSAGE, HASH_CHAIN_RESULT)}
 _MIME_TYPES = (b"text/xml", b"application/hash-chain-result")
 _ALGORITHMS = {a.uri.encode(): a for a in SignatureAlgorithm}
+_LONGEST_NAME = 4 * 1024
 _OWN_IDS = frozenset(
     ("signature", "signature-value", "signature-reference-0", "signature-reference-1", "signed-properties")
 )
@@ -61,7 +63,9 @@ def _parse_own_form(xml: bytes) -> XadesSignature | None:
         mime,
         rest,
     ) = values
-    if algorithm not in _ALGORITHMS or uri not in _URIS or mime not in _MIME_TYPES or not _is_plain(issuer, serial):
+    if algorithm not in _ALGORITHMS or uri not in _URIS or mime not in _MIME_TYPES:
+        return None
+    if len(issuer) + len(serial) > _LONGEST_NAME or not _is_plain(issuer, serial):
         return None
     start = len(form.HEAD) + len(form.SIGNED_INFO_TAG)
     signed_info = xml[start : xml.index(form.BEFORE_VALUE, start)]
@@ -117,12 +121,12 @@ def _is_plain(issuer: bytes, serial: bytes) -> bool:
     return text.isprintable() and not set(text) & set("<>&") and serial.isdigit()
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024, most_bytes=12 * 1024)
 def _parse_certificate(text: bytes) -> x509.Certificate:
     return parse_certificate(decode_base64(text))
 
 
-@lru_cache(maxsize=512)
+@remembered(512, most_bytes=24 * 1024)
 def _parse_unsigned(rest: bytes) -> UnsignedProperties:
     """The unsigned properties by the general reader, once for each credential of a peer. InvalidXml or MalformedMessage."""
     if not rest.startswith(form.UNSIGNED_PROPERTIES_TAG) or not rest.endswith(form.TAIL):

@@ -10,6 +10,7 @@ import asyncio
 import ssl
 import time
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TypeAlias
@@ -73,8 +74,11 @@ class ServiceLinks:
         self._room: defaultdict[_Place, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_MOST))
         self._sweeping: asyncio.TimerHandle | None = None
 
-    async def take(self, origin: Origin, context: ssl.SSLContext | None) -> Link:
-        """A connection on which nothing is under way. TimeoutError, or OSError (of which TLS failures are a kind)."""
+    async def take(
+        self, origin: Origin, context: ssl.SSLContext | None, accepted: Sequence[bytes] | None = None
+    ) -> Link:
+        """A connection on which nothing is under way; the service's certificate (DER) is one of `accepted`, when that is given.
+        TimeoutError, or OSError (of which TLS failures are a kind)."""
         place = (origin, context)
         await self._room[place].acquire()
         try:
@@ -84,7 +88,7 @@ class ServiceLinks:
                 if link.reusable and time.monotonic() - since < _KEEP_SECONDS and link.quiet:
                     return link
                 link.close()
-            return await _connect(origin, context)
+            return await _connect(origin, context, accepted)
         except BaseException:  # raised again: no room is lost
             self._leave(place)
             raise
@@ -126,7 +130,7 @@ class ServiceLinks:
             self._sweeping = asyncio.get_running_loop().call_later(_KEEP_SECONDS, self._sweep)
 
 
-async def _connect(origin: Origin, context: ssl.SSLContext | None) -> Link:
+async def _connect(origin: Origin, context: ssl.SSLContext | None, accepted: Sequence[bytes] | None) -> Link:
     async with asyncio.timeout(_CONNECT_SECONDS):
         _, link = await asyncio.get_running_loop().create_connection(
             partial(Link, _LIMITS),
@@ -135,4 +139,8 @@ async def _connect(origin: Origin, context: ssl.SSLContext | None) -> Link:
             ssl=context,
             server_hostname=None if context is None else origin.host,
         )
+    # OpenSSL also takes whatever a stored certificate has issued, when that may issue.
+    if accepted is not None and (link.tls is None or link.tls.getpeercert(binary_form=True) not in accepted):
+        link.close()
+        raise ssl.SSLError("the certificate is none of those stored")
     return link

@@ -56,12 +56,14 @@ class ServiceCaller:
             origin = origin_of(service.url)
         except ValueError as e:
             raise ServiceUnavailable("The service's URL is malformed", code="service_malformed_url") from e
-        context = self._context(origin, service, self._serverconf.current().clients[rest.service.client])
+        owner = self._serverconf.current().clients[rest.service.client]
+        context = self._context(origin, service, owner)
         body = request.incoming.parts.body
         target = target_of(origin, rest.service_path, rest.query)
         head = _request_head(rest.verb, target, origin.host_header, rest.headers, None if body is None else body.size)
         try:
-            link = await self._links.take(origin, context)
+            accepted = owner.certificates if origin.tls and service.verify_tls else None
+            link = await self._links.take(origin, context, accepted)
         except OSError as e:  # TimeoutError is one
             raise _not_connected(e) from e
         try:

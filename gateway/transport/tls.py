@@ -6,7 +6,7 @@
 | us -> peer         | the peer holds the key of its certificate       | chain, OCSP, registration, usage, *before  |
 |                    |                                                 | the first byte*                            |
 | system -> us (8443)| a shown certificate is one of some client       | it is one of *this* client                 |
-| us -> service      | certificate is one stored for the owner         | -                                          |
+| us -> service      | certificate chains to one stored for the owner  | it is one of these itself                  |
 | server -> log      | certificate demanded, one of a submitter        | it is the server named as the source       |
 
 OpenSSL's own chain check is not used towards peers: it refuses X-Road authentication certificates whose extended key usage is
@@ -135,7 +135,8 @@ def der(certificate: x509.Certificate) -> bytes:
 
 
 def service_client_context(accepted: Sequence[bytes]) -> ssl.SSLContext:
-    """For HTTPS services: the server's certificate must be one of the owner's (DER); names are not compared (1.4)."""
+    """For HTTPS services: `accepted` are the owner's certificates (DER); names are not compared (1.4), so whoever uses it must look
+    that the server's certificate is one of them."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

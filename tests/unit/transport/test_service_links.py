@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from gateway.core.identifiers import SecurityServerId
 from gateway.transport import service_links
 from gateway.transport.link import Link
 from gateway.transport.service_links import Origin, ServiceLinks, origin_of, target_of
+from gateway.transport.tls import service_client_context
+from tests.support.pki import Pki
 
 
 @pytest.mark.parametrize(
@@ -142,3 +147,31 @@ async def test_room_is_not_lost_to_a_service_that_is_down(monkeypatch: pytest.Mo
     for _ in range(3):
         with pytest.raises(OSError):
             await links.take(origin, None)
+
+
+@pytest.mark.parametrize("pinned", ["own", "its authority's"])
+async def test_the_certificate_itself_must_be_one_of_those_stored(tmp_path: Path, pinned: str) -> None:
+    """Names are not compared, so whoever an authority certified would do for anybody else it certified (reference 1.4)."""
+    pki = Pki()
+    own = pki.issue_auth(SecurityServerId("VN", "GOV", "G01", "service"))
+    (tmp_path / "own.pem").write_bytes(own.pem + own.key_pem)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "own.pem")
+    accepted = (own.der if pinned == "own" else pki.ca.der,)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as listening:
+        origin = origin_of(f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
+        links, context = ServiceLinks(), service_client_context(accepted)
+        if pinned == "own":
+            link = await links.take(origin, context, accepted)
+            links.put_back(origin, context, link)
+            assert await links.take(origin, context, accepted) is link
+            links.drop(origin, context, link)
+        else:
+            with pytest.raises(ssl.SSLError):
+                await links.take(origin, context, accepted)
+        links.close()

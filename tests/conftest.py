@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 import pytest_asyncio
 from hypothesis import settings
 
-from adapters.sdk.postgres import open_pool as open_source_pool
-from gateway.storage.database import Database, create_database, ensure_roles, open_pool
+from gateway.storage.database import Database, ensure_roles, open_pool
 from gateway.storage.embedded import EmbeddedPostgres
 from gateway.storage.schema import migrate
+from tests.support.databases import Content, Databases, adapters_content
 from tests.support.schedule import pytest_xdist_make_scheduler
 
 __all__ = ["pytest_xdist_make_scheduler"]
@@ -28,8 +30,13 @@ settings.register_profile("full", deadline=None, max_examples=300)
 settings.load_profile("fast")
 
 # Nothing here needs to survive the machine; tests of durability start their own server.
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
-_TEMPLATE = "gateway_template"
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "max_connections": "300",
+}
 _ROOM = 1 << 30  # bytes; containers give 64 MB unless told otherwise
 
 
@@ -45,21 +52,20 @@ def pytest_configure() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory)
 
 
+def pytest_collection_finish() -> None:
+    """Modules and tests stay to the end: the collector of garbage need not go through them again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest_asyncio.fixture(scope="session")
 async def pg() -> AsyncIterator[EmbeddedPostgres]:
-    """A running server with a migrated template database."""
+    """A running server."""
     directory = Path(tempfile.mkdtemp(prefix="gateway-test-", dir=_memory()))
     server = EmbeddedPostgres(directory, settings=FAST)
     try:
         await server.start()
         await _ease_passwords(server)
-        await create_database(server.dsn_kwargs(_TEMPLATE))
-        connection = await asyncpg.connect(**server.dsn_kwargs(_TEMPLATE))
-        try:
-            await ensure_roles(connection)
-            await migrate(connection)
-        finally:
-            await connection.close()
         yield server
     finally:
         await server.stop()
@@ -79,36 +85,58 @@ async def _ease_passwords(server: EmbeddedPostgres) -> None:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def administrator(pg: EmbeddedPostgres) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(**pg.dsn_kwargs())
-    yield connection
-    await connection.close()
+async def databases(pg: EmbeddedPostgres) -> AsyncIterator[Databases]:
+    administrator = await asyncpg.connect(**pg.dsn_kwargs())
+    made = Databases(pg, administrator)
+    yield made
+    await made.close()
+    await administrator.close()
 
 
-@pytest_asyncio.fixture
-async def database(pg: EmbeddedPostgres, administrator: asyncpg.Connection) -> AsyncIterator[Database]:
-    """A fresh, migrated database of its own."""
-    name = "t_" + uuid.uuid4().hex[:12]
-    await administrator.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY file_copy")
-    target = pg.dsn_kwargs(name)
-    opened = Database(await open_pool(target), target)
+async def _migrated(target: dict[str, Any]) -> None:
+    connection = await asyncpg.connect(**target)
     try:
-        yield opened
+        await ensure_roles(connection)
+        await migrate(connection)
     finally:
-        await opened.close()
-        await administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await connection.close()
 
 
-@pytest_asyncio.fixture
-async def source_parameters(pg: EmbeddedPostgres, administrator: asyncpg.Connection) -> AsyncIterator[dict[str, Any]]:
-    """Connection parameters of a fresh, empty database: an adapter has one of its own, which holds nothing of the gateway's."""
-    name = "a_" + uuid.uuid4().hex[:12]
-    await administrator.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
-    yield pg.dsn_kwargs(name)
-    await administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest_asyncio.fixture
-async def source_pool(source_parameters: dict[str, Any]) -> AsyncIterator[Any]:
-    async with open_source_pool(source_parameters, "test") as pool:
+@asynccontextmanager
+async def _writers(target: dict[str, Any]) -> AsyncIterator[asyncpg.Pool]:
+    async with await open_pool(target) as pool:
         yield pool
+
+
+_GATEWAY = Content("gateway", _migrated, _writers)
+
+
+@pytest_asyncio.fixture
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    """A migrated database in which nothing is recorded."""
+    async with databases.lend(_GATEWAY) as (target, pool):
+        yield Database(pool, target)
+
+
+@pytest.fixture
+def source_content() -> Content:
+    """What an adapter's own database holds at first; modules say it better."""
+    return adapters_content("nothing")
+
+
+@pytest_asyncio.fixture
+async def _source(databases: Databases, source_content: Content) -> AsyncIterator[tuple[dict[str, Any], Any]]:
+    async with databases.lend(source_content) as lent:
+        yield lent
+
+
+@pytest.fixture
+def source_parameters(_source: tuple[dict[str, Any], Any]) -> dict[str, Any]:
+    """Connection parameters of an adapter's own database, which holds nothing of the gateway's."""
+    return _source[0]
+
+
+@pytest.fixture
+def source_pool(_source: tuple[dict[str, Any], Any]) -> Any:
+    """Sessions of the same."""
+    return _source[1]

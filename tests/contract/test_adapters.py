@@ -30,6 +30,7 @@ from adapters.yte.emit import message
 from adapters.yte.invent import invent_birth
 from adapters.yte.notices import print_notice
 from tests.architecture.source import ROOT
+from tests.support.databases import Content, register_of
 from tests.support.hospital import notices
 from tests.support.registrar import registrar
 from tests.unit.adapters.yte.test_service import NOW
@@ -118,6 +119,11 @@ def effects_of(adapter: Adapter) -> list[Example]:
 @pytest.fixture(params=ADAPTERS)
 def adapter(request: pytest.FixtureRequest) -> Adapter:
     return ADAPTERS[request.param]()
+
+
+@pytest.fixture
+def source_content(adapter: Adapter) -> Content:
+    return register_of(adapter, SIZE)
 
 
 @pytest.fixture

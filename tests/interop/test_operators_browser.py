@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from gateway.storage.embedded import EmbeddedPostgres
 from tests.support.chromium import SIZES, chromium, look_at, page_of
+from tests.support.databases import Databases
 from tests.support.linked import HOUSEHOLDER, OWNER, LinkedWorld, linked_world
 from tests.support.linkedpages import linked_pages
 from tests.unit.adapters.lienthong.test_pages import stuck_dossiers
@@ -29,8 +29,8 @@ async def browser() -> AsyncIterator[Any]:
 
 
 @pytest_asyncio.fixture
-async def world(pg: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[LinkedWorld]:
-    async with linked_world(pg, tmp_path) as made:
+async def world(databases: Databases, tmp_path: Path) -> AsyncIterator[LinkedWorld]:
+    async with linked_world(databases, tmp_path) as made:
         yield made
 
 

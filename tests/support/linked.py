@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import random
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
@@ -12,17 +11,16 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-import asyncpg
 from aiohttp.test_utils import TestClient, TestServer
 
-from adapters import dvc
+from adapters import dvc, lienthong
 from adapters.lienthong.definition import load_definitions
 from adapters.lienthong.desk import Desk
 from adapters.lienthong.portal import Portal
 from adapters.lienthong.reasons import ListedReason, Reasons
 from adapters.lienthong.service import build_adapter
 from adapters.lienthong.ticker import Ticker
-from adapters.sdk import Adapter, Call, Connection, Effect, JsonObject, bootstrap, build_app, open_pool
+from adapters.sdk import Adapter, Call, Connection, Effect, JsonObject, bootstrap, build_app
 from adapters.sdk.access import adapter_log
 from adapters.sdk.delivery import DeliveryWorker, Outbox
 from adapters.sdk.delivery.judging import Answer
@@ -39,9 +37,11 @@ from adapters.sdk.delivery.legs import (
 )
 from adapters.sdk.delivery.outbox import Claim, bootstrap_delivery
 from adapters.sdk.delivery.road import NoAnswer
-from gateway.storage.embedded import EmbeddedPostgres
+from tests.support.databases import Content, Databases, adapters_content, register_of
 from tests.support.delivery import Clock
 
+_LIENTHONG = Path(lienthong.__file__).parent
+_CITIZENS = 10  # of the portal
 COORDINATOR = "VN/GOV/G22/lienthong"
 PORTAL = "VN/GOV/G22/dvc"
 LEGS = {
@@ -210,45 +210,42 @@ class LinkedWorld:
 
 @asynccontextmanager
 async def linked_world(
-    pg: EmbeddedPostgres, folder: Path, now: datetime | None = None, portal: Portal | None = None
+    databases: Databases, folder: Path, now: datetime | None = None, portal: Portal | None = None
 ) -> AsyncIterator[LinkedWorld]:
     """`portal`: with one, the real adapter of the portal is there too."""
     clock = Clock() if now is None else Clock(now)
     world = LinkedWorld(clock, portal)
-    owner = await asyncpg.connect(**pg.dsn_kwargs())
-    names = {
-        client: "l_" + uuid.uuid4().hex[:12] for client in (COORDINATOR, *LEGS, *([] if portal is None else [PORTAL]))
-    }
     log = adapter_log("linked", world.log)
-    try:
-        async with AsyncExitStack() as stack:
-            for client, name in names.items():
-                await owner.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
-                pool = world.pools[client] = await stack.enter_async_context(open_pool(pg.dsn_kwargs(name), "linked"))
-                adapter = await _adapter(world, client, pool, folder)
-                await bootstrap(pool, adapter.name, (adapter.folder / "schema.sql").read_text("utf-8"))
-                if adapter.prepare is not None:
-                    await adapter.prepare(pool, log)
-                world.clients[client] = TestClient(TestServer(build_app(adapter, pool, log)))
-                await world.clients[client].start_server()
-                stack.push_async_callback(world.clients[client].close)
-                outbox = Outbox(pool, clock, random.Random(1).random)
-                world.workers[client] = DeliveryWorker(outbox, LinkedRoad(client, world), log, batch=8)
-            yield world
-        for name in names.values():
-            await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await owner.close()
+    async with AsyncExitStack() as stack:
+        for client in (COORDINATOR, *LEGS, *([] if portal is None else [PORTAL])):
+            _, pool = await stack.enter_async_context(databases.lend(_content(client)))
+            world.pools[client] = pool
+            world.clients[client] = TestClient(TestServer(build_app(_adapter(world, client, pool, folder), pool, log)))
+            await world.clients[client].start_server()
+            stack.push_async_callback(world.clients[client].close)
+            outbox = Outbox(pool, clock, random.Random(1).random)
+            world.workers[client] = DeliveryWorker(outbox, LinkedRoad(client, world), log, batch=8)
+        yield world
 
 
-async def _adapter(world: LinkedWorld, client: str, pool: Any, folder: Path) -> Adapter:
+def _content(client: str) -> Content:
     if client == PORTAL:
-        await bootstrap_delivery(pool)
-        return dvc.build_adapter(10)
+        return register_of(_portal(), _CITIZENS, bootstrap_delivery)
     if client == COORDINATOR:
-        await bootstrap_delivery(pool)
+        schema = (_LIENTHONG / "schema.sql").read_text("utf-8")
+        return adapters_content("coordinator", bootstrap_delivery, lambda pool: bootstrap(pool, "lienthong", schema))
+    return adapters_content("stand-in", bootstrap_legs, lambda pool: bootstrap(pool, "agency", _SCHEMA))
+
+
+def _portal() -> Adapter:
+    return dvc.build_adapter(_CITIZENS)
+
+
+def _adapter(world: LinkedWorld, client: str, pool: Any, folder: Path) -> Adapter:
+    if client == PORTAL:
+        return _portal()
+    if client == COORDINATOR:
         return build_adapter(world.desk, REASONS)
-    await bootstrap_legs(pool)
     agency = world.agencies[client] = Agency(client, pool, world.clock)
     own = folder / client.replace("/", "-")
     own.mkdir()

@@ -19,6 +19,7 @@ from adapters.hotich.service import build_adapter as hotich
 from adapters.people.example import PERSONS
 from adapters.people.generator import CITIZENS, generate
 from adapters.sdk.testkit import Served, served
+from tests.support.databases import Content, register_of
 
 SIZE = 40
 FATHER, MOTHER, DAUGHTER, SON, CHILD = (p.id for p in PERSONS)
@@ -38,6 +39,11 @@ CLAIM = {
     "death_registration": "KT-2026-000102",
 }
 CARDS, BENEFITS = "/v1/health-cards", "/v1/death-benefits"
+
+
+@pytest.fixture
+def source_content() -> Content:
+    return register_of(build_adapter(SIZE), SIZE)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from adapters.dancu import build_adapter
 from adapters.people.example import PERSONS
 from adapters.people.identifiers import Sex, parse_personal_number
 from adapters.sdk.testkit import Served, key_of, served
+from tests.support.databases import Content, register_of
 
 FATHER, MOTHER, DAUGHTER, SON, CHILD = (p.id for p in PERSONS)
 HOME = "H99900000001"
@@ -37,6 +38,11 @@ async def members(register: Served) -> list[tuple[str, str]]:
 
 async def person(register: Served, number: str) -> Mapping[str, Any]:
     return (await register.get("/v1/persons/{id}", id=number)).body
+
+
+@pytest.fixture
+def source_content() -> Content:
+    return register_of(build_adapter(1), 1)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from adapters.people.generator import CITIZENS, VERSION, generate
 from adapters.sdk import Adapter, bootstrap, build_app
 from adapters.sdk.access import adapter_log
 from adapters.sdk.document import response_schema
+from tests.support.databases import Content, adapters_content, register_of
 
 SIZE = 300
 ADAPTER = build_adapter(SIZE)
@@ -51,6 +52,12 @@ class Register:
     async def verify(self, **claim: Any) -> tuple[int, dict[str, Any]]:
         async with self.client.post("/v1/verify", json=claim) as answer:
             return answer.status, await answer.json(content_type=None)
+
+
+@pytest.fixture
+def source_content(request: pytest.FixtureRequest) -> Content:
+    """A register has its citizens already; other tests of this file put them there."""
+    return register_of(ADAPTER, SIZE) if "register" in request.fixturenames else adapters_content("nothing")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from adapters.people.example import PERSONS
 from adapters.people.generator import generate
 from adapters.people.model import ALIVE
 from adapters.sdk.testkit import Served, served
+from tests.support.databases import Content, register_of
 
 SIZE = 300
 FATHER, MOTHER, DAUGHTER, *_ = (person.id for person in PERSONS)
@@ -36,6 +37,11 @@ RESULT = {
 REMINDER = {"person_id": FATHER, "dossier": NUMBER, "kind": "consent_reminder", "at": AT, "count": 2}
 STATES, RESULTS = "/v1/dossiers/{number}/states", "/v1/dossiers/{number}/results"
 INBOX = "/v1/persons/{id}/notifications"
+
+
+@pytest.fixture
+def source_content() -> Content:
+    return register_of(build_adapter(SIZE), SIZE)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from adapters.people.example import PERSONS
 from adapters.people.generator import generate
 from adapters.sdk import Problem
 from adapters.sdk.testkit import Served, served
+from tests.support.databases import Content, register_of
 from tests.support.hospital import Ministry, notices
 from tests.support.registrar import documents_authority, registrar
 
@@ -54,6 +55,11 @@ NUMBERED = "/v1/births/{number}/personal-number"
 @pytest.fixture
 def ministry() -> Ministry:
     return Ministry()
+
+
+@pytest.fixture
+def source_content() -> Content:
+    return register_of(build_adapter(registrar(), notices(), SIZE), SIZE)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from adapters.sdk.delivery.legs import bootstrap_legs
 from adapters.sdk.problems import SourceUnavailable
 from adapters.yte.notices import print_notice
 from tests.architecture.source import ROOT
+from tests.support.databases import Content, adapters_content
 from tests.support.hospital import Ministry, a_birth, notices
 from tests.support.registrar import registrar
 
@@ -63,9 +64,15 @@ def ministry() -> Ministry:
 
 
 @pytest.fixture
+def source_content() -> Content:
+    async def schema(pool: Any) -> None:
+        await bootstrap(pool, "hotich", (ROOT / "adapters/hotich/schema.sql").read_text("utf-8"))
+
+    return adapters_content("hotich's legs", bootstrap_legs, schema)
+
+
+@pytest.fixture
 async def office(source_pool: Any, ministry: Ministry) -> AsyncIterator[TestClient[Any, Any]]:
-    await bootstrap_legs(source_pool)
-    await bootstrap(source_pool, "hotich", (ROOT / "adapters/hotich/schema.sql").read_text("utf-8"))
     adapter = leg_adapter(agency(registrar(), notices(ministry)))
     async with TestClient(TestServer(build_app(adapter, source_pool))) as opened:
         yield opened

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from gateway.storage.embedded import EmbeddedPostgres
+from tests.support.databases import Databases
 from tests.support.linked import LinkedWorld, linked_world
 
 
 @pytest_asyncio.fixture
-async def world(pg: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[LinkedWorld]:
-    async with linked_world(pg, tmp_path) as opened:
+async def world(databases: Databases, tmp_path: Path) -> AsyncIterator[LinkedWorld]:
+    async with linked_world(databases, tmp_path) as opened:
         yield opened

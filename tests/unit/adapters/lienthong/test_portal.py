@@ -13,7 +13,7 @@ import pytest_asyncio
 from adapters.lienthong.model import Decided
 from adapters.lienthong.portal import Portal
 from adapters.sdk.delivery.legs import Done, Returned
-from gateway.storage.embedded import EmbeddedPostgres
+from tests.support.databases import Databases
 from tests.support.linked import (
     COORDINATOR,
     FATHER,
@@ -46,8 +46,8 @@ DEATH = {
 
 
 @pytest_asyncio.fixture
-async def world(pg: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[LinkedWorld]:
-    async with linked_world(pg, tmp_path, portal=Portal(REASONS)) as opened:
+async def world(databases: Databases, tmp_path: Path) -> AsyncIterator[LinkedWorld]:
+    async with linked_world(databases, tmp_path, portal=Portal(REASONS)) as opened:
         yield opened
 
 

@@ -23,6 +23,7 @@ from adapters.yte.invent import invent_birth, invent_death
 from adapters.yte.notices import Notice, print_notice
 from certs.generate import generate as make_certs
 from certs.generate import load_topology
+from tests.support.databases import Content, register_of
 
 ROOT = Path(__file__).resolve().parents[4]
 FOLDER = ROOT / "adapters" / "yte"
@@ -32,6 +33,11 @@ BIRTH, DEATH = invent_birth(PEOPLE, "99901", NOW, Dice(3)), invent_death(PEOPLE,
 
 
 NOTICES, NOTICE = "/v1/notices", "/v1/notices/{number}"
+
+
+@pytest.fixture
+def source_content() -> Content:
+    return register_of(build_adapter())
 
 
 @pytest.fixture

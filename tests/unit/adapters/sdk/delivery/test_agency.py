@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from adapters.sdk import Conflict, InvalidIdentifier, MalformedCall, Problem, Refused, build_app
 from adapters.sdk.delivery.agency import Agency, leg_adapter, needed, needed_date
 from adapters.sdk.delivery.legs import Coordinator, Done, LegRequest, Outcome, Returned, bootstrap_legs, correct
+from tests.support.databases import Content, adapters_content
 from tests.support.delivery import START
 
 ASKED = {
@@ -48,10 +49,13 @@ def office() -> Office:
     return Office()
 
 
+@pytest.fixture
+def source_content() -> Content:
+    return adapters_content("agency", bootstrap_legs, lambda pool: pool.execute("create table work (leg text)"))
+
+
 @pytest_asyncio.fixture
 async def client(source_pool: Any, office: Office) -> AsyncIterator[TestClient[Any, Any]]:
-    await bootstrap_legs(source_pool)
-    await source_pool.execute("create table work (leg text)")
     agency = Agency("VN/GOV/G15/hotich", "-", "-", {"registration": office.work}, {"not_eligible": NOT_ENTITLED})
     async with TestClient(TestServer(build_app(leg_adapter(agency), source_pool))) as opened:
         yield opened

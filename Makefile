@@ -6,6 +6,7 @@ PIP   = $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input inst
 # Compiled tests are kept, whatever the environment says: compiling them takes as long as a tenth of the fast tests.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 SLOW   = faults interop system
+FAST   = $(PYTEST) -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(SLOW:%=--ignore=tests/%)
 .DEFAULT_GOAL := help
 .PHONY: run test test-full interop lint fmt type bench simulate certs config-check lock help clean
 .DELETE_ON_ERROR:
@@ -38,11 +39,11 @@ run: $(VENV)/.run ## a whole small country on loopback; Ctrl-C stops it, the dat
 	@$(BIN)/python -m gateway demo $(ARGS)
 
 test: $(VENV)/.dev ## the fast tests, on up to four processors (ARGS="-n 0 …" for one test in the foreground)
-	@$(PYTEST) -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(SLOW:%=--ignore=tests/%) $(ARGS)
+	@$(FAST) $(ARGS)
 
 test-full: $(VENV)/.browser ## the fast tests, then faults, kill -9, whole instances and the outside judges, one at a time
 	@echo "1 of 2: the fast tests"
-	@fast=0; $(MAKE) --no-print-directory test ARGS="--hypothesis-profile=full $(ARGS)" || fast=$$?; \
+	@fast=0; $(FAST) --hypothesis-profile=full $(ARGS) || fast=$$?; \
 	  echo "2 of 2: faults, kill -9, whole instances (fixed addresses, so one at a time) and the outside judges"; \
 	  $(PYTEST) -m 'slow or interop' -rs $(ARGS) && exit $$fast
 

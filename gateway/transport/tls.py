@@ -35,7 +35,8 @@ Profile = Literal["strict", "interop"]
 _XROAD7_SUITES = "ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-SHA384"
 # reference 1.1: what information systems of X-Road installations are used to, CBC left out.
 _SYSTEM_SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
-_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME; X-Road only logs expired information-system certificates (1.4)
+# X509_V_FLAG_NO_CHECK_TIME: systems' certificates are compared as wholes, expired or not (reference 1.4)
+_NO_CHECK_TIME = 0x200000
 
 
 def _restrict(context: ssl.SSLContext, profile: Profile) -> None:
@@ -140,6 +141,7 @@ def service_client_context(accepted: Sequence[bytes]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags = ssl.VerifyFlags(context.verify_flags | _NO_CHECK_TIME)
     _load(context, accepted)
     return context
 

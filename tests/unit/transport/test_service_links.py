@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -149,15 +150,18 @@ async def test_room_is_not_lost_to_a_service_that_is_down(monkeypatch: pytest.Mo
             await links.take(origin, None)
 
 
-@pytest.mark.parametrize("pinned", ["own", "its authority's"])
+@pytest.mark.parametrize("pinned", ["own", "own, expired", "its authority's"])
 async def test_the_certificate_itself_must_be_one_of_those_stored(tmp_path: Path, pinned: str) -> None:
-    """Names are not compared, so whoever an authority certified would do for anybody else it certified (reference 1.4)."""
+    """Expired or not, as with X-Road. Names are not compared, so whoever an authority certified would do for anybody else it
+    certified (reference 1.4)."""
     pki = Pki()
-    own = pki.issue_auth(SecurityServerId("VN", "GOV", "G01", "service"))
+    until = pki.now - timedelta(days=400) if "expired" in pinned else None
+    server = SecurityServerId("VN", "GOV", "G01", "service")
+    own = pki.issue_auth(server, not_before=pki.now - timedelta(days=800), not_after=until)
     (tmp_path / "own.pem").write_bytes(own.pem + own.key_pem)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(tmp_path / "own.pem")
-    accepted = (own.der if pinned == "own" else pki.ca.der,)
+    accepted = (own.der if pinned.startswith("own") else pki.ca.der,)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -166,7 +170,7 @@ async def test_the_certificate_itself_must_be_one_of_those_stored(tmp_path: Path
     async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as listening:
         origin = origin_of(f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
         links, context = ServiceLinks(), service_client_context(accepted)
-        if pinned == "own":
+        if pinned.startswith("own"):
             link = await links.take(origin, context, accepted)
             links.put_back(origin, context, link)
             assert await links.take(origin, context, accepted) is link

@@ -54,21 +54,24 @@ async def inbox_of(pool: Pool, call: Call) -> JsonObject:
     return {"items": items, **({"before": rows[limit - 1]["id"]} if len(rows) > limit else {})}
 
 
-def _record(row: Mapping[str, Any]) -> dict[str, object]:
+def text_of(row: Mapping[str, Any]) -> dict[str, str]:
+    """What a notification says, by language."""
     role = {} if row["role"] is None else json.loads(row["role"])
-    known = {"count": row["count"], "reference": row["reference"]}
-    filled = {
-        language: text.format(
-            dossier=row["dossier"], role=role.get(language, "-"), count=row["count"], reference=row["reference"]
-        )
+    given = {name: row[name] for name in ("dossier", "count", "reference")}
+    return {
+        language: text.format(role=role.get(language, "-"), **given)
         for language, text in zip(("vi", "en"), KINDS[row["kind"]], strict=True)
     }
+
+
+def _record(row: Mapping[str, Any]) -> dict[str, object]:
+    known = {"count": row["count"], "reference": row["reference"]}
     answer_by = {} if row["answer_by"] is None else {"answer_by": row["answer_by"].isoformat()}
     return {
         "id": row["id"],
         "kind": row["kind"],
         "dossier": row["dossier"],
-        "text": filled,
+        "text": text_of(row),
         "at": row["at"].isoformat(),
         **answer_by,
         **{name: value for name, value in known.items() if value is not None},

@@ -69,3 +69,23 @@ create table dvc.notification (
 );
 create index notification_person on dvc.notification (person_id, id desc);
 create index notification_dossier on dvc.notification (dossier);
+
+--- 2: who is signed in at the pages
+
+-- A sign-in under way. Browsers hold random tokens, these tables their SHA-256.
+create table dvc.login (
+    state_hash   bytea primary key,
+    browser_hash bytea not null,
+    nonce        text not null,
+    verifier     text not null,
+    language     text not null check (language in ('vi', 'en')),
+    made         timestamptz not null
+);
+
+create table dvc.session (
+    token_hash bytea primary key,
+    person_id  text not null check (person_id ~ '^999[0-9]{9}$'),
+    name       text not null,
+    started    timestamptz not null,
+    seen       timestamptz not null
+);

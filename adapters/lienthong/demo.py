@@ -284,5 +284,6 @@ async def _run(chosen: argparse.Namespace) -> None:
                 await run(stage, definitions[name])
     print(
         f"\nHồ sơ và chặng: http://{chosen.pages}/ (sign in as {MOTHER}, or on duty as VH-03)."
+        f"\nNgười nộp xem ở Cổng Dịch vụ công: http://127.0.10.122:8660/ (what the applicant reads)."
         f"\nAi đã hỏi dữ liệu: http://127.0.0.1:8700/ (the same person, every step and every access)."
     )

@@ -11,6 +11,7 @@ web.py         Adapter, Endpoint, Effect, Prepared, Call; build_app: the aiohttp
 access.py      one structured log line a call, without anything about a person
 sources/       records that are elsewhere: another table, a CSV file, a REST or SOAP service
 xmltree.py, signedxml.py   XML of others: made a tree, judged by its signature, with the gateway's own rules
+identity.py    our side of the identity provider, for adapters with pages for people
 tls.py         mutual TLS with the security server, both ways
 testkit.py     for tests: an adapter over real HTTP, each answer held against its document
 postgres.py    pool, numbered SQL, where the connection parameters come from

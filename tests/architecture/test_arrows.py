@@ -40,6 +40,7 @@ _ADAPTERS = {
     "adapters.sdk": ("gateway.core",),
     "adapters.people": ("adapters.sdk",),
     "adapters.lienthong": ("adapters.sdk", "adapters.people", "gateway.pages"),
+    "adapters.dvc": ("adapters.sdk", "adapters.people", "gateway.pages"),
 }
 _OURS = ("gateway", "adapters", "certs", "tests")
 

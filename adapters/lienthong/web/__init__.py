@@ -1,8 +1,8 @@
 """The pages of the coordinator: for operators, without anybody's name or number; for the persons of a dossier, about their own.
 
-How they look, and what guards them, is `gateway/pages`.
+How they look, and what guards them, is `gateway/pages`; our side of the identity provider is `adapters/sdk/identity.py`: an answer
+to a question comes as its signed statement.
 
-oidc.py       our side of the identity provider; an answer to a question comes as its signed statement
 sessions.py   sign-ins under way and sessions
 guard.py      a form of our own page
 board.py      SQL of the operators' pages; it never reads a person's name or number

@@ -13,7 +13,6 @@ from adapters.lienthong.definition import Definition
 from adapters.lienthong.desk import Desk
 from adapters.lienthong.web.board import Board
 from adapters.lienthong.web.consents import Consents
-from adapters.lienthong.web.oidc import IdentityProvider
 from adapters.lienthong.web.operators import Operators
 from adapters.lienthong.web.persons import Persons
 from adapters.lienthong.web.sessions import Sessions
@@ -21,6 +20,7 @@ from adapters.lienthong.web.site import Site
 from adapters.lienthong.web.words import BoardWords
 from adapters.sdk import Pool
 from adapters.sdk.delivery import Outbox
+from adapters.sdk.identity import IdentityProvider
 from gateway.pages.guard import in_words, only_our_name, policy, protect
 from gateway.pages.look import Look
 

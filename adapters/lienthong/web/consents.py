@@ -14,8 +14,8 @@ from uuid import UUID
 from adapters.lienthong.definition import Words
 from adapters.lienthong.desk import Desk
 from adapters.lienthong.model import Decided
-from adapters.lienthong.web.oidc import SignInRefused, Statement
 from adapters.sdk import Pool
+from adapters.sdk.identity import SignInRefused, Statement
 
 _QUESTIONS = """
     select q.id, q.dossier, q.role, q.asked_at, q.closed_at, q.expired, d.procedure from lienthong.question q

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from adapters.lienthong.web.oidc import SignInRefused
 from adapters.sdk import Pool
+from adapters.sdk.identity import SignInRefused
 
 Kind = Literal["officer", "person"]
 OPERATOR, VIEWER = "dossier-operator", "dossier-viewer"

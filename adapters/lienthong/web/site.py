@@ -12,10 +12,10 @@ from aiohttp import web
 from adapters.lienthong.model import NotPossible
 from adapters.lienthong.web.consents import Consents
 from adapters.lienthong.web.guard import Forbidden, checked_form
-from adapters.lienthong.web.oidc import IdentityProvider, ProviderAway, SignInRefused
 from adapters.lienthong.web.sessions import LONGEST, Kind, Session, Sessions
 from adapters.lienthong.web.words import BoardWords
 from adapters.sdk import NotFound
+from adapters.sdk.identity import IdentityProvider, ProviderAway, SignInRefused
 from adapters.sdk.postgres import source_errors
 from adapters.sdk.problems import SourceUnavailable
 from gateway.pages.guard import Handler

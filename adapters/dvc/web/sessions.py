@@ -1,0 +1,97 @@
+"""Sign-ins under way and sessions. Browsers get random tokens; the database holds their SHA-256 only."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from adapters.sdk import Pool
+from adapters.sdk.identity import SignInRefused
+from gateway.pages.words import Language
+
+IDLE, LONGEST, _SIGN_IN = timedelta(minutes=30), timedelta(hours=8), timedelta(minutes=10)
+
+_INVENTED = re.compile(r"999[0-9]{9}")
+_BEGIN = """
+    insert into dvc.login (state_hash, browser_hash, nonce, verifier, language, made) values ($1, $2, $3, $4, $5, $6)
+"""
+_FINISH = """
+    delete from dvc.login where state_hash = $1 and browser_hash = $2 and made > $3 returning nonce, verifier, language
+"""
+_OPEN = "insert into dvc.session (token_hash, person_id, name, started, seen) values ($1, $2, $3, $4, $4)"
+_FIND = """
+    update dvc.session set seen = $2 where token_hash = $1 and seen > $3 and started > $4 returning person_id, name
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """`browser` binds the sign-in to the browser that began it."""
+
+    state: str = field(repr=False)
+    nonce: str = field(repr=False)
+    verifier: str = field(repr=False)
+    browser: str = field(repr=False)
+    language: Language = "vi"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """`person`: the personal number."""
+
+    token: str = field(repr=False)
+    person: str = field(repr=False)
+    name: str = field(repr=False)
+
+    @property
+    def csrf(self) -> str:
+        """Must come with whatever changes something: another site can send our cookie but cannot know this."""
+        return hmac.digest(self.token.encode(), b"dvc/csrf", hashlib.sha256).hex()
+
+
+class Sessions:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def begin(self, language: Language, now: datetime) -> Begun:
+        state, nonce, verifier, browser = (secrets.token_urlsafe(32) for _ in range(4))
+        begun = Begun(state, nonce, verifier, browser, language)
+        await self._pool.execute("delete from dvc.login where made < $1", now - _SIGN_IN)
+        named = (_hash(begun.state), _hash(begun.browser), begun.nonce, begun.verifier)
+        await self._pool.execute(_BEGIN, *named, language, now)
+        return begun
+
+    async def finish(self, state: str, browser: str, now: datetime) -> Begun:
+        """Once. SignInRefused for one that was not begun in this browser, is over, or was used."""
+        row = await self._pool.fetchrow(_FINISH, _hash(state), _hash(browser), now - _SIGN_IN)
+        if row is None:
+            raise SignInRefused
+        return Begun(state, row["nonce"], row["verifier"], browser, row["language"])
+
+    async def open(self, claims: Mapping[str, Any], now: datetime) -> Session:
+        """SignInRefused for somebody without a personal number, such as an officer, and for whoever is not invented."""
+        person, name = claims.get("personal_number"), claims.get("name")
+        if not isinstance(person, str) or not _INVENTED.fullmatch(person) or not isinstance(name, str):
+            raise SignInRefused
+        session = Session(secrets.token_urlsafe(32), person, name)
+        await self._pool.execute("delete from dvc.session where seen < $1 or started < $2", now - IDLE, now - LONGEST)
+        await self._pool.execute(_OPEN, _hash(session.token), person, name, now)
+        return session
+
+    async def find(self, token: str, now: datetime) -> Session | None:
+        """None: unknown, idle for too long, or too old."""
+        row = await self._pool.fetchrow(_FIND, _hash(token), now, now - IDLE, now - LONGEST)
+        return None if row is None else Session(token, row["person_id"], row["name"])
+
+    async def close(self, session: Session) -> None:
+        await self._pool.execute("delete from dvc.session where token_hash = $1", _hash(session.token))
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

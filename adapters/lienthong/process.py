@@ -74,7 +74,7 @@ def build_coordinator(places: Places) -> Adapter:
             http = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
             road = await stack.enter_async_context(open_road(places.road, CLIENT, tls=places.tls))
             origin = f"http://{places.pages}"
-            pages = build_pages(origin, places.issuer, pool, http, definitions, desk, outbox, clock)
+            pages = build_pages(origin, places.issuer, pool, http, definitions, desk, outbox, clock, reasons)
             await stack.enter_async_context(listening(pages, host, port))
             async with asyncio.TaskGroup() as running:
                 running.create_task(DeliveryWorker(outbox, road, log, lanes=2).run(pool))

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from adapters.lienthong.definition import Definition
 from adapters.lienthong.desk import Desk
+from adapters.lienthong.reasons import Reasons
 from adapters.lienthong.web.board import Board
 from adapters.lienthong.web.consents import Consents
 from adapters.lienthong.web.operators import Operators
@@ -37,13 +38,14 @@ def build_pages(
     desk: Desk,
     outbox: Outbox,
     clock: Callable[[], datetime],
+    reasons: Reasons,
 ) -> web.Application:
-    """`origin`: how browsers reach it, `http://127.0.10.121:8650`; `issuer`: the identity provider."""
+    """`origin`: how browsers reach it, `http://127.0.10.121:8650`; `issuer`: the identity provider; `reasons`: for their words."""
     consents = Consents(pool, desk, clock)
     provider = IdentityProvider(http, issuer, CLIENT, f"{origin}/callback")
     words = BoardWords.load(_FOLDER / "words")
     look = Look(_FOLDER, words)
-    site = Site(origin, provider, Sessions(pool), consents, look, words, clock)
+    site = Site(origin, provider, Sessions(pool), consents, look, words, clock, reasons)
     guards = [only_our_name(origin), in_words(site.trouble, ("/static/",))]
     app = web.Application(client_max_size=64 * 1024, middlewares=guards)
     protect(app, policy(forms=issuer), secure=origin.startswith("https:"))

@@ -10,6 +10,7 @@ from uuid import UUID
 from aiohttp import web
 
 from adapters.lienthong.model import NotPossible
+from adapters.lienthong.reasons import Reasons
 from adapters.lienthong.web.consents import Consents
 from adapters.lienthong.web.guard import Forbidden, checked_form
 from adapters.lienthong.web.sessions import LONGEST, Kind, Session, Sessions
@@ -43,6 +44,7 @@ class Site:
         look: Look,
         words: Mapping[Language, BoardWords],
         clock: Callable[[], datetime],
+        reasons: Reasons,
     ) -> None:
         self.origin = origin
         self._secure = origin.startswith("https:")
@@ -51,6 +53,7 @@ class Site:
         self._sessions = sessions
         self._consents = consents
         self.words = words
+        self._reasons = reasons
         self._look = look
 
     def add_to(self, app: web.Application) -> None:
@@ -195,7 +198,8 @@ class Site:
         **values: Any,
     ) -> web.Response:
         path = "/" if request is None else request.path.removeprefix("/en") or "/"
-        shared = {"path": path, "prefix": PREFIX[language], "session": session, "now": self.clock()}
+        shared: dict[str, Any] = {"path": path, "prefix": PREFIX[language], "session": session, "now": self.clock()}
+        shared["reasons"] = self._reasons
         text = self._look(language, template, **shared, **values)
         return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
 

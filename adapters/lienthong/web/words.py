@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from markupsafe import Markup
 
 from adapters.lienthong.definition import Words
+from adapters.lienthong.reasons import ListedReason
 from gateway.pages.words import Catalogue
 
 
 class BoardWords(Catalogue):
     __slots__ = ()
 
-    def of(self, words: Words) -> str:
+    def of(self, words: Words | ListedReason) -> str:
         return words.vi if self.language == "vi" else words.en
 
     def local_day(self, moment: datetime) -> str:

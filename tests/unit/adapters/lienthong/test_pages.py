@@ -20,7 +20,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from adapters.lienthong import web
 from adapters.lienthong.definition import load_definitions
 from adapters.lienthong.web.app import build_pages
-from adapters.lienthong.web.oidc import IdentityProvider, SignInRefused
+from adapters.sdk.identity import IdentityProvider, SignInRefused
 from adapters.lienthong.web.words import BoardWords
 from adapters.sdk.delivery import Outbox
 from adapters.sdk.delivery.legs import Later
@@ -208,6 +208,7 @@ async def test_a_refusal_is_recorded_and_returns_the_leg(world: LinkedWorld, ori
         page = await owner.sign_in(OWNER)
         assert "Không có câu hỏi nào chờ bạn" in page
         assert "không cần bạn trả lời nữa" in page
+        assert "Lý do trả lại: Chủ hộ không đồng ý (CHU-HO-KHONG-DONG-Y), căn cứ LUAT-CUTRU-2020-D22." in page
         question = await world.pool.fetchval("select id::text from lienthong.question where role = 'owner'")
         await owner.post("/mine/answer", {**owner.hidden(), "question": question})
         assert owner.url == f"{origin}/mine?said=closed"

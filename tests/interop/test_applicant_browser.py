@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from gateway.storage.embedded import EmbeddedPostgres
 from tests.support.chromium import SIZES, chromium, look_at, page_of
+from tests.support.databases import Databases
 from tests.support.dvcpages import BIRTH, DAUGHTER, FATHER, HEAD, HOME, NUMBER, REASON, portal_pages
 from tests.support.linked import HOUSEHOLDER, linked_world
 from tests.support.linkedpages import linked_pages
@@ -65,8 +65,12 @@ async def test_an_applicant_finds_the_dossier_and_why_it_was_returned(
             await look_at(page, "portal-none-en")
 
 
-async def test_whoever_did_not_answer_is_told(browser: Any, pg: EmbeddedPostgres, tmp_path: Path) -> None:
-    async with linked_world(pg, tmp_path) as world, linked_pages(world) as origin, page_of(browser, "phone") as page:
+async def test_whoever_did_not_answer_is_told(browser: Any, databases: Databases, tmp_path: Path) -> None:
+    async with (
+        linked_world(databases, tmp_path) as world,
+        linked_pages(world) as origin,
+        page_of(browser, "phone") as page,
+    ):
         await opened(world)
         await world.pass_time(46, step=1)
         await page.goto(f"{origin}/")

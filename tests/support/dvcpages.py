@@ -57,7 +57,8 @@ async def portal_pages(pool: Any) -> AsyncIterator[Portal]:
     async with AsyncExitStack() as stack:
         adapter = await stack.enter_async_context(served(build_adapter(60), pool))
         ports = unused_port(), unused_port()
-        places = Places(pages=f"127.0.0.1:{ports[0]}", issuer=f"http://127.0.0.1:{ports[1]}", answers=ANSWERS)
+        origin = f"http://127.0.0.1:{ports[0]}"
+        places = Places(origin=origin, issuer=f"http://127.0.0.1:{ports[1]}", answers=ANSWERS)
         http = await stack.enter_async_context(aiohttp.ClientSession())
         pages = build_pages(places, pool, http, load_return_reasons(REASONS), lambda: datetime.now(UTC))
         vneid = build_vneid(places.issuer, load_citizens(), load_officers())
@@ -68,4 +69,4 @@ async def portal_pages(pool: Any) -> AsyncIterator[Portal]:
         body = {"number": NUMBER, "procedure": "LT-KS", "applicant_id": DAUGHTER}
         filed = {"filed_at": "2026-10-20T08:30:00+07:00", "due_at": "2026-12-19T08:30:00+07:00"}
         assert (await adapter.post("/v1/dossiers", body | filed, client=AGENCY)).status == 201
-        yield Portal(adapter, f"http://{places.pages}")
+        yield Portal(adapter, origin)

@@ -20,7 +20,7 @@ from adapters.dvc.web.words import PortalWords
 from adapters.sdk import Pool
 from adapters.sdk.identity import IdentityProvider
 from adapters.sdk.server import listening, parse_listen
-from gateway.pages.guard import only_our_name, policy, protect
+from gateway.pages.guard import in_words, only_our_name, policy, protect
 from gateway.pages.look import Look
 
 CLIENT = "cong-dich-vu-cong"
@@ -31,20 +31,24 @@ _FOLDER = Path(__file__).parent
 class Places:
     """Where things are; the defaults are those of `make run`.
 
-    `pages`: host and port of the pages, as browsers reach them; `issuer`: the identity provider; `answers`: the coordinator's page
-    on which questions for consent are answered; `reasons`: the controlled list of reasons of returns."""
+    `pages`: host and port that they listen on; `origin`: as browsers write it, https when something in front of us speaks that;
+    `issuer`: the identity provider; `answers`: the coordinator's page, on which questions for consent are answered; `reasons`: the
+    controlled list of reasons of returns."""
 
     pages: str = "127.0.10.122:8660"
+    origin: str = "http://127.0.10.122:8660"
     issuer: str = "http://127.0.10.120:8640"
     answers: str = "http://127.0.10.121:8650/"
     reasons: Path = Path("config/codes/return-reasons.yaml")
 
 
 def places_of(environment: Mapping[str, str]) -> Places:
-    """`DVC_PAGES`, `DVC_ISSUER`, `DVC_ANSWERS`, `DVC_REASONS`, each with its default."""
+    """`DVC_PAGES`, `DVC_ORIGIN` (http at that address by default), `DVC_ISSUER`, `DVC_ANSWERS`, `DVC_REASONS`."""
     places = Places()
+    pages = environment.get("DVC_PAGES", places.pages)
     return Places(
-        pages=environment.get("DVC_PAGES", places.pages),
+        pages=pages,
+        origin=environment.get("DVC_ORIGIN", f"http://{pages}").rstrip("/"),
         issuer=environment.get("DVC_ISSUER", places.issuer),
         answers=environment.get("DVC_ANSWERS", places.answers),
         reasons=Path(environment.get("DVC_REASONS", places.reasons)),
@@ -70,11 +74,12 @@ class Pages:
 def build_pages(
     places: Places, pool: Pool, http: aiohttp.ClientSession, reasons: ReturnReasons, clock: Callable[[], datetime]
 ) -> web.Application:
-    origin = f"http://{places.pages}"
-    app = web.Application(client_max_size=16 * 1024, middlewares=[only_our_name(origin)])
+    origin = places.origin
     look = Look(_FOLDER, PortalWords.load(_FOLDER / "words"))
     provider = IdentityProvider(http, places.issuer, CLIENT, f"{origin}/callback")
     site = Site(origin, provider, Sessions(pool), look, clock)
+    guards = [only_our_name(origin), in_words(site.trouble, ("/static/",))]
+    app = web.Application(client_max_size=16 * 1024, middlewares=guards)
     protect(app, policy(forms=places.issuer), secure=origin.startswith("https:"))
     site.add_to(app)
     Mine(site, pool, reasons, places.answers).add_to(app)

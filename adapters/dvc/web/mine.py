@@ -38,7 +38,8 @@ class Mine:
         return self._site.html(language, "dossiers", request, session, dossiers=dossiers, own=own, **values)
 
     async def _one(self, request: web.Request, session: Session, language: Language) -> web.Response:
-        dossier = await dossier_of(self._pool, session.person, request.match_info["number"])
+        wanted = request.match_info["number"]
+        dossier = None if "\0" in wanted else await dossier_of(self._pool, session.person, wanted)
         if dossier is None:
             raise NotFound("no such dossier of this person")
         values: dict[str, Any] = {"steps": steps_of(dossier), "next": next_of(dossier), "reasons": self._reasons}

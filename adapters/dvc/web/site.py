@@ -32,7 +32,8 @@ class Site:
         look: Look,
         clock: Callable[[], datetime],
     ) -> None:
-        self.origin = origin
+        self._origin = origin
+        self._secure = origin.startswith("https:")
         self.clock = clock
         self._provider = provider
         self._sessions = sessions
@@ -44,6 +45,7 @@ class Site:
             app.router.add_get(f"{prefix}/", self._open(language, self._welcome))
             app.router.add_get(f"{prefix}/sign-in", self._open(language, self._sign_in))
             app.router.add_post(f"{prefix}/sign-out", self.signed_in(language, self._sign_out))
+        app.router.add_get("/en", self._open("en", self._welcome))
         app.router.add_get("/callback", self._callback)
 
     def signed_in(self, language: Language, page: Page) -> Handler:
@@ -52,13 +54,13 @@ class Site:
                 async with source_errors():
                     session = await self._session(request)
                     if session is None:
-                        ended = "session" in request.cookies
+                        ended = self._cookie("session") in request.cookies
                         return _see_other(f"{PREFIX[language]}/{'?state=expired' if ended else ''}")
                     return await page(request, session, language)
             except NotFound:
-                return self._trouble(language, 404)
+                return self.trouble(language, 404)
             except SourceUnavailable:
-                return self._trouble(language, 503)
+                return self.trouble(language, 503)
 
         return answer
 
@@ -70,12 +72,12 @@ class Site:
                 async with source_errors():
                     return await page(request, language)
             except SourceUnavailable:
-                return self._trouble(language, 503)
+                return self.trouble(language, 503)
 
         return answer
 
     async def _session(self, request: web.Request) -> Session | None:
-        token = request.cookies.get("session")
+        token = request.cookies.get(self._cookie("session"))
         return None if token is None else await self._sessions.find(token, self.clock())
 
     async def _welcome(self, request: web.Request, language: Language) -> web.Response:
@@ -96,7 +98,7 @@ class Site:
         language: Language = "vi"
         try:
             async with source_errors():
-                state, browser = request.query.get("state", ""), request.cookies.get("sign-in", "")
+                state, browser = request.query.get("state", ""), request.cookies.get(self._cookie("sign-in"), "")
                 begun = await self._sessions.finish(state, browser, self.clock())
                 language = begun.language
                 if not (code := request.query.get("code")):
@@ -110,21 +112,28 @@ class Site:
         else:
             answer = _see_other(PREFIX[language] + HOME)
             self._set_cookie(answer, "session", session.token, int(LONGEST.total_seconds()))
-        answer.del_cookie("sign-in", path="/", httponly=True, samesite="Lax")
+        self._forget_cookie(answer, "sign-in")
         return answer
 
     async def _sign_out(self, request: web.Request, session: Session, language: Language) -> web.Response:
         token = (await request.post()).get("csrf", "") if request.content_type == FORM else ""
-        if not isinstance(token, str) or not is_ours(request, self.origin, token, session.csrf):
-            return self._trouble(language, 403)
+        if not isinstance(token, str) or not is_ours(request, self._origin, token, session.csrf):
+            return self.trouble(language, 403)
         await self._sessions.close(session)
         answer = _see_other(f"{PREFIX[language]}/")
-        answer.del_cookie("session", path="/", httponly=True, samesite="Lax")
+        self._forget_cookie(answer, "session")
         return answer
 
+    def _cookie(self, name: str) -> str:
+        """Over https no other host of the domain can set it."""
+        return f"__Host-{name}" if self._secure else name
+
     def _set_cookie(self, answer: web.Response, name: str, value: str, seconds: int) -> None:
-        secure = self.origin.startswith("https:")
-        answer.set_cookie(name, value, max_age=seconds, path="/", secure=secure, httponly=True, samesite="Lax")
+        more: dict[str, Any] = {"path": "/", "secure": self._secure, "httponly": True, "samesite": "Lax"}
+        answer.set_cookie(self._cookie(name), value, max_age=seconds, **more)
+
+    def _forget_cookie(self, answer: web.Response, name: str) -> None:
+        answer.del_cookie(self._cookie(name), path="/", secure=self._secure, httponly=True, samesite="Lax")
 
     # --- answers ---------------------------------------------------------------------------------------------------------
 
@@ -143,7 +152,7 @@ class Site:
         text = self._look(language, template, **shared, **values)
         return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
 
-    def _trouble(self, language: Language, status: int) -> web.Response:
+    def trouble(self, language: Language, status: int) -> web.Response:
         return self.html(language, "trouble", None, None, status=status, kind=str(status))
 
 

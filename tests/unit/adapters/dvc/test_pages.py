@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
 from adapters.dvc import web
-from adapters.dvc.web.app import Pages, places_of
+from adapters.dvc.web.app import Pages, build_pages, places_of
 from adapters.dvc.web.reasons import load_return_reasons
 from adapters.dvc.web.words import PortalWords
 from adapters.sdk import DefinitionError
@@ -135,11 +138,45 @@ async def test_only_our_own_page_signs_out(portal: Portal) -> None:
         assert daughter.url == f"{portal.origin}/"
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/nowhere", 404, "bạn không có hồ sơ này"),
+        ("/en/nowhere", 404, "no such dossier of yours"),
+        ("/dossiers/%00", 404, "bạn không có hồ sơ này"),
+        ("/sign-out", 405, "Không có trang nào ở địa chỉ này"),
+        ("/en", 200, "What you filed"),
+    ],
+)
+async def test_every_address_answers_in_words(portal: Portal, path: str, status: int, words: str) -> None:
+    async with visiting(portal) as daughter:
+        assert words in await daughter.get(path)
+        assert daughter.status == status
+
+
+async def test_a_form_that_is_too_large_is_refused_in_words(portal: Portal) -> None:
+    async with visiting(portal) as daughter:
+        assert "Nội dung gửi lên quá lớn" in await daughter.post("/sign-out", {"csrf": "x" * 20_000})
+        assert daughter.status == 413
+
+
 async def test_a_session_ends_and_says_so(portal: Portal) -> None:
     async with visiting(portal) as daughter:
         await portal.served.pool.execute("update dvc.session set seen = seen - interval '31 minutes'")
         assert "Bạn đã được đăng xuất vì lâu không dùng." in await daughter.get("/dossiers")
         assert daughter.headers["Cache-Control"] == "no-store"
+
+
+async def test_over_https_cookies_are_of_this_host_alone(portal: Portal) -> None:
+    places = places_of({"DVC_ORIGIN": "https://portal.example/"})
+    async with aiohttp.ClientSession() as http:
+        app = build_pages(places, portal.served.pool, http, load_return_reasons(REASONS), lambda: datetime.now(UTC))
+        async with TestClient(TestServer(app)) as browser:
+            get = browser.get("/sign-in", headers={"Host": "portal.example"}, allow_redirects=False)
+            async with get as answer:
+                (cookie,) = answer.headers.getall("Set-Cookie")
+    assert cookie.startswith("__Host-sign-in=")
+    assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
 
 
 def test_both_languages_say_the_same_things() -> None:

@@ -378,6 +378,12 @@ async def test_in_a_whole_ledger_what_is_wrong_is_named(browser: Any, world: Por
 
         world.log.note = signed(checkpoint_of([b"\0" * 32]), LOG, LOG_PQ, WITNESS)
         state, said, wrong = await ledger(page)
+        assert (state, len(wrong)) == ("wrong", 6), said  # another history
+
+        world.log.publish()
+        world.log.note = signed(world.log.note.text, LOG, LOG_PQ, WITNESS)
+        world.log.files["checkpoint"] = bytes(world.log.note)
+        state, said, wrong = await ledger(page)
         assert (state, wrong) == ("unreachable", []), said
         assert "Chưa đủ nhân chứng" in await page.inner_text("[data-checked]")
 

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -254,6 +255,9 @@ class _Generator:
             subjects = {name: named(signer.name, organisation=signer.organisation) for name, signer in offices}
             self._signers("documents", topology.documents.authority, subjects, during, of_root)
         log = topology.transparency
+        if log is not None:  # what it shows where security servers submit
+            make = partial(create_tls, addresses=[urlsplit(log.url).hostname or ""])
+            self._ensure("log-tls", _PEM, named("log-tls"), make, during)
         for name, made in () if log is None else ensure_note_keys(self._out, log, self._now, _write):
             (self._report.made if made else self._report.kept).append(name)
         return self._report

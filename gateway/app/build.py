@@ -59,10 +59,11 @@ from gateway.revocation.watch import RevocationWatch
 from gateway.serverproxy.metaservices import MetaServices
 from gateway.serverproxy.ocsp import OcspLookup
 from gateway.serverproxy.proxy import ServerProxy
+from gateway.settings.common import load_certificates
 from gateway.settings.server import ServerSettings, load_server
 from gateway.settings.serverconf import server_conf
 from gateway.settings.transparency import TransparencySettings
-from gateway.signer.authkeys import AuthKeys
+from gateway.signer.authkeys import AuthKey, AuthKeys
 from gateway.signer.ocsp_client import fetch_from_server
 from gateway.storage.database import Database, open_database
 from gateway.storage.uuids import new_uuid
@@ -131,7 +132,6 @@ async def _start(
         archiver = build_archiver(database, settings.evidence.archive, settings.server.instance, key_source)
         background(group, stack, archiver.run())
     background(group, stack, build_finding_retention(database, settings.evidence.findings).run())
-    outbox = await _outbox(settings, database.pool, group, stack)
 
     # trust: whom to believe, and who we are
     await globalconf.start()
@@ -143,6 +143,7 @@ async def _start(
     keys = ServerKeys(settings, globalconf, clock, state / "ocsp")
     await keys.use(settings.keys)
     background(group, stack, keys.ocsp.run())
+    outbox = await _outbox(settings, database.pool, keys, group, stack)
 
     signers = revocation_keeper(settings, clock, state)
     await signers.start()
@@ -262,7 +263,8 @@ async def _start(
     https: ssl.SSLContext | None = None
     if ports.clients_https is not None:
         https = tls.system_server_context(_system_certificates(conf.current()))
-    keys.show_internal(https, services)
+        keys.show_internal(partial(_show, https))
+    keys.show_internal(services.show)
     if ports.clients_https is not None and https is not None:
         address = ports.clients_https
         await listen(stack, clients.handle, address.host, address.port, tls=https, count=counts["clients_https"])
@@ -273,13 +275,17 @@ async def _start(
 
 
 async def _outbox(
-    settings: ServerSettings, pool: asyncpg.Pool, group: asyncio.TaskGroup, stack: AsyncExitStack
+    settings: ServerSettings, pool: asyncpg.Pool, keys: ServerKeys, group: asyncio.TaskGroup, stack: AsyncExitStack
 ) -> Outbox | None:
     """None: this server declares itself to tell citizens nothing, or has no services."""
     told = settings.transparency
     if not isinstance(told, TransparencySettings):
         return None
-    delivery = LogDelivery(told.log, str(settings.server), told.timeout.total_seconds())
+    context: ssl.SSLContext | None = None
+    if told.certificates:
+        context = tls.log_client_context([tls.der(c) for path in told.certificates for c in load_certificates(path)])
+        keys.show_internal(partial(_show, context))
+    delivery = LogDelivery(told.log, str(settings.server), told.timeout.total_seconds(), context)
     stack.push_async_callback(delivery.close)
     backlog = told.backlog
     policy = BacklogPolicy(
@@ -289,6 +295,10 @@ async def _outbox(
     await outbox.start()
     background(group, stack, outbox.run())
     return outbox
+
+
+def _show(context: ssl.SSLContext, key: AuthKey) -> None:
+    key.load_into(context)
 
 
 def _new_id() -> str:

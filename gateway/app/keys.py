@@ -8,7 +8,6 @@ cannot be used, all of the old ones stay and health says why.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +21,6 @@ from gateway.signer.authkeys import AuthKey, AuthKeys
 from gateway.signer.ocsp_client import OcspClient
 from gateway.signer.signer import LocalSigner
 from gateway.signer.tokens import KeyToken, open_token
-from gateway.transport.services import ServiceCaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +63,11 @@ class ServerKeys:
             for show in self._shown_by:
                 show(self.internal)
 
-    def show_internal(self, context: ssl.SSLContext | None, services: ServiceCaller) -> None:
-        """Where the internal TLS key is shown, now and when it is replaced: to systems that call us, and to services."""
-        self._shown_by.append(services.show)
-        if context is not None:
-            self._shown_by.append(lambda key: key.load_into(context))
-        for show in self._shown_by if self.internal is not None else ():
-            assert self.internal is not None
+    def show_internal(self, show: Callable[[AuthKey], None]) -> None:
+        """Where the internal TLS key is shown, now and when it is replaced: to systems that call us, to services, to the public
+        log."""
+        self._shown_by.append(show)
+        if self.internal is not None:
             show(self.internal)
 
 

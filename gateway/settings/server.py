@@ -39,7 +39,7 @@ from gateway.settings.loader import Finding, load
 from gateway.settings.names import FullServerName, Piece
 from gateway.settings.pkcs11uri import Pkcs11Uri, parse_pkcs11_uri
 from gateway.settings.references import admin_findings, duplicates
-from gateway.settings.transparency import PromiseSettings, Transparency, TransparencySettings
+from gateway.settings.transparency import PromiseSettings, Transparency, TransparencySettings, submission_findings
 
 # --- small types of this file ---------------------------------------------------------------------------------------
 
@@ -309,6 +309,7 @@ def _transparency_findings(settings: ServerSettings) -> Iterator[Finding]:
         what = "a server with services says how citizens learn of accesses: a mapping, or 'off'"
         yield Finding(("transparency",), f"is required: {what}")
     if isinstance(settings.transparency, TransparencySettings):
+        yield from submission_findings(settings.transparency, shows_key=settings.keys.internal_tls is not None)
         for path, service in services:
             if service.contract is None:
                 yield Finding(path, "needs a 'contract': whom is each endpoint about?")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Field, Tag, WithJsonSchema
 
-from gateway.settings.common import Duration, ExistingFile, FilePath, HttpUrl, Strict, text
+from gateway.settings.common import CertificateFile, Duration, ExistingFile, FilePath, HttpUrl, Strict, text
+from gateway.settings.loader import Finding
+from gateway.settings.references import open_to_others
 
 
 def _origin(value: str) -> str:
@@ -34,6 +38,7 @@ class BacklogSettings(Strict):
 class TransparencySettings(Strict):
     origin: LogOrigin
     log: HttpUrl
+    certificates: tuple[CertificateFile, ...] = ()
     provider: Annotated[int, Field(ge=1, lt=2**32)]
     timeout: Duration = timedelta(seconds=10)
     backlog: BacklogSettings = BacklogSettings()
@@ -46,6 +51,22 @@ class PromiseSettings(Strict):
     keep_kept: Duration = timedelta(days=30)
     timeout: Duration = timedelta(seconds=10)
     proofs: FilePath | None = None
+
+
+def submission_findings(settings: TransparencySettings, *, shows_key: bool) -> Iterator[Finding]:
+    """`shows_key`: the server has a key that the log can know it by."""
+    log, where = urlsplit(settings.log), ("transparency", "log")
+    if log.scheme == "http":
+        yield from open_to_others(
+            log.hostname or "", where, "over plain HTTP the log could not know who submits: https"
+        )
+        if settings.certificates:
+            yield Finding(("transparency", "certificates"), "is for a log whose address begins with https://")
+        return
+    if not settings.certificates:
+        yield Finding(("transparency", "certificates"), "is required: by what is the log at https:// known?")
+    if not shows_key:
+        yield Finding(where, "needs keys.internal_tls, by which the log knows this server")
 
 
 def _form(value: object) -> str:

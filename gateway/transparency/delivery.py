@@ -1,7 +1,11 @@
-"""Leaves over HTTP to the log's front end: `POST <log>/<year>/leaves`, one request for each yearly log."""
+"""Leaves over HTTP to the log's front end: `POST <log>/<year>/leaves`, one request for each yearly log.
+
+Over TLS each side knows the other by its certificate: the log whose leaves it takes, this server who promises to hold them.
+"""
 
 from __future__ import annotations
 
+import ssl
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -14,13 +18,16 @@ from gateway.transparency.waiting import WaitingLeaf
 
 
 class LogDelivery:
-    """The LogSubmission of a security server. `url`: the log's front end, without the year; `close` it."""
+    """The LogSubmission of a security server. `url`: the log's front end, without the year; `context`: for one at https://, None on
+    loopback; `close` it."""
 
-    def __init__(self, url: str, server: str, timeout: float) -> None:
+    def __init__(self, url: str, server: str, timeout: float, context: ssl.SSLContext | None = None) -> None:
         self._url = url.rstrip("/")
         self._server = server
+        self._tls = context or True
         self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=timeout), cookie_jar=aiohttp.DummyCookieJar()
+            timeout=aiohttp.ClientTimeout(total=timeout),
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def close(self) -> None:
@@ -38,7 +45,9 @@ class LogDelivery:
             "leaves": [{"record": str(x.record), "sequence": x.number, "entry": print_base64(x.leaf)} for x in leaves],
         }
         try:
-            async with self._session.post(f"{self._url}/{year}/leaves", json=document, allow_redirects=False) as answer:
+            async with self._session.post(
+                f"{self._url}/{year}/leaves", json=document, ssl=self._tls, allow_redirects=False
+            ) as answer:
                 if answer.status != 200:
                     raise EvidenceUnavailable(f"the public log answers with status {answer.status}")
                 return _all_included(await answer.json(content_type=None), len(leaves))

@@ -8,6 +8,7 @@
 | system -> us (8443)| a shown certificate is one of some client       | it is one of *this* client                 |
 | us -> service      | certificate chains to one stored for the owner  | it is one of these itself                  |
 | server -> log      | certificate demanded, one of a submitter        | it is the server named as the source       |
+| us -> log          | certificate is one stored for the log           | -                                          |
 
 OpenSSL's own chain check is not used towards peers: it refuses X-Road authentication certificates whose extended key usage is
 only clientAuth when a server shows them (reference 3.1, 3.3; decision 0017).
@@ -128,6 +129,14 @@ def submission_context(accepted: Iterable[bytes], certificate: Path, key: Path, 
         context.load_cert_chain(certificate, key, pin or "")
     except (OSError, ssl.SSLError) as e:
         raise SettingsError([f"{key}: not the key of {certificate}, or a wrong pin"]) from e
+    return context
+
+
+def log_client_context(accepted: Sequence[bytes]) -> ssl.SSLContext:
+    """For submissions to the transparency log: it shows one of `accepted` (DER), or there is no connection; names are not compared.
+    Our own key is loaded by whoever shows it."""
+    context = service_client_context(accepted)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
     return context
 
 

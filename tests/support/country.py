@@ -172,6 +172,11 @@ class Country:
                 "database": {"embedded": str(self.folder / "pg"), "name": "transparency"},
                 "folder": str(self.folder / "transparency"),
                 "listen": {"public": self.log_public, "submit": self.log_submit},
+                "tls": {"key": f"file:{self.cert('log-tls.key')}", "certificate": self.cert("log-tls.pem")},
+                "submitters": [
+                    {"server": f"VN/GOV/{s.member}/{s.code}", "certificates": [self.cert(f"{s.name}-tls.pem")]}
+                    for s in self.servers.values()
+                ],
             },
         )
         self._yaml(
@@ -270,7 +275,8 @@ class Country:
         if not self._public_log or not s.services:
             return "off"
         number = 1 + list(self.servers).index(s.name)
-        return {"origin": LOG_ORIGIN, "log": f"http://{self.log_submit}", "provider": number, **s.disclosing}
+        log = {"log": f"https://{self.log_submit}", "certificates": [self.cert("log-tls.pem")]}
+        return {"origin": LOG_ORIGIN, **log, "provider": number, **s.disclosing}
 
     def cert(self, name: str) -> str:
         return str(self.folder / "certs" / name)

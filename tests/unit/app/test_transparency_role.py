@@ -6,20 +6,25 @@ import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import aiohttp
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509 import load_pem_x509_certificate
 
 from certs.generate import generate, load_topology
 from gateway.app.transparency import fsck_of, transparency_role
 from gateway.app.witness import witness_role
-from gateway.core.errors import SettingsError
+from gateway.core.errors import EvidenceUnavailable, SettingsError
 from gateway.core.merkle.text import print_base64
 from gateway.core.signing.requests import KeyType
 from gateway.settings.log import load_log
 from gateway.storage.database import Database
 from gateway.storage.embedded import EmbeddedPostgres
+from gateway.transparency.delivery import LogDelivery
+from gateway.transparency.waiting import WaitingLeaf
+from gateway.transport.tls import der, log_client_context
 from gateway.trust.authority import create_tls, named, new_key, validity
 from tests.support.logworld import leaves
 from tests.unit.app.test_connections import free_port
@@ -106,6 +111,40 @@ async def test_submissions_over_mutual_tls(settings: Write, certs: Path) -> None
             with pytest.raises((aiohttp.ClientError, ssl.SSLError, ConnectionError)):
                 await post(who, "VN/GOV/G01/ss1")
     assert [report.problems for report in await fsck_of(path)] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("shown", "of_log", "server", "taken"),
+    [
+        ("submitter", "log-tls", "VN/GOV/G01/ss1", True),
+        ("submitter", "log-tls", "VN/GOV/G02/ss1", False),
+        ("stranger", "log-tls", "VN/GOV/G01/ss1", False),
+        (None, "log-tls", "VN/GOV/G01/ss1", False),
+        ("submitter", "stranger", "VN/GOV/G01/ss1", False),
+    ],
+    ids=["a submitter", "for another server", "a stranger", "nobody", "to a false log"],
+)
+async def test_a_server_and_its_log_know_each_other(
+    settings: Write, certs: Path, shown: str | None, of_log: str, server: str, taken: bool
+) -> None:
+    tls = f"{{key: 'file:{certs}/log-tls.key', certificate: {certs}/log-tls.pem}}"
+    path = settings(tls=tls, submitters=f"[{{server: VN/GOV/G01/ss1, certificates: [{certs}/submitter.pem]}}]")
+    context = log_client_context([der(load_pem_x509_certificate((certs / f"{of_log}.pem").read_bytes()))])
+    if shown is not None:
+        context.load_cert_chain(certs / f"{shown}.pem", certs / f"{shown}.key")
+    leaf = WaitingLeaf(1, uuid4(), datetime.now(UTC), b"leaf")
+    async with transparency_role(path):
+        delivery = LogDelivery(f"https://{load_log(path).listen.submit}", server, 10.0, context)
+        try:
+            if taken:
+                await delivery([leaf])
+            else:
+                with pytest.raises(EvidenceUnavailable):
+                    await delivery([leaf])
+        finally:
+            await delivery.close()
+    in_log = sum(report.size + report.waiting for report in await fsck_of(path))
+    assert in_log == (1 if taken else 0)
 
 
 async def test_plain_submissions_stay_on_the_loopback(settings: Write) -> None:

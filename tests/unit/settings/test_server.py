@@ -8,6 +8,7 @@ import pytest
 from gateway.core.identifiers import SecurityServerId
 from gateway.settings.common import SecretReference
 from gateway.settings.server import _promise_findings
+from gateway.settings.transparency import TransparencySettings
 from tests.support.logkeys import LOG, WITNESS
 from tests.unit.settings.support import SERVER, changed, problems_of, server_from
 
@@ -292,3 +293,41 @@ class TestPromises:
         assert server_from(tmp_path, SERVER).proof_folder is None
         assert server_from(tmp_path, text).proof_folder == Path("var/servers/VN-GOV-G01-ss1/promises")
         assert server_from(tmp_path, text.replace("policy: p", "policy: p, proofs: x")).proof_folder == Path("x")
+
+
+_TOLD = "{origin: tlog.gov.example/access, provider: 1, log: "
+_SHOWN = '  internal_tls: {key: "file:tls.key", certificate: tls.pem}\nlisten:'
+
+
+class TestSubmission:
+    """How a server's leaves may go to the public log."""
+
+    def told(self, log: str, *, shown: bool) -> str:
+        text = SERVER[: SERVER.index("    services:")].replace("transparency: off", f"transparency: {_TOLD}{log}}}")
+        return text.replace("listen:", _SHOWN, 1) if shown else text
+
+    @pytest.mark.parametrize("log", ["http://127.0.10.105:8611", "http://localhost:8611", "http://[::1]:8611"])
+    def test_plain_http_on_loopback(self, tmp_path: Path, log: str) -> None:
+        told = server_from(tmp_path, self.told(f'"{log}"', shown=False)).transparency
+        assert isinstance(told, TransparencySettings)
+        assert told.certificates == ()
+
+    def test_https_with_both_certificates(self, tmp_path: Path) -> None:
+        told = server_from(tmp_path, self.told("https://log.example, certificates: [log.pem]", shown=True)).transparency
+        assert isinstance(told, TransparencySettings)
+        assert told.certificates == (Path("log.pem"),)
+
+    @pytest.mark.parametrize(
+        ("log", "shown", "where", "what"),
+        [
+            ("http://log.example:8611", True, "transparency.log", "'log.example' is not on loopback"),
+            ("http://10.1.2.3:8611", True, "transparency.log", "'10.1.2.3' is not on loopback"),
+            ("http://127.0.0.1, certificates: [log.pem]", True, "transparency.certificates", "https://"),
+            ("https://log.example", True, "transparency.certificates", "is required"),
+            ("https://log.example, certificates: [log.pem]", False, "transparency.log", "keys.internal_tls"),
+        ],
+    )
+    def test_refused(self, tmp_path: Path, log: str, shown: bool, where: str, what: str) -> None:
+        (problem,) = problems_of(tmp_path, self.told(log, shown=shown))
+        assert f"{where}: " in problem
+        assert what in problem

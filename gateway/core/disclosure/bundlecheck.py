@@ -9,8 +9,10 @@
 7. One history: the tree of every receipt is a beginning of that log's newest checkpoint.
 
 A step that fails says of which record, by its line in the file. Steps 5 to 7 judge each log by itself: a year whose log the policy
-does not name is not checked, which fails, and keeps nobody from judging the others. What no bundle can prove: that there are no
-other records.
+does not name is not checked, which fails, and keeps nobody from judging the others.
+
+What no bundle can prove: that there are no other records. What none needs: the log's own public files. A leaf that its receipt puts
+into a witnessed tree is in it, whatever the files say; whether they are whole is another question, and `verify log` answers it.
 """
 
 from __future__ import annotations
@@ -75,7 +77,7 @@ def verify_bundle(lines: Iterable[bytes], policy: Policy | None) -> BundleReport
     seen = _Seen()
     steps.attempt(2, lambda: _one_person(bundle))
     _each(3, bundle.records, _content, "what its leaf commits to", steps)
-    _each(4, bundle.records, lambda r: _included(r, seen), "in its log", steps)
+    _each(4, bundle.records, lambda r: _included(r, seen), "in its log by its receipt", steps)
     for origin, data in bundle.checkpoints.items():
         steps.attempt(4, partial(_newest, data, origin, seen))
     believed, logs = steps.attempt(5, lambda: _policy(bundle, policy)), seen.by_log()
@@ -108,7 +110,10 @@ def _one_person(bundle: Bundle) -> tuple[str, None]:
         known[record.leaf] = record
     gone = sum(one.records for one in bundle.destroyed)
     also = f"; {gone} records of everybody were destroyed, says the file" if gone else ""
-    return f"all about one person, none twice; that there are no others, no file can prove{also}", None
+    beyond = (
+        "that there are no others, no file can prove; the log's public files are not looked at, 'verify log' does that"
+    )
+    return f"all about one person, none twice; {beyond}{also}", None
 
 
 def _content(record: BundledRecord) -> None:

@@ -24,10 +24,10 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
@@ -159,6 +159,15 @@ def _alone_beside(out: Path) -> Iterator[None]:
 # --- one set of files ----------------------------------------------------------------------------------------------
 
 
+# A PIN here has 144 random bits. Stretching it adds nothing to that, and every opening of a key would wait for it.
+_FOR_PINS = (
+    PrivateFormat.PKCS12.encryption_builder()
+    .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
+    .hmac_hash(hashes.SHA256())
+    .kdf_rounds(1)
+)
+
+
 def _read_pem(out: Path, name: str) -> Identity:
     key = load_pem_private_key((out / f"{name}.key").read_bytes(), None)
     return _fitting(key, x509.load_pem_x509_certificate((out / f"{name}.pem").read_bytes()))
@@ -180,9 +189,8 @@ def _read_pkcs12(out: Path, name: str) -> Identity:
 
 def _write_pkcs12(out: Path, name: str, identity: Identity) -> None:
     pin = secrets.token_urlsafe(18).encode()
-    bundle = pkcs12.serialize_key_and_certificates(
-        name.encode(), identity.key, identity.certificate, None, BestAvailableEncryption(pin)
-    )
+    encryption = _FOR_PINS.build(pin)
+    bundle = pkcs12.serialize_key_and_certificates(name.encode(), identity.key, identity.certificate, None, encryption)
     # If we crash between these, the set does not fit together and is made anew next time.
     _write(out / f"{name}.pin", pin + b"\n", 0o600)
     _write(out / f"{name}.p12", bundle, 0o600)

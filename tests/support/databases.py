@@ -28,6 +28,14 @@ _Table: TypeAlias = tuple[str, str]  # schema, name
 _LOOKS = 50  # at sessions that are ending, before the database is given up
 _OWN = 16384  # the first object that did not come with PostgreSQL
 
+# What asyncpg says of a session that was ended, before, between and inside commands.
+_ENDED = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
 _OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 # Whatever changes a schema writes or deletes a row of one of these.
 _CATALOG = " UNION ALL ".join(
@@ -93,9 +101,7 @@ class Databases:
         await self._administrator.execute(f"CREATE DATABASE {target['database']} STRATEGY file_copy")
         await content.fill(target)
         connection = await asyncpg.connect(**target)
-        await connection.execute(
-            "SET session_replication_role = replica"
-        )  # no trigger and no reference minds a restoration
+        await connection.execute("SET session_replication_role = replica")  # neither triggers nor references mind
         database = _Database(target, connection)
         await database.note()
         return database
@@ -126,13 +132,10 @@ class _Database:
 
     async def note(self) -> None:
         """What it holds now is what it shall hold."""
-        for row in await self.connection.fetch(_WRITTEN):
+        for schema, name in await self.connection.fetch(_WRITTEN):
             out = io.BytesIO()
-            await self.connection.copy_from_table(
-                row["relname"], schema_name=row["nspname"], output=out, format="binary"
-            )
-            table = tuple(row)
-            self.rows[table], self.counts[table] = out.getvalue(), await self._counted(table)
+            await self.connection.copy_from_table(name, schema_name=schema, output=out, format="binary")
+            self.rows[schema, name], self.counts[schema, name] = out.getvalue(), await self._counted((schema, name))
         self.sequences = {name: last for name, last, _ in await self.connection.fetch(_SEQUENCES)}
         self.catalog = await self.connection.fetch(_CATALOG)
 
@@ -140,7 +143,7 @@ class _Database:
         """Whether it is as it was; not so when somebody has ended our own session too."""
         try:
             return await self._restored()
-        except (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.InterfaceError):
+        except _ENDED:
             return False
 
     async def _restored(self) -> bool:
@@ -150,16 +153,14 @@ class _Database:
         changed = [t for t in {*written, *self.rows} if t not in self.rows or await self._counted(t) != self.counts[t]]
         if changed:
             await self.connection.execute(f"TRUNCATE {', '.join(_quoted(table) for table in changed)} CASCADE")
-            for table in [
-                t for t in self.rows if await self._counted(t) != self.counts[t]
-            ]:  # the cascade may have hit more
-                await self._fill_again(table)
+            for table, count in [*self.counts.items()]:  # the cascade may have emptied more
+                if await self._counted(table) != count:
+                    await self._fill_again(table)
             self.catalog = await self.connection.fetch(_CATALOG)
         for name, last, first in await self.connection.fetch(_SEQUENCES):
             if last != (wanted := self.sequences[name]):
-                await self.connection.execute(
-                    "SELECT setval($1::regclass, $2, $3)", name, wanted or first, wanted is not None
-                )
+                how = (name, wanted or first, wanted is not None)
+                await self.connection.execute("SELECT setval($1::regclass, $2, $3)", *how)
         return True
 
     async def _fill_again(self, table: _Table) -> None:

@@ -49,6 +49,7 @@ LEGS = {
     "VN/GOV/G01/dancu": ("identifier", "residence", "residence_removal"),
     "VN/GOV/G12/bhxh": ("insurance_card", "funeral_benefit"),
 }
+DEFINITIONS = load_definitions()
 MOTHER, FATHER, HOUSEHOLDER, OWNER = "999300000017", "999204000058", "999070000015", "999173000034"
 REASONS: Reasons = {
     "THONG-TIN-KHONG-KHOP": ListedReason("Thông tin không khớp", "Data differ", frozenset({"ND-118-2025"}), None),
@@ -160,7 +161,7 @@ class LinkedWorld:
         self.clients: dict[str, TestClient[Any, Any]] = {}
         self.workers: dict[str, DeliveryWorker] = {}
         self.broken: Callable[[str, Claim], str | None] = lambda _, __: None
-        self.desk = Desk(load_definitions(), clock, portal)
+        self.desk = Desk(DEFINITIONS, clock, portal)
         self.log = io.StringIO()
 
     @property

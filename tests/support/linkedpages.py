@@ -13,11 +13,10 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from adapters.lienthong.definition import load_definitions
 from adapters.lienthong.web.app import build_pages
 from adapters.sdk.delivery import Outbox
 from adapters.vneid.service import build_vneid, load_citizens, load_officers
-from tests.support.linked import REASONS, LinkedWorld
+from tests.support.linked import DEFINITIONS, REASONS, LinkedWorld
 
 
 class Visitor:
@@ -65,7 +64,7 @@ async def linked_pages(world: LinkedWorld) -> AsyncIterator[str]:
         origin, issuer = (f"http://127.0.0.1:{port}" for port in ports)
         http = await stack.enter_async_context(aiohttp.ClientSession())
         outbox = Outbox(world.pool, world.clock, lambda: 0.5)
-        named = (origin, issuer, world.pool, http, load_definitions(), world.desk, outbox, world.clock)
+        named = (origin, issuer, world.pool, http, DEFINITIONS, world.desk, outbox, world.clock)
         pages = build_pages(*named, REASONS)
         for app, port in (
             (pages, ports[0]),

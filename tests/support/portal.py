@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -297,6 +298,12 @@ class Browser:
         return found
 
 
+@cache
+def _words() -> Dictionary:
+    registry = load_registry(ROOT / "config/registry/vn.yaml", files=False)
+    return Dictionary(registry, load_codes(ROOT / "config/codes/vn.yaml"))
+
+
 @asynccontextmanager
 async def portal_world(database: Database) -> AsyncIterator[PortalWorld]:
     async with AsyncExitStack() as stack:
@@ -310,7 +317,6 @@ async def portal_world(database: Database) -> AsyncIterator[PortalWorld]:
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)))
         port = unused_port()
         site = Site(f"http://127.0.0.1:{port}", timedelta(hours=8))
-        registry = load_registry(ROOT / "config/registry/vn.yaml", files=False)
         world: PortalWorld | None = None
         seen = SeenRequests()
         portal = Portal(
@@ -320,7 +326,7 @@ async def portal_world(database: Database) -> AsyncIterator[PortalWorld]:
             filed=lambda: None,
             sessions=Sessions(pool, timedelta(minutes=15), timedelta(hours=8)),
             log=PublicLog(parse_policy(policy), http),
-            words=Dictionary(registry, load_codes(ROOT / "config/codes/vn.yaml")),
+            words=_words(),
             deadlines=Deadlines(2, 30, 10),
             representation=Representation(Register(f"{register_url}/persons", "VN/GOV/G22/x", "SMB", 18), http),
             attempts=3,

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -100,11 +101,14 @@ def tracker_world(database: Database, words: Any = WORDS, keys: AccessKeySource 
 
 
 def _offer(sim: InstanceSimulator, code: str, url: str, contract_file: str) -> None:
+    sim.offer_service(_service(code, url, contract_file))
+
+
+@cache
+def _service(code: str, url: str, contract_file: str) -> Service:
     document = DOCUMENTS[url]
     endpoints = openapi_endpoints(document)
     contract = load_contract(ROOT / f"config/contracts/{contract_file}.yaml", f"VN/GOV/G01/dancu/{code}", endpoints)
     declared = build_contract(contract, load_codes(contract.codes))
     description = f"file:{document}"
-    sim.offer_service(
-        Service(code, ServiceKind.OPENAPI3, url, description_url=description, endpoints=endpoints, contract=declared)
-    )
+    return Service(code, ServiceKind.OPENAPI3, url, description_url=description, endpoints=endpoints, contract=declared)

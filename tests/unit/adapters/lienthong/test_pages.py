@@ -18,13 +18,12 @@ from aiohttp import web as webserver
 from aiohttp.test_utils import TestClient, TestServer
 
 from adapters.lienthong import web
-from adapters.lienthong.definition import load_definitions
 from adapters.lienthong.web.app import build_pages
 from adapters.lienthong.web.words import BoardWords
 from adapters.sdk.delivery import Outbox
 from adapters.sdk.delivery.legs import Later
 from adapters.sdk.identity import IdentityProvider, SignInRefused
-from tests.support.linked import FATHER, HOUSEHOLDER, LEGS, MOTHER, OWNER, REASONS, LinkedWorld
+from tests.support.linked import DEFINITIONS, FATHER, HOUSEHOLDER, LEGS, MOTHER, OWNER, REASONS, LinkedWorld
 from tests.support.linkedpages import Visitor, linked_pages
 from tests.unit.adapters.lienthong.test_service import DEATH, opened
 
@@ -329,7 +328,7 @@ async def test_an_answer_of_the_provider_that_comes_in_pieces() -> None:
 async def test_over_https_cookies_are_of_this_host_alone(world: LinkedWorld) -> None:
     async with aiohttp.ClientSession() as http:
         outbox = Outbox(world.pool, world.clock, lambda: 0.5)
-        args = (world.pool, http, load_definitions(), world.desk, outbox, world.clock, REASONS)
+        args = (world.pool, http, DEFINITIONS, world.desk, outbox, world.clock, REASONS)
         app = build_pages("https://linked.example", "https://id.example", *args)
         async with TestClient(TestServer(app)) as browser:
             get = browser.get("/sign-in/person", headers={"Host": "linked.example"}, allow_redirects=False)

@@ -96,11 +96,12 @@ async def test_a_stamp() -> None:
     ],
 )
 async def test_the_next_one_is_asked(handler: Handler, reason: str) -> None:
-    timeout = 0.2 if handler is silent else 5.0
+    # The good one has the same time to answer in, however slow the machine; nobody but the silent one needs the shorter time.
     async with authority(handler) as first, authority(good) as second:
-        assert (await client(timeout=timeout).stamp(DATA, conf(first, second))).verified.tsa.name == "TSA 2"
+        patient = client(timeout=1.5 if handler is silent else 5.0)
+        assert (await patient.stamp(DATA, conf(first, second))).verified.tsa.name == "TSA 2"
         with pytest.raises(EvidenceUnavailable, match=f"TSA 1: .*{reason}") as e:
-            await client(timeout=timeout).stamp(DATA, conf(first))
+            await client(timeout=0.2 if handler is silent else 5.0).stamp(DATA, conf(first))
         assert e.value.code == "timestamper_failed"
 
 

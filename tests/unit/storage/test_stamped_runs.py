@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest_asyncio
 
 from gateway.messagelog import stamps
-from gateway.storage.embedded import EmbeddedPostgres
+from gateway.storage.database import ensure_roles
 from gateway.storage.schema import load_migrations, migrate
 
 _OLD = 18
 
 
 @pytest_asyncio.fixture
-async def old(pg: EmbeddedPostgres, administrator: asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:
+async def old(source_parameters: dict[str, Any]) -> AsyncIterator[asyncpg.Connection]:
     """The owner's connection to a database of the version before."""
-    await administrator.execute("CREATE DATABASE t_runs STRATEGY file_copy")
-    connection = await asyncpg.connect(**pg.dsn_kwargs("t_runs"))
+    connection = await asyncpg.connect(**source_parameters)
     try:
+        await ensure_roles(connection)
         await migrate(connection, load_migrations()[:_OLD])
         yield connection
     finally:
         await connection.close()
-        await administrator.execute("DROP DATABASE t_runs WITH (FORCE)")
 
 
 async def test_every_record_keeps_its_token_and_place(old: asyncpg.Connection) -> None:

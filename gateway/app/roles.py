@@ -17,6 +17,7 @@ from gateway.core.signing.certificates import is_issued_by
 from gateway.core.signing.requests import MAX_REQUEST, parse_request
 from gateway.monitoring.logs import build_log, route_library_logs
 from gateway.registry.publisher import Publisher
+from gateway.settings.common import load_certificates
 from gateway.settings.registry import load_registry
 from gateway.settings.trust import TrustSettings, load_trust
 from gateway.trust.authority import Use
@@ -52,9 +53,9 @@ def revoke_certificate(config: Path, certificate: Path, reason: str) -> str:
     """Revoke and say so in words. SettingsError for a reason RFC 5280 does not know or a file that is no certificate."""
     settings = load_trust(config)
     try:
-        parsed = x509.load_pem_x509_certificate(certificate.read_bytes())
+        parsed = load_certificates(certificate)[0]
         why = x509.ReasonFlags(reason)
-    except (OSError, ValueError) as e:
+    except ValueError as e:
         raise SettingsError([f"{certificate}: {e}"]) from e
     done = revoke(_index_of(settings, parsed), parsed, clock(), why)
     return f"revoked {parsed.subject.rfc4514_string()} (serial {parsed.serial_number:x}) since {done.time.isoformat()}"
@@ -63,7 +64,7 @@ def revoke_certificate(config: Path, certificate: Path, reason: str) -> str:
 def _index_of(settings: TrustSettings, certificate: x509.Certificate) -> Path:
     """Of the authority that issued the certificate; that of the trust role's own CA when it is none of the others."""
     for other in settings.lists.values():
-        if is_issued_by(certificate, x509.load_pem_x509_certificate(other.certificate.read_bytes())):
+        if is_issued_by(certificate, load_certificates(other.certificate)[0]):
             return other.status
     return settings.status
 

@@ -15,6 +15,7 @@ from cryptography import x509
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from gateway.core.errors import MalformedMessage, SettingsError
+from gateway.core.signing.certificatefile import certificates_in
 
 T = TypeVar("T")
 
@@ -216,11 +217,11 @@ def _certificate(value: object, info: ValidationInfo) -> Path:
 
 
 def load_certificates(path: Path) -> list[x509.Certificate]:
-    """All certificates of a PEM file, at least one. ValueError otherwise."""
+    """All certificates of a file, PEM or DER, at least one. ValueError otherwise."""
     try:
-        return x509.load_pem_x509_certificates(path.read_bytes())
-    except (ValueError, OSError) as e:
-        raise ValueError(f"{str(path)!r} holds no certificate in PEM form") from e
+        return certificates_in(path.read_bytes())
+    except (MalformedMessage, OSError) as e:
+        raise ValueError(f"{str(path)!r} holds no certificate in PEM or DER form") from e
 
 
 _PATH_SCHEMA = WithJsonSchema({"type": "string"})

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.core.errors import MalformedMessage, SettingsError
 from gateway.core.signing.certificates import is_issued_by, is_time_stamper
+from gateway.settings.common import load_certificates
 from gateway.settings.trust import (
     AuthoritySettings,
     ResponderSettings,
@@ -63,7 +63,7 @@ def add_revocation_lists(app: web.Application, lists: Mapping[str, RevocationLis
 
 
 def load_responder(settings: TrustSettings) -> OcspResponder:
-    authority = x509.load_pem_x509_certificate(settings.ca.certificate.read_bytes())
+    authority = load_certificates(settings.ca.certificate)[0]
     signer = load_identity(settings.ocsp)
     if signer.certificate != authority and not is_issued_by(signer.certificate, authority):
         raise SettingsError(
@@ -98,7 +98,7 @@ def load_identity(
     settings: AuthoritySettings | ResponderSettings | RevocationListSettings | TimeStampingSettings,
 ) -> Identity:
     """SettingsError when the key cannot be opened or is not the certificate's."""
-    certificate = x509.load_pem_x509_certificate(settings.certificate.read_bytes())
+    certificate = load_certificates(settings.certificate)[0]
     pin = settings.pin.read().encode() if settings.pin else None
     try:
         key = load_pem_private_key(settings.key.read_bytes(), pin)

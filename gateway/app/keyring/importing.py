@@ -44,8 +44,8 @@ class Imported:
 def import_certificate(
     settings: ServerSettings, conf: GlobalConfiguration, file: Path, folder: Path, now: datetime
 ) -> Imported:
-    """`file`: PEM, the certificate, its intermediates with it. Importing again changes nothing. GatewayError says which check
-    failed; then nothing was written."""
+    """`file`: the certificate, in PEM with its intermediates, or in DER. Importing again changes nothing. GatewayError says which
+    check failed; then nothing was written."""
     certificates = read_certificates(file)
     # 1. the key
     key = _waiting(certificates, folder)

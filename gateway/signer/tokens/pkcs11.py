@@ -34,7 +34,7 @@ _PSS = {
 
 
 class Pkcs11Token:
-    """`certificate`: PEM file, the key's own first among those of its key, intermediates with it; None: looked for on the token."""
+    """`certificate`: its file, the key's own first among those of its key, intermediates with it; None: looked for on the token."""
 
     def __init__(self, uri: Pkcs11Uri, pin: str | None, certificate: Path | None, *, pss: bool) -> None:
         self._uri = uri

@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from gateway.core.errors import KeyTokenError
+from gateway.core.errors import KeyTokenError, MalformedMessage
 from gateway.core.signing import algorithms
 from gateway.core.signing.algorithms import PrivateKey, SignatureAlgorithm, default_algorithm
+from gateway.core.signing.certificatefile import certificates_in
 
 _MOST_BYTES = 1 << 20
 _MIN_RSA_BITS = 2048
@@ -50,12 +51,12 @@ class SoftwareToken:
     def load(
         cls, location: str, *, pin: str | None = None, certificate: Path | None = None, pss: bool = False
     ) -> SoftwareToken:
-        """PKCS#12, or PEM with the certificate in the same file or in `certificate`. KeyTokenError in words."""
+        """PKCS#12, or PEM with the certificate in the same file, or in `certificate`, which may be DER. KeyTokenError in words."""
         path = Path(location)
         data = _read(path)
         try:
             if b"-----BEGIN " in data:
-                key, certificates = _from_pem(data, pin), _pem_certificates(data)
+                key, certificates = _from_pem(data, pin), _certificates(data) if b"BEGIN CERTIFICATE" in data else []
             else:
                 key, certificates = _from_pkcs12(data, pin)
             if certificate is not None:
@@ -104,8 +105,8 @@ def _usable(key: PrivateKeyTypes) -> PrivateKey:
 
 
 def read_certificates(path: Path) -> list[x509.Certificate]:
-    """All certificates of a PEM file, in its order. KeyTokenError."""
-    return _pem_certificates(_read(path))
+    """All certificates of a file, PEM or DER, in its order. KeyTokenError."""
+    return _certificates(_read(path))
 
 
 def issuers_above(certificate: x509.Certificate, chain: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
@@ -152,8 +153,8 @@ def _from_pkcs12(data: bytes, pin: str | None) -> tuple[PrivateKeyTypes, list[x5
     return key, [c for c in (certificate, *others) if c is not None]
 
 
-def _pem_certificates(data: bytes) -> list[x509.Certificate]:
+def _certificates(data: bytes) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(data) if b"-----BEGIN CERTIFICATE-----" in data else []
-    except ValueError as e:
-        raise KeyTokenError("a certificate cannot be read", code="cert_not_found") from e
+        return certificates_in(data)
+    except MalformedMessage as e:
+        raise KeyTokenError(e.safe_detail, code="cert_not_found") from e

@@ -69,9 +69,10 @@ def test_forms(form: str, identity: Identity, tmp_path: Path) -> None:
     verify(identity.certificate.public_key(), token.algorithm, value, b"data")
 
 
-def test_certificate_in_its_own_file(identity: Identity, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", [Encoding.PEM, Encoding.DER], ids=str)
+def test_certificate_in_its_own_file(form: Encoding, identity: Identity, tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(key_pem(identity))
-    (tmp_path / "cert").write_bytes(cert_pem(identity.certificate))
+    (tmp_path / "cert").write_bytes(identity.certificate.public_bytes(form))
     token = open_token(f"file:{tmp_path / 'key'}", certificate=tmp_path / "cert")
     assert token.certificate == identity.certificate
 

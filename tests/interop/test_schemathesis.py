@@ -56,6 +56,12 @@ class Place:
     client: str
     address: int
 
+    def tls(self, keys: Path) -> Mapping[str, Any]:
+        """For the caller's own security server: the one it knows, and the certificate it is known by."""
+        system, server = (self.client.split("/")[n] for n in (2, 1))
+        own = (str(keys / f"{system}-is.pem"), str(keys / f"{system}-is.key"))
+        return {"verify": str(keys / f"{server}-ss1-tls.pem"), "cert": own}
+
 
 ADAPTERS = {
     "dancu": Place("G01", PORTAL, 4),
@@ -140,9 +146,10 @@ def _about_somebody(node: Any) -> Any:
 
 @dataclass
 class Judge:
-    """`answered`: by operation, how many answers of the adapter were held against its document."""
+    """`tls`: files with which it calls. `answered`: by operation, how many answers were held against the document."""
 
     base: str
+    tls: Mapping[str, Any]
     mode: GenerationMode
     signed: Callable[[], Any]
     answered: Counter[str] = field(default_factory=Counter)
@@ -167,7 +174,7 @@ class Judge:
             case.body, case.path_parameters = _about_somebody(case.body), _about_somebody(case.path_parameters)
             if label == "POST /v1/notices":
                 case.body = self.signed()
-        response = case.call(base_url=self.base, headers=headers)
+        response = case.call(base_url=self.base, headers=headers, **self.tls)
         error = response.headers.get("x-road-error")
         if error is not None:
             assert error[0].startswith(REFUSALS), (label, error[0], response.text)
@@ -182,8 +189,9 @@ def test_answers_are_as_documented(demo: Demo, name: str, mode: GenerationMode) 
     place = ADAPTERS[name]
     manifest = load_manifest(ROOT / "adapters" / name)
     document = schemathesis.openapi.from_path(ROOT / "adapters" / name / "openapi.yaml")
-    base = f"http://{demo.network}.{place.address}:8080/r1/{manifest.service}"
-    judge = Judge(base, mode, partial(_signed_notice, demo.folder / "certs/out"))
+    base = f"https://{demo.network}.{place.address}:8443/r1/{manifest.service}"
+    keys = demo.folder / "certs/out"
+    judge = Judge(base, place.tls(keys), mode, partial(_signed_notice, keys))
     for found in document.get_all_operations():
         operation = found.ok()  # type: ignore[union-attr]  # an error has no such thing, and the test fails
         if mode is GenerationMode.NEGATIVE and not (operation.body or list(operation.iter_parameters())):

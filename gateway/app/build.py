@@ -23,7 +23,7 @@ from gateway.app.evidence import build_archiver, build_finding_retention
 from gateway.app.keys import KeyReload, ServerKeys
 from gateway.app.listeners import background, clock, listen, listen_app
 from gateway.app.observe import Watched, incidents
-from gateway.app.ownservices import own_services, takes_inquiries, watch_inquiries
+from gateway.app.ownservices import inquiry_box, own_services, takes_inquiries, watch_inquiries
 from gateway.app.promises import promise_keeper
 from gateway.app.revocation import revocation_keeper
 from gateway.app.sources import database_source, log_keys
@@ -53,7 +53,6 @@ from gateway.monitoring.line import ExchangeLine
 from gateway.monitoring.logs import build_log, route_library_logs
 from gateway.monitoring.metrics import PrometheusObserver
 from gateway.monitoring.readings import ReadingsCollector
-from gateway.ownservices.inquiries import InquiryBox
 from gateway.ownservices.port import OwnServices
 from gateway.revocation.watch import RevocationWatch
 from gateway.serverproxy.metaservices import MetaServices
@@ -183,7 +182,7 @@ async def _start(
     stack.push_async_callback(links.close)
     services = ServiceCaller(conf, new_body, keys.internal)
     stack.push_async_callback(services.close)
-    disclosure, box = outbox or NoPublicLog(), InquiryBox(database.pool, clock)
+    disclosure, box = outbox or NoPublicLog(), await inquiry_box(database, key_source, seal)
     answered = own_services(settings, database.pool, disclosure.official_key, key_source, box)
     own = OwnServices(answered, new_body, services)
     client_side = ClientSide(clock, globalconf, conf, keys.signer, writer, links, observer, verdicts, batches, _new_id)

@@ -15,10 +15,13 @@ import typer
 
 from gateway.app import process
 from gateway.app.listeners import clock
-from gateway.app.sources import database_source, settings_of
+from gateway.app.sources import database_source, log_keys, settings_of
 from gateway.core.errors import SettingsError
+from gateway.messagelog.sealedtexts import SealedTexts
+from gateway.messagelog.sealing import Seal
 from gateway.monitoring.logs import build_log
-from gateway.ownservices.inquiries import MOST_WORDS, InquiryBox, ListedInquiry
+from gateway.ownservices.inquiries import MOST_WORDS
+from gateway.ownservices.inquirystore import InquiryStore, ListedInquiry
 from gateway.storage.database import open_database
 
 inquiries = typer.Typer(
@@ -55,16 +58,16 @@ def answer(
 
 
 async def _list(configs: Path, server: str, *, answered: bool, as_json: bool) -> list[str]:
-    async with _box(configs, server) as box:
-        found = await box.listed(answered=answered)
+    async with _store(configs, server) as store:
+        found = await store.listed(answered=answered)
     if as_json:
         return [json.dumps(_value(one), ensure_ascii=False) for one in found]
     return [line for one in found for line in _lines(one)] or ["no inquiry waits"]
 
 
 async def _answer(configs: Path, server: str, inquiry: UUID, words: str) -> datetime:
-    async with _box(configs, server) as box:
-        time = await box.reply(inquiry, words)
+    async with _store(configs, server) as store:
+        time = await store.reply(inquiry, words)
     if time is None:
         raise SettingsError([f"{inquiry}: no such inquiry here, or it is answered already"])
     build_log().info("inquiry.answered", server=server, inquiry=str(inquiry), by=getpass.getuser())
@@ -72,10 +75,12 @@ async def _answer(configs: Path, server: str, inquiry: UUID, words: str) -> date
 
 
 @asynccontextmanager
-async def _box(configs: Path, server: str) -> AsyncIterator[InquiryBox]:
-    database = await open_database(database_source(settings_of(configs, server)), connections=1)
+async def _store(configs: Path, server: str) -> AsyncIterator[InquiryStore]:
+    settings = settings_of(configs, server)
+    database = await open_database(database_source(settings), connections=1)
     try:
-        yield InquiryBox(database.pool, clock)
+        pool, keys = database.pool, await log_keys(settings, database)
+        yield InquiryStore(pool, clock, None if keys is None else SealedTexts(pool, keys, Seal(pool, keys)))
     finally:
         await database.close()
 
@@ -93,15 +98,21 @@ def _words(words: str | None, file: Path | None) -> str:
 
 def _value(one: ListedInquiry) -> dict[str, object]:
     answered = None if one.answered is None else one.answered.isoformat()
-    received = one.received.isoformat()
-    return {**json.loads(one.content), "received": received, "answered": answered, "answer": one.answer}
+    told = {"received": one.received.isoformat(), "answered": answered, "answer": one.answer}
+    if one.content is None:
+        return {"id": str(one.id), "due": one.due.isoformat(), "shredded": True, **told}
+    return {**json.loads(one.content), **told}
 
 
 def _lines(one: ListedInquiry) -> list[str]:
+    state = "answered" if one.answered else "OVERDUE" if one.due < clock() else "open"
+    due = one.due.isoformat(timespec="minutes")
+    if one.content is None:
+        return [f"{one.id}  {state}  due {due}  {one.receiver}", "  shredded: its data key was destroyed"]
     asked = json.loads(one.content)
-    record, state = asked["record"], "answered" if one.answered else "OVERDUE" if one.due < clock() else "open"
+    record = asked["record"]
     return [
-        f"{one.id}  {asked['kind']}  {state}  due {one.due.isoformat(timespec='minutes')}  {one.receiver}",
+        f"{one.id}  {asked['kind']}  {state}  due {due}  {one.receiver}",
         f"  about {asked['person']['number']} ({asked['asked_by']}), access {record['record']} of {record['time']}",
         f"  {record['consumer']} asked {record['service']}: {record['purpose'] or 'no purpose'}, {record['case'] or 'no case'}",
         *(f"  > {line}" for line in asked["words"].splitlines()),

@@ -7,11 +7,15 @@ from collections.abc import Iterable
 import asyncpg
 from prometheus_client import CollectorRegistry
 
+from gateway.app.listeners import clock
 from gateway.messagelog.accesskeys import AccessKeyStore
 from gateway.messagelog.keysource import KeySource
+from gateway.messagelog.sealedtexts import SealedTexts
+from gateway.messagelog.sealing import Seal
 from gateway.monitoring.health import Health
 from gateway.monitoring.inquiries import InquiriesCollector, InquiriesReading, to_answer
 from gateway.ownservices.inquiries import INQUIRIES, InquiryBox
+from gateway.ownservices.inquirystore import InquiryStore
 from gateway.ownservices.port import OwnService
 from gateway.ownservices.usage import USAGE, FindUsage, Words
 from gateway.settings.clients import ServiceSettings
@@ -20,6 +24,7 @@ from gateway.settings.contracts import ContractSettings
 from gateway.settings.loader import load
 from gateway.settings.server import ServerSettings
 from gateway.storage.accessrecords import nothing_sealed
+from gateway.storage.database import Database
 
 
 def own_services(
@@ -32,6 +37,15 @@ def own_services(
     keys = nothing_sealed if source is None else AccessKeyStore(pool, source).current
     find = FindUsage(pool, str(settings.server), _purposes(services), official_key, keys)
     return {USAGE: find, INQUIRIES: box}
+
+
+async def inquiry_box(database: Database, source: KeySource | None, seal: Seal | None) -> InquiryBox:
+    """`source`, `seal`: of the message log, None when nothing in it is sealed. What stands in clear from before is sealed first."""
+    texts = None if source is None or seal is None else SealedTexts(database.pool, source, seal)
+    store = InquiryStore(database.pool, clock, texts)
+    async with database.owner() as owner:
+        await store.seal_what_is_clear(owner)
+    return InquiryBox(store)
 
 
 def takes_inquiries(settings: ServerSettings) -> bool:

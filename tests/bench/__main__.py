@@ -30,6 +30,7 @@ from tests.bench.rounds import (
     summary,
     two_servers,
 )
+from tests.bench.sealing import sealing_cost
 from tests.bench.stamps import stamp_cost, words
 from tests.support.country import Country
 
@@ -45,6 +46,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--large", type=int, default=1024, help="MiB of the large body, 0: none")
     parser.add_argument("--leaves", type=int, default=40_000, help="leaves into the transparency log, 0: none")
     parser.add_argument("--records", type=int, default=1_000_000, help="access records, 1,000 of one citizen, 0: none")
+    parser.add_argument("--sealing", type=int, default=4, help="starts of two pairs, one sealed, 0: none")
     parser.add_argument("--soak", type=int, default=0, help="exchanges to make while memory is watched, 0: none")
     return parser.parse_args()
 
@@ -66,6 +68,8 @@ async def main() -> None:
         for batch in (20, 200) if chosen.leaves else ():
             await log_figures(chosen.leaves, batch)
         await disclosure_cost(pairs=chosen.pairs, seconds=1.0, clients=chosen.clients)
+        if chosen.sealing:
+            await sealing_cost(starts=chosen.sealing)
         if chosen.records:
             await citizen_figures(records=chosen.records)
     finally:

@@ -71,15 +71,6 @@ def fdatasync_ms(folder: Path, times: int = 200) -> float:
     return 1000 * statistics.median(taken)
 
 
-def median_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """The median, and between which two of the values it lies with 95 % confidence, however they are spread. Six at least."""
-    ordered, n = sorted(values), len(values)
-    outside, below = 0, 0.0  # so many values at each end may be left out
-    while (below := below + math.comb(n, outside) / 2**n) <= 0.025:
-        outside += 1
-    return statistics.median(ordered), ordered[outside - 1], ordered[n - outside]
-
-
 def _kilobytes(path: Path, name: str) -> int:
     for line in path.read_text().splitlines():
         if line.startswith(name):

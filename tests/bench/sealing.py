@@ -151,11 +151,12 @@ async def sealing_cost(*, starts: int = 4, rounds: int = 9, seconds: float = 2.0
 def words(costs: list[list[tuple[float, float]]]) -> str:
     """`costs`: microseconds in clear and sealed, round by round, start by start."""
     by_start = [[100 * (sealed / clear - 1) for clear, sealed in some] for some in costs]
-    middle, low, high = median_interval([share for some in by_start for share in some])
+    shares = [share for some in by_start for share in some]
+    low, high = median_interval(shares)
     clear = statistics.median(c for some in costs for c, _ in some)
     each = " ".join(f"{statistics.median(some):+.1f}" for some in by_start)
     return (
-        f"encryption at rest: {middle:+.1f} % ({low:+.1f} to {high:+.1f}) of an exchange, which takes {clear:.0f} us in clear; "
+        f"encryption at rest: {statistics.median(shares):+.1f} % ({low:+.1f} to {high:+.1f}) of {clear:.0f} us in clear; "
         f"by start {each} (to reach: <= 5)"
     )
 

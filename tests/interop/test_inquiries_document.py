@@ -34,8 +34,8 @@ def _about_somebody_here(document: Path, copy: Path) -> Path:
 async def test_every_answer_fits_the_document(database: Database, tmp_path: Path) -> None:
     world = tracker_world(database)
     assert (await deliver(world, inquiry()))[0] == 201
-    (listed,) = await world.box.listed(answered=False)
-    assert await world.box.reply(listed.id, "Đã xem") is not None
+    (listed,) = await world.box.store.listed(answered=False)
+    assert await world.box.store.reply(listed.id, "Đã xem") is not None
     chosen = _about_somebody_here(DOCUMENTS["gateway:inquiries"], tmp_path / "openapi.yaml")
     async with world.over_http() as server:
         address = server + SERVICE.removesuffix("/v1")
@@ -52,5 +52,5 @@ async def test_every_answer_fits_the_document(database: Database, tmp_path: Path
         )
         said = (await judge.communicate())[0].decode()
     assert judge.returncode == 0, said
-    assert len(await world.box.listed(answered=True)) > 1, said  # good ones were taken
+    assert len(await world.box.store.listed(answered=True)) > 1, said  # good ones were taken
     assert {s.entry.person.number for s in world.sim.provider.log.entries} == {ANH}, said

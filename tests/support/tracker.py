@@ -17,6 +17,7 @@ from gateway.clientproxy.proxy import ClientProxy
 from gateway.core.errors import UnknownSubject
 from gateway.core.serverconf.model import BASE_ENDPOINT, AccessRight, Service, ServiceKind
 from gateway.ownservices.inquiries import INQUIRIES, InquiryBox
+from gateway.ownservices.inquirystore import InquiryStore, TextSeal
 from gateway.ownservices.port import OwnServices
 from gateway.ownservices.usage import USAGE, FindUsage
 from gateway.serverproxy.metaservices import MetaServices
@@ -83,13 +84,15 @@ class _NoContainers:
         raise UnknownSubject("no evidence is kept here")
 
 
-def tracker_world(database: Database, words: Any = WORDS, keys: AccessKeySource = nothing_sealed) -> TrackerWorld:
+def tracker_world(
+    database: Database, words: Any = WORDS, keys: AccessKeySource = nothing_sealed, texts: TextSeal | None = None
+) -> TrackerWorld:
     sim = InstanceSimulator()
     _offer(sim, "findUsage", USAGE, "find-usage")
     _offer(sim, "inquiries", INQUIRIES, "inquiries")
     sim.allow(AccessRight(DVC, "findUsage", BASE_ENDPOINT), AccessRight(DVC, "inquiries", BASE_ENDPOINT))
     find = FindUsage(database.pool, SERVER, words, sim.disclosure.official_key, keys)
-    box = InquiryBox(database.pool, sim.clock)
+    box = InquiryBox(InquiryStore(database.pool, sim.clock, texts))
     own = OwnServices({USAGE: find, INQUIRIES: box}, new_body, sim.service)
     conf = sim.server_side.serverconf
 

@@ -63,7 +63,7 @@ async def road(world: PortalWorld, database: Database) -> AsyncIterator[Road]:
 
 
 async def inquiry_id(road: Road) -> UUID:
-    (listed,) = await road.agency.box.listed(answered=True)
+    (listed,) = await road.agency.box.store.listed(answered=True)
     return listed.id
 
 
@@ -77,12 +77,12 @@ async def test_there_and_back(road: Road) -> None:
     one, page = await road.told(record)
     assert (one["state"], one["answer"]) == ("delivered", None)
     assert "Delivered to the agency" in page
-    (listed,) = await road.agency.box.listed(answered=False)
-    content = json.loads(listed.content)
+    (listed,) = await road.agency.box.store.listed(answered=False)
+    content = json.loads(listed.content or "")
     assert (str(listed.id), content["record"]["record"], content["person"]["number"]) == (one["id"], record, ANH)
     assert listed.due.isoformat() == one["due"]
 
-    await road.agency.box.reply(listed.id, "Xin lỗi,\n<b>đã xem</b>")
+    await road.agency.box.store.reply(listed.id, "Xin lỗi,\n<b>đã xem</b>")
     await road.delivery.once()
     one, page = await road.told(record)
     assert (one["state"], one["answer"], one["overdue"]) == ("answered", "Xin lỗi,\n<b>đã xem</b>", False)
@@ -135,7 +135,7 @@ async def test_delivered_twice_is_there_once(road: Road) -> None:
     async with road.portal.database.owner() as owner:
         await owner.execute("DELETE FROM citizen_delivery")
     await road.delivery.once()
-    assert len(await road.agency.box.listed(answered=True)) == 1
+    assert len(await road.agency.box.store.listed(answered=True)) == 1
     assert road.delivery.standing == Open(open=1)
 
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.core.disclosure.record import Field
-from gateway.ownservices.inquiries import Standing
+from gateway.ownservices.inquirystore import Standing
 from gateway.storage.database import Database
 from tests.support.tracker import TrackerWorld, tracker_world
 
@@ -71,7 +71,8 @@ async def test_taken_once_however_often_it_comes(world: TrackerWorld) -> None:
     assert (first, told["id"]) == (201, ID)
     assert await deliver(world, inquiry()) == (200, told)
     assert (await deliver(world, inquiry(words="Other")))[0] == 409
-    (listed,) = await world.box.listed(answered=False)
+    (listed,) = await world.box.store.listed(answered=False)
+    assert listed.content is not None
     assert json.loads(listed.content)["words"] == "Không biết gì"
     assert (listed.receiver, listed.due) == ("VN/GOV/G01/dancu", datetime(2026, 12, 24, 8, tzinfo=UTC))
     assert {s.entry.person.number for s in world.sim.provider.log.entries} == {ANH}
@@ -82,20 +83,20 @@ async def test_answers_in_order_and_only_new_ones(world: TrackerWorld) -> None:
     for id_ in ids:
         await deliver(world, inquiry(id_))
     assert await answers(world) == []
-    assert await world.box.reply(UUID(ids[2]), "Đã xem") is not None
-    assert await world.box.reply(UUID(ids[0]), "Xin lỗi") is not None
+    assert await world.box.store.reply(UUID(ids[2]), "Đã xem") is not None
+    assert await world.box.store.reply(UUID(ids[0]), "Xin lỗi") is not None
     first, second = await answers(world)
     assert [(a["inquiry"], a["words"]) for a in (first, second)] == [(ids[2], "Đã xem"), (ids[0], "Xin lỗi")]
     assert await answers(world, first["number"]) == [second]
     assert await answers(world, second["number"]) == []
-    assert [i.answer for i in await world.box.listed(answered=True)] == ["Xin lỗi", None, "Đã xem"]
+    assert [i.answer for i in await world.box.store.listed(answered=True)] == ["Xin lỗi", None, "Đã xem"]
 
 
 async def test_an_answer_stands_and_needs_an_inquiry(world: TrackerWorld) -> None:
-    assert await world.box.reply(UUID(ID), "?") is None
+    assert await world.box.store.reply(UUID(ID), "?") is None
     await deliver(world, inquiry())
-    assert await world.box.reply(UUID(ID), "First") is not None
-    assert await world.box.reply(UUID(ID), "Second") is None
+    assert await world.box.store.reply(UUID(ID), "First") is not None
+    assert await world.box.store.reply(UUID(ID), "Second") is None
     assert [a["words"] for a in await answers(world)] == ["First"]
 
 
@@ -104,7 +105,7 @@ async def test_fetching_an_answer_is_an_access_and_finding_none_is_not(world: Tr
     world.sim.provider.log.entries.clear()
     await answers(world)
     assert world.sim.provider.log.entries == []
-    await world.box.reply(UUID(ID), "Đã xem")
+    await world.box.store.reply(UUID(ID), "Đã xem")
     await answers(world)
     (stored,) = world.sim.provider.log.entries
     assert (stored.entry.person.number, stored.entry.fields[Field.PURPOSE]) == (ANH, "SMB-CHUYEN-YEU-CAU")
@@ -112,7 +113,7 @@ async def test_fetching_an_answer_is_an_access_and_finding_none_is_not(world: Tr
 
 async def test_answers_are_for_who_delivered_the_inquiry(world: TrackerWorld) -> None:
     await deliver(world, inquiry())
-    await world.box.reply(UUID(ID), "Đã xem")
+    await world.box.store.reply(UUID(ID), "Đã xem")
     async with world.database.owner() as owner:
         await owner.execute("UPDATE inquiry SET sender = 'VN/GOV/G15/hotich'")
     assert await answers(world) == []
@@ -133,12 +134,12 @@ async def test_answers_are_for_who_delivered_the_inquiry(world: TrackerWorld) ->
 )
 async def test_what_is_no_inquiry_here(world: TrackerWorld, value: object) -> None:
     assert (await deliver(world, value))[0] == 400
-    assert await world.box.listed(answered=True) == []
+    assert await world.box.store.listed(answered=True) == []
 
 
 async def test_what_stands_is_counted(world: TrackerWorld) -> None:
     await deliver(world, inquiry())
     await deliver(world, inquiry(ID[:-1] + "2", due="2026-11-24T07:59:59Z"))
-    assert await world.box.count() == Standing(2, 1)
-    await world.box.reply(UUID(ID[:-1] + "2"), "Late")
-    assert await world.box.count() == Standing(1, 0)
+    assert await world.box.store.count() == Standing(2, 1)
+    await world.box.store.reply(UUID(ID[:-1] + "2"), "Late")
+    assert await world.box.store.count() == Standing(1, 0)

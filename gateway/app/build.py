@@ -15,7 +15,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-import asyncpg
 from prometheus_client import CollectorRegistry
 
 from gateway.app.connections import ConnectionCount
@@ -41,7 +40,9 @@ from gateway.exchange.ports import Clock
 from gateway.exchange.server_side import ServerSide
 from gateway.messagelog.exporting import ContainerExport
 from gateway.messagelog.groupcommit import LogLimits
+from gateway.messagelog.keysource import KeySource
 from gateway.messagelog.maintenance import LogMaintenance
+from gateway.messagelog.officialkey import SealedOfficialKey
 from gateway.messagelog.sealing import Seal
 from gateway.messagelog.stamper import StampPolicy, TimeStamper
 from gateway.messagelog.tsaclient import TimeStampClient
@@ -142,7 +143,7 @@ async def _start(
     keys = ServerKeys(settings, globalconf, clock, state / "ocsp")
     await keys.use(settings.keys)
     background(group, stack, keys.ocsp.run())
-    outbox = await _outbox(settings, database.pool, keys, group, stack)
+    outbox = await _outbox(settings, database, key_source, keys, group, stack)
 
     signers = revocation_keeper(settings, clock, state)
     await signers.start()
@@ -274,7 +275,12 @@ async def _start(
 
 
 async def _outbox(
-    settings: ServerSettings, pool: asyncpg.Pool, keys: ServerKeys, group: asyncio.TaskGroup, stack: AsyncExitStack
+    settings: ServerSettings,
+    database: Database,
+    key_source: KeySource | None,
+    keys: ServerKeys,
+    group: asyncio.TaskGroup,
+    stack: AsyncExitStack,
 ) -> Outbox | None:
     """None: this server declares itself to tell citizens nothing, or has no services."""
     told = settings.transparency
@@ -290,7 +296,9 @@ async def _outbox(
     policy = BacklogPolicy(
         backlog.alert_after, backlog.stop_after, backlog.stop_size, backlog.at_limit, backlog.inclusion
     )
-    outbox = Outbox(pool, str(settings.server), clock, Identity(told.origin, told.provider), delivery, policy)
+    server, identity = str(settings.server), Identity(told.origin, told.provider)
+    official_key = None if key_source is None else SealedOfficialKey(database, key_source, server).key
+    outbox = Outbox(database.pool, server, clock, identity, delivery, policy, official_key)
     await outbox.start()
     background(group, stack, outbox.run())
     return outbox

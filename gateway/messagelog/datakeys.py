@@ -11,6 +11,9 @@ import asyncpg
 
 from gateway.core.sealing.keys import WrappedKey
 
+FOR_EVER = date(9999, 1, 1)
+"""The day of a key that belongs to none (`officialkey.py`): nobody destroys it with those of a period."""
+
 
 @dataclass(frozen=True, slots=True)
 class Destroyed:
@@ -93,7 +96,8 @@ class Listed:
 async def listed(
     owner: asyncpg.Connection, *, member: str | None, first: date | None, last: date | None, kek: str | None
 ) -> list[Listed]:
-    """Data keys in use, oldest first. `first`, `last`: both included; None in any place: all."""
+    """Data keys in use, oldest first. `first`, `last`: both included; None in any place: all. One that is for ever is among them
+    only when they are looked for by `kek`."""
     rows = await owner.fetch(_LIST, member, first, last, kek)
     return [
         Listed(r["id"], r["day"], r["member"], r["kek"], r["records"], r["unarchived"], r["accesses"]) for r in rows
@@ -137,7 +141,7 @@ CROSS JOIN LATERAL (
     AND r.sealed_by = k.id
 ) AS sealed
 WHERE k.wrapped IS NOT NULL AND ($1::text IS NULL OR k.member = $1) AND ($4::text IS NULL OR k.kek = $4)
-AND ($2::date IS NULL OR k.day >= $2) AND ($3::date IS NULL OR k.day <= $3)
+AND ($2::date IS NULL OR k.day >= $2) AND ($3::date IS NULL OR k.day <= $3) AND ($4 IS NOT NULL OR k.day < '9999-01-01')
 ORDER BY k.day, k.member
 """
 _REWRAP = """

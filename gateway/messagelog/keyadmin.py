@@ -74,6 +74,7 @@ class KeyAdministration:
         beside the number of access records; None: that none was stated. `lost`: they cannot be opened
         anyhow, and nobody seals under them now. SettingsError, and nothing is destroyed, when one is of today or yesterday and not
         lost, or its records are just being archived."""
+        keys = [key for key in keys if lost or key.day != datakeys.FOR_EVER]
         recent = [key for key in keys if not lost and key.day > self._clock().date() - _SETTLED]
         if recent:
             raise SettingsError([f"{k.member} {k.day}: a day's key can be destroyed two days later" for k in recent])

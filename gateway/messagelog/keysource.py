@@ -25,6 +25,7 @@ from gateway.core.sealing.keys import (
     parse_keyring,
     rewrap,
     unwrap,
+    unwrap_bytes,
     wrap,
 )
 from gateway.messagelog import datakeys
@@ -62,6 +63,10 @@ class KeySource:
         """EvidenceUnavailable when its key-encryption key is not known, or its token does not answer; MalformedMessage when the
         stored key is damaged."""
         return await _used(partial(unwrap, stored, await self.find(stored.kek)))
+
+    async def open_bytes(self, stored: WrappedKey) -> bytes:
+        """Of a key that is not there to seal. Errors as in `open`."""
+        return await _used(partial(unwrap_bytes, stored, await self.find(stored.kek)))
 
     async def wrap(self, key: bytes, id: UUID, day: date, member: str) -> WrappedKey:
         """A new data key under the first key-encryption key as it is now. EvidenceUnavailable."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
@@ -87,12 +87,14 @@ class Outbox:
         identity: Identity,
         submit: LogSubmission,
         policy: BacklogPolicy,
+        official_key: Callable[[], Awaitable[bytes]] | None = None,
     ) -> None:
         self._waitlist = Waitlist(pool, server)
         self._clock = clock
         self._identity = identity
         self._submit = submit
         self.policy = policy
+        self._learn_official_key = official_key or self._waitlist.official_key
         self._official_key = b""
         self._oldest: datetime | None = None
         self._wake = asyncio.Event()
@@ -144,7 +146,7 @@ class Outbox:
 
     async def start(self) -> None:
         """Before the first exchange. DATABASE_ERRORS when the database does not answer."""
-        self._official_key = await self._waitlist.official_key()
+        self._official_key = await self._learn_official_key()
         await self._measure()
 
     async def run(self) -> None:

@@ -104,17 +104,18 @@ def wrap(key: bytes, kek: KeyEncryptionKey, id: UUID, day: date, member: str, no
 
 def unwrap(stored: WrappedKey, kek: KeyEncryptionKey) -> DataKey:
     """MalformedMessage when `kek` did not wrap this very key for this day and member."""
-    key = _unwrapped(stored, kek)
+    key = unwrap_bytes(stored, kek)
     index = HKDFExpand(SHA256(), KEY_BYTES, _INDEX).derive(key)
     return DataKey(stored.id, stored.day, stored.member, AESGCM(key), index)
 
 
 def rewrap(stored: WrappedKey, kek: KeyEncryptionKey, under: KeyEncryptionKey, nonce: bytes) -> WrappedKey:
     """The same data key under another key-encryption key. Errors as in `unwrap`."""
-    return wrap(_unwrapped(stored, kek), under, stored.id, stored.day, stored.member, nonce)
+    return wrap(unwrap_bytes(stored, kek), under, stored.id, stored.day, stored.member, nonce)
 
 
-def _unwrapped(stored: WrappedKey, kek: KeyEncryptionKey) -> bytes:
+def unwrap_bytes(stored: WrappedKey, kek: KeyEncryptionKey) -> bytes:
+    """The 32 bytes themselves, of a key that is not there to seal. Errors as in `unwrap`."""
     key = unseal(kek.cipher, stored.wrapped, _place(stored.id, stored.day, stored.member, stored.kek))
     if len(key) != KEY_BYTES:
         raise MalformedMessage("a data key does not have 256 bits")

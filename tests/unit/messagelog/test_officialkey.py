@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from gateway.core.errors import EvidenceUnavailable
@@ -39,18 +38,17 @@ async def test_servers_share_one_and_nobody_reads_it(database: Database) -> None
     assert not [row for row in rows if key.hex() in row[0]]
 
 
-async def test_the_one_in_clear_is_kept_and_leaves_no_trace(
-    database: Database, administrator: asyncpg.Connection
-) -> None:
+async def test_the_one_in_clear_is_kept_and_leaves_no_trace(database: Database) -> None:
     await database.pool.execute("INSERT INTO official_key (server, key) VALUES ($1, $2)", str(SERVER), CLEAR)
     assert await official(database).key() == CLEAR
     assert await official(database).key() == CLEAR
     assert await database.pool.fetchval("SELECT count(*) FROM official_key") == 0
-    await administrator.execute("CHECKPOINT")
-    directory = Path(await administrator.fetchval("SHOW data_directory"))
-    for table in ("official_key", "data_key"):
-        path = directory / await database.pool.fetchval("SELECT pg_relation_filepath($1)", table)
-        assert CLEAR not in path.read_bytes()
+    async with database.owner() as owner:
+        await owner.execute("CHECKPOINT")
+        directory = Path(await owner.fetchval("SHOW data_directory"))
+        for table in ("official_key", "data_key"):
+            path = directory / await owner.fetchval("SELECT pg_relation_filepath($1)", table)
+            assert CLEAR not in path.read_bytes()
 
 
 async def test_it_is_wrapped_anew_with_the_others(database: Database) -> None:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -16,7 +15,6 @@ from gateway.messagelog.keyadmin import KeyAdministration, Selection
 from gateway.messagelog.sealedtexts import SealedTexts
 from gateway.messagelog.sealing import Seal
 from gateway.storage.database import Database
-from gateway.storage.embedded import EmbeddedPostgres
 from tests.support.sealing import key_source
 from tests.support.tracker import TrackerWorld, tracker_world
 from tests.unit.ownservices.test_inquiries import ANH, ID, answers, deliver, inquiry
@@ -105,9 +103,7 @@ async def test_an_exchanged_text_is_not_believed(world: TrackerWorld) -> None:
         await world.box.store.listed(answered=False)
 
 
-async def test_what_stood_in_clear_is_sealed_and_leaves_no_trace(
-    world: TrackerWorld, pg: EmbeddedPostgres, administrator: asyncpg.Connection
-) -> None:
+async def test_what_stood_in_clear_is_sealed_and_leaves_no_trace(world: TrackerWorld) -> None:
     clear = tracker_world(world.database)
     await deliver(clear, inquiry(words=WORDS))
     await clear.box.store.reply(UUID(ID), ANSWER)
@@ -115,8 +111,8 @@ async def test_what_stood_in_clear_is_sealed_and_leaves_no_trace(
     async with world.database.owner() as owner:
         assert await world.box.store.seal_what_is_clear(owner) == 2
         assert await world.box.store.seal_what_is_clear(owner) == 0
-        await administrator.execute("CHECKPOINT")
-        directory = Path(await administrator.fetchval("SHOW data_directory"))
+        await owner.execute("CHECKPOINT")
+        directory = Path(await owner.fetchval("SHOW data_directory"))
         for table in ("inquiry", "inquiry_answer"):
             path = directory / await owner.fetchval("SELECT pg_relation_filepath($1)", table)
             assert not [text for text in CLEAR if text.encode() in path.read_bytes()]

@@ -3,12 +3,16 @@
 Both pairs are loaded at the same time, so whatever else the machine does falls on both; a round compares the processor time of an
 exchange of one with that of the other, PostgreSQL's back ends included. Two pairs are never quite alike, whatever they do (where
 their memory lies, which processor they began on): after some rounds all servers start anew, and the other pair is the sealed one.
+
+A share of a few percent drowns in that on a busy machine. So at last the sealed pair runs with a stopwatch on the code that seals
+(`accounted.py`): what that takes is compared with all that an exchange takes in the same rounds. It counts no larger rows.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import shutil
 import statistics
@@ -31,6 +35,7 @@ from gateway.core.sealing.records import RECORD_NONCES
 from gateway.messagelog.access import clear_row, sealed_row
 from gateway.messagelog.records import Sealing, record_of
 from gateway.messagelog.rows import parameters
+from tests.bench.accounted import ACCOUNT
 from tests.bench.measure import cpu_seconds, median_interval
 from tests.bench.rounds import Target, exchange_target, load, post, subprocess, two_servers
 from tests.support.country import Country, Server
@@ -39,6 +44,7 @@ from tests.support.sealing import data_key
 
 _SERVICE = ("127.0.0.1", 9598)
 _PAIRS = (("G22", "G01"), ("G32", "G11"))
+_RECORDS_OF_A_SERVER = 2  # in an exchange
 _TRIES = 2000
 _BACK_ENDS = "SELECT pid, datname FROM pg_stat_activity WHERE backend_type = 'client backend'"
 
@@ -107,6 +113,21 @@ class Bench:
         await self.round()
         return sealed
 
+    async def account(self, n: int, rounds: int) -> tuple[float, float]:
+        """Microseconds of an exchange that sealing takes in the `n`-th start, and all that it takes."""
+        pair = [f"{member}-ss1" for member in _PAIRS[n % 2]]
+        files = [self.country.folder / f"{name}-account.json" for name in pair]
+        for name, file in zip(pair, files, strict=True):
+            child = self.country.children[name]
+            child.arguments = ("tests.bench.accounted", *child.arguments[1:])
+            child.environment = {ACCOUNT: str(file)}
+        sealed = await self.start(n)
+        whole = statistics.median([(await self.round())[sealed] for _ in range(rounds)])
+        for name in pair:
+            await self.country.stop(name)
+        told = [json.loads(file.read_text()) for file in files]
+        return sum(_RECORDS_OF_A_SERVER * 1e6 * one["seconds"] / one["records"] for one in told), whole
+
     async def round(self) -> list[float]:
         """Microseconds of processor time for an exchange, pair by pair."""
         before = [await self._times(pair) for pair in _PAIRS]
@@ -143,9 +164,13 @@ async def sealing_cost(*, starts: int = 4, rounds: int = 9, seconds: float = 2.0
                 sealed = await bench.start(n)
                 found = [await bench.round() for _ in range(rounds)]
                 costs.append([(both[1 - sealed], both[sealed]) for both in found])
+            alone, whole = await bench.account(starts, rounds)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(words(costs))
+    print(
+        f"    of it the sealing itself, by a stopwatch in the servers: {alone:.0f} us of {whole:.0f}, {100 * alone / whole:.1f} %"
+    )
 
 
 def words(costs: list[list[tuple[float, float]]]) -> str:

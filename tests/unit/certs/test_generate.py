@@ -47,7 +47,7 @@ def topology() -> Topology:
 def made(tmp_path_factory: pytest.TempPathFactory, topology: Topology) -> Path:
     out = tmp_path_factory.mktemp("certs") / "out"
     report = generate(out, topology, NOW)
-    assert (len(report.made), report.renewed, report.kept) == (40, [], [])
+    assert (len(report.made), report.renewed, report.kept) == (41, [], [])
     return out
 
 
@@ -74,6 +74,7 @@ def test_exactly_these_files(out: Path) -> None:
         "ocsp",
         "registry",
         "tsa",
+        "log-tls",
         *SYSTEMS,
         *(f"{c}-ss1-tls" for c in CODES),
     ):
@@ -159,7 +160,7 @@ def test_a_second_run_keeps_everything(out: Path, topology: Topology) -> None:
     before = contents(out)
     report = generate(out, topology, NOW + timedelta(days=30))
     assert contents(out) == before
-    assert (report.made, report.renewed, len(report.kept)) == ([], [], 40)
+    assert (report.made, report.renewed, len(report.kept)) == ([], [], 41)
 
 
 BROKEN: dict[str, tuple[str, Callable[[Path], object]]] = {
@@ -200,7 +201,7 @@ def test_what_ends_soon_is_made_anew(out: Path, topology: Topology) -> None:
     report = generate(out, topology, NOW + timedelta(days=730 - 29))
     logs = [f"{c}-ss1-log" for c in CODES]
     assert report.kept == ["ca", *logs, "facilities-ca", "documents-ca", "witness-a05", "witness-ktnn"]
-    assert len(report.renewed) == 26
+    assert len(report.renewed) == 27
     assert contents(out)["ca.pem"] == ca
 
 
@@ -210,7 +211,7 @@ def test_a_new_ca_means_new_certificates_but_not_new_self_signed_ones(out: Path,
     assert report.renewed[0] == "ca"
     own = {f"{c}-ss1-{use}" for c in CODES for use in ("tls", "log")}
     others = {"facilities-ca", "documents-ca", *SIGNERS, *(f"facility-{code}" for code in FACILITIES)}
-    assert set(report.kept) == {"registry", *SYSTEMS, *own, *NOTE_KEYS, *others, "log-policy"}
+    assert set(report.kept) == {"registry", "log-tls", *SYSTEMS, *own, *NOTE_KEYS, *others, "log-policy"}
     assert is_issued_by(certificate(out, "G01-sign"), certificate(out, "ca"))
     assert len(re.findall(b'"sha256"', contents(out)["index.json"])) == 11
 
@@ -261,7 +262,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 0
     assert capsys.readouterr().out.startswith(f"made in {tmp_path / 'out'}: ca, ocsp, tsa, registry, G01-sign,")
     assert main(arguments) == 0
-    assert capsys.readouterr().out == "kept: 40\n"
+    assert capsys.readouterr().out == "kept: 41\n"
 
 
 def test_command_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,7 @@ from gateway.core.signing.trust import InstanceTrust
 MOST_LIST = 16 << 20
 """Bytes of a revocation list: some 400,000 certificates."""
 FUTURE_TOLERANCE = timedelta(minutes=5)
+_X509_ERRORS = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 _STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _UNDERSTOOD = (x509.CRLNumber, x509.AuthorityKeyIdentifier, x509.FreshestCRL, x509.IssuerAlternativeName)
 
@@ -129,7 +130,7 @@ def read_list(data: bytes, issuers: Sequence[x509.Certificate]) -> RevocationLis
         named = [issuer for issuer in issuers if issuer.subject == found.issuer]
         strong = isinstance(found.signature_hash_algorithm, _STRONG)
         signer = next((issuer for issuer in named if _may_sign(issuer) and _signed_by(found, issuer)), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as e:
+    except (ValueError, TypeError, UnsupportedAlgorithm, *_X509_ERRORS) as e:
         raise MalformedMessage("a revocation list cannot be read", code="incorrect_validation_info") from e
     if any(e.critical and not isinstance(e.value, _UNDERSTOOD) for e in extensions):
         raise MalformedMessage(

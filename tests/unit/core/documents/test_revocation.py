@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.content.document import DocumentRule
@@ -140,8 +140,14 @@ def test_a_list_that_was_changed_fails(world: Documents) -> None:
         read_list(later, [world.pki.ca.certificate])
 
 
+_WORLD = Documents()
+_SAMPLE = revocation_list(_WORLD, _WORLD.signer)
+_VERSION = _SAMPLE.index(b"\2\1\1") + 2  # of the list; none has version 0
+
+
 @settings(max_examples=60)
 @given(st.binary(max_size=300), st.integers(0, 5000), st.binary(min_size=1, max_size=4))
+@example(b"", _VERSION, b"\0")
 def test_any_bytes_are_a_list_or_one_error(raw: bytes, at: int, instead: bytes) -> None:
     spoilt = bytearray(_SAMPLE)
     spoilt[at % len(spoilt) : at % len(spoilt) + len(instead)] = instead
@@ -150,10 +156,6 @@ def test_any_bytes_are_a_list_or_one_error(raw: bytes, at: int, instead: bytes) 
             assert read_list(data, [_WORLD.pki.ca.certificate]).issuer == _WORLD.pki.ca.certificate
         except (MalformedMessage, AuthenticationFailed):
             continue
-
-
-_WORLD = Documents()
-_SAMPLE = revocation_list(_WORLD, _WORLD.signer)
 
 
 @pytest.mark.parametrize(("status", "cause"), [("good", "good"), ("revoked", "revoked"), ("unknown", "status_unknown")])

@@ -93,7 +93,7 @@ class Pages:
             try:
                 session = await self._session_of(request)
             except BearerRejected:
-                ended = self._site.cookie("session") in request.cookies
+                ended = self._site.cookies.read(request, "session") is not None
                 return _see_other(f"{PREFIX[language]}/{'?state=expired' if ended else ''}")
             except (GatewayError, *DATABASE_ERRORS):
                 return self.trouble(language, 503)
@@ -110,7 +110,7 @@ class Pages:
 
     async def _welcome(self, request: web.Request, language: Language) -> web.Response:
         state = request.query.get("state", "plain")
-        if state == "plain" and self._site.cookie("session") in request.cookies:
+        if state == "plain" and self._site.cookies.read(request, "session") is not None:
             try:
                 await self._session_of(request)
                 return _see_other(f"{PREFIX[language]}/records")
@@ -133,7 +133,7 @@ class Pages:
         """RFC 6749 4.1.2: back from the provider. The sign-in is over with the first answer that names its state. `language`: until
         it is known in which one it began."""
         try:
-            browser = request.cookies.get(self._site.cookie("sign-in"), "")
+            browser = self._site.cookies.read(request, "sign-in") or ""
             now = self._portal.clock()
             began, told = await self._portal.sessions.finish(request.query.get("state", ""), browser, now)
             language = "en" if told == "en" else "vi"
@@ -153,14 +153,14 @@ class Pages:
             self._watch.signed_in("confirmed")
             answer = _see_other(f"{PREFIX[language]}/records")
             self._site.open_session(answer, session)
-        self._site.forget(answer, "sign-in")
+        self._site.cookies.forget(answer, "sign-in")
         return answer
 
     async def _sign_out(self, request: web.Request, session: Session, language: Language) -> web.Response:
         await self._changed(request, session)
         await self._portal.sessions.close(session)
         answer = _see_other(f"{PREFIX[language]}/")
-        self._site.forget(answer, "session")
+        self._site.cookies.forget(answer, "session")
         return answer
 
     # --- what is read --------------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ class Pages:
 
     async def _proof(self, request: web.Request, language: Language) -> web.Response:
         session = None
-        if self._site.cookie("session") in request.cookies:
+        if self._site.cookies.read(request, "session") is not None:
             try:
                 session = await self._session_of(request)
             except BearerRejected:

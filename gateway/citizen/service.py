@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parent
 
 def build_citizen_app(portal: Portal, provider: OpenIdProvider, site: Site, watch: PortalWatch) -> web.Application:
     async def session_of(request: web.Request) -> Session:
-        token = request.cookies.get(site.cookie("session"), "")
+        token = site.cookies.read(request, "session") or ""
         found = await portal.sessions.find(token, portal.clock()) if token else None
         if found is None:
             raise BearerRejected("not signed in")

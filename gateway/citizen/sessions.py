@@ -13,6 +13,7 @@ import asyncpg
 from gateway.citizen.idtoken import Identity
 from gateway.core.errors import BearerRejected
 from gateway.core.subjects.kinds import Person
+from gateway.pages.cookies import token_hash
 
 _SIGN_IN_TIME = timedelta(minutes=10)
 
@@ -85,13 +86,13 @@ class Sessions:
         made = SignIn(*(secrets.token_urlsafe(32) for _ in range(4)))
         await self._pool.execute("DELETE FROM citizen_login WHERE made < $1", now - _SIGN_IN_TIME)
         await self._pool.execute(
-            _NEW_LOGIN, _hash(made.state), _hash(made.browser), made.nonce, made.verifier, language, now
+            _NEW_LOGIN, token_hash(made.state), token_hash(made.browser), made.nonce, made.verifier, language, now
         )
         return made
 
     async def finish(self, state: str, browser: str, now: datetime) -> tuple[SignIn, str]:
         """The sign-in and its language, once. BearerRejected for one that was not begun in this browser, is over, or was used."""
-        row = await self._pool.fetchrow(_TAKE_LOGIN, _hash(state), _hash(browser), now - _SIGN_IN_TIME)
+        row = await self._pool.fetchrow(_TAKE_LOGIN, token_hash(state), token_hash(browser), now - _SIGN_IN_TIME)
         if row is None:
             raise BearerRejected("no sign-in of this browser is under way")
         return SignIn(state, row["nonce"], row["verifier"], browser), row["language"]
@@ -101,12 +102,12 @@ class Sessions:
         ends = (now - self._idle, now - self._longest)
         await self._pool.execute("DELETE FROM citizen_session WHERE seen < $1 OR started < $2", *ends)
         person = identity.person
-        await self._pool.execute(_NEW_SESSION, _hash(token), person.kind, person.number, identity.name, now)
+        await self._pool.execute(_NEW_SESSION, token_hash(token), person.kind, person.number, identity.name, now)
         return Session(token, identity)
 
     async def find(self, token: str, now: datetime) -> Session | None:
         """None: unknown, idle for too long, or too old."""
-        row = await self._pool.fetchrow(_SEEN, _hash(token), now, now - self._idle, now - self._longest)
+        row = await self._pool.fetchrow(_SEEN, token_hash(token), now, now - self._idle, now - self._longest)
         if row is None:
             return None
         acting = None
@@ -120,12 +121,7 @@ class Sessions:
         values: tuple[str | None, ...] = (None, None, None, None)
         if acting is not None:
             values = (acting.person.kind, acting.person.number, acting.name, acting.evidence)
-        await self._pool.execute(_ACT, _hash(session.token), *values)
+        await self._pool.execute(_ACT, token_hash(session.token), *values)
 
     async def close(self, session: Session) -> None:
-        await self._pool.execute("DELETE FROM citizen_session WHERE token_hash = $1", _hash(session.token))
-
-
-def _hash(token: str) -> bytes:
-    """Of whatever a browser sends: bytes that are no UTF-8 come as halves of surrogate pairs."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        await self._pool.execute("DELETE FROM citizen_session WHERE token_hash = $1", token_hash(session.token))

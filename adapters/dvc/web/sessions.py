@@ -13,6 +13,7 @@ from typing import Any
 
 from adapters.sdk import Pool
 from adapters.sdk.identity import SignInRefused
+from gateway.pages.cookies import token_hash
 from gateway.pages.words import Language
 
 IDLE, LONGEST, _SIGN_IN = timedelta(minutes=30), timedelta(hours=8), timedelta(minutes=10)
@@ -63,13 +64,13 @@ class Sessions:
         state, nonce, verifier, browser = (secrets.token_urlsafe(32) for _ in range(4))
         begun = Begun(state, nonce, verifier, browser, language)
         await self._pool.execute("delete from dvc.login where made < $1", now - _SIGN_IN)
-        named = (_hash(begun.state), _hash(begun.browser), begun.nonce, begun.verifier)
+        named = (token_hash(begun.state), token_hash(begun.browser), begun.nonce, begun.verifier)
         await self._pool.execute(_BEGIN, *named, language, now)
         return begun
 
     async def finish(self, state: str, browser: str, now: datetime) -> Begun:
         """Once. SignInRefused for one that was not begun in this browser, is over, or was used."""
-        row = await self._pool.fetchrow(_FINISH, _hash(state), _hash(browser), now - _SIGN_IN)
+        row = await self._pool.fetchrow(_FINISH, token_hash(state), token_hash(browser), now - _SIGN_IN)
         if row is None:
             raise SignInRefused
         return Begun(state, row["nonce"], row["verifier"], browser, row["language"])
@@ -81,17 +82,13 @@ class Sessions:
             raise SignInRefused
         session = Session(secrets.token_urlsafe(32), person, name)
         await self._pool.execute("delete from dvc.session where seen < $1 or started < $2", now - IDLE, now - LONGEST)
-        await self._pool.execute(_OPEN, _hash(session.token), person, name, now)
+        await self._pool.execute(_OPEN, token_hash(session.token), person, name, now)
         return session
 
     async def find(self, token: str, now: datetime) -> Session | None:
         """None: unknown, idle for too long, or too old."""
-        row = await self._pool.fetchrow(_FIND, _hash(token), now, now - IDLE, now - LONGEST)
+        row = await self._pool.fetchrow(_FIND, token_hash(token), now, now - IDLE, now - LONGEST)
         return None if row is None else Session(token, row["person_id"], row["name"])
 
     async def close(self, session: Session) -> None:
-        await self._pool.execute("delete from dvc.session where token_hash = $1", _hash(session.token))
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+        await self._pool.execute("delete from dvc.session where token_hash = $1", token_hash(session.token))

@@ -13,6 +13,7 @@ from adapters.sdk import NotFound
 from adapters.sdk.identity import IdentityProvider, ProviderAway, SignInRefused
 from adapters.sdk.postgres import source_errors
 from adapters.sdk.problems import SourceUnavailable
+from gateway.pages.cookies import Cookies
 from gateway.pages.guard import FORM, Handler, is_ours
 from gateway.pages.look import Look
 from gateway.pages.words import LANGUAGES, PREFIX, Language
@@ -33,7 +34,7 @@ class Site:
         clock: Callable[[], datetime],
     ) -> None:
         self._origin = origin
-        self._secure = origin.startswith("https:")
+        self._cookies = Cookies(origin.startswith("https:"))
         self.clock = clock
         self._provider = provider
         self._sessions = sessions
@@ -54,7 +55,7 @@ class Site:
                 async with source_errors():
                     session = await self._session(request)
                     if session is None:
-                        ended = self._cookie("session") in request.cookies
+                        ended = self._cookies.read(request, "session") is not None
                         return _see_other(f"{PREFIX[language]}/{'?state=expired' if ended else ''}")
                     return await page(request, session, language)
             except NotFound:
@@ -77,7 +78,7 @@ class Site:
         return answer
 
     async def _session(self, request: web.Request) -> Session | None:
-        token = request.cookies.get(self._cookie("session"))
+        token = self._cookies.read(request, "session")
         return None if token is None else await self._sessions.find(token, self.clock())
 
     async def _welcome(self, request: web.Request, language: Language) -> web.Response:
@@ -90,7 +91,7 @@ class Site:
     async def _sign_in(self, request: web.Request, language: Language) -> web.Response:
         begun = await self._sessions.begin(language, self.clock())
         answer = _see_other(self._provider.url(begun.state, begun.nonce, begun.verifier, "openid"))
-        self._set_cookie(answer, "sign-in", begun.browser, 600)
+        self._cookies.set(answer, "sign-in", begun.browser, 600)
         return answer
 
     async def _callback(self, request: web.Request) -> web.Response:
@@ -98,7 +99,7 @@ class Site:
         language: Language = "vi"
         try:
             async with source_errors():
-                state, browser = request.query.get("state", ""), request.cookies.get(self._cookie("sign-in"), "")
+                state, browser = request.query.get("state", ""), self._cookies.read(request, "sign-in") or ""
                 begun = await self._sessions.finish(state, browser, self.clock())
                 language = begun.language
                 if not (code := request.query.get("code")):
@@ -111,8 +112,8 @@ class Site:
             answer = _see_other(f"{PREFIX[language]}/?state=unreachable")
         else:
             answer = _see_other(PREFIX[language] + HOME)
-            self._set_cookie(answer, "session", session.token, int(LONGEST.total_seconds()))
-        self._forget_cookie(answer, "sign-in")
+            self._cookies.set(answer, "session", session.token, int(LONGEST.total_seconds()))
+        self._cookies.forget(answer, "sign-in")
         return answer
 
     async def _sign_out(self, request: web.Request, session: Session, language: Language) -> web.Response:
@@ -121,19 +122,8 @@ class Site:
             return self.trouble(language, 403)
         await self._sessions.close(session)
         answer = _see_other(f"{PREFIX[language]}/")
-        self._forget_cookie(answer, "session")
+        self._cookies.forget(answer, "session")
         return answer
-
-    def _cookie(self, name: str) -> str:
-        """Over https no other host of the domain can set it."""
-        return f"__Host-{name}" if self._secure else name
-
-    def _set_cookie(self, answer: web.Response, name: str, value: str, seconds: int) -> None:
-        more: dict[str, Any] = {"path": "/", "secure": self._secure, "httponly": True, "samesite": "Lax"}
-        answer.set_cookie(self._cookie(name), value, max_age=seconds, **more)
-
-    def _forget_cookie(self, answer: web.Response, name: str) -> None:
-        answer.del_cookie(self._cookie(name), path="/", secure=self._secure, httponly=True, samesite="Lax")
 
     # --- answers ---------------------------------------------------------------------------------------------------------
 

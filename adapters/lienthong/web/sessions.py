@@ -13,6 +13,7 @@ from uuid import UUID
 
 from adapters.sdk import Pool
 from adapters.sdk.identity import SignInRefused
+from gateway.pages.cookies import token_hash
 
 Kind = Literal["officer", "person"]
 OPERATOR, VIEWER = "dossier-operator", "dossier-viewer"
@@ -76,13 +77,13 @@ class Sessions:
         state, nonce, verifier, browser = (secrets.token_urlsafe(32) for _ in range(4))
         begun = Begun(state, nonce, verifier, browser, language, kind, question)
         await self._pool.execute("delete from lienthong.login where made < $1", now - _SIGN_IN)
-        secret = (_hash(begun.state), _hash(begun.browser), begun.nonce, begun.verifier)
+        secret = (token_hash(begun.state), token_hash(begun.browser), begun.nonce, begun.verifier)
         await self._pool.execute(_BEGIN, *secret, language, kind, question, now)
         return begun
 
     async def finish(self, state: str, browser: str, now: datetime) -> Begun:
         """Once. SignInRefused for one that was not begun in this browser, is over, or was used."""
-        row = await self._pool.fetchrow(_FINISH, _hash(state), _hash(browser), now - _SIGN_IN)
+        row = await self._pool.fetchrow(_FINISH, token_hash(state), token_hash(browser), now - _SIGN_IN)
         if row is None:
             raise SignInRefused
         question = None if row["question"] is None else UUID(str(row["question"]))
@@ -102,18 +103,13 @@ class Sessions:
         await self._pool.execute(
             "delete from lienthong.session where seen < $1 or started < $2", now - IDLE, now - LONGEST
         )
-        await self._pool.execute(_OPEN, _hash(session.token), kind, code, role, words, now)
+        await self._pool.execute(_OPEN, token_hash(session.token), kind, code, role, words, now)
         return session
 
     async def find(self, token: str, now: datetime) -> Session | None:
         """None: unknown, idle for too long, or too old."""
-        row = await self._pool.fetchrow(_FIND, _hash(token), now, now - IDLE, now - LONGEST)
+        row = await self._pool.fetchrow(_FIND, token_hash(token), now, now - IDLE, now - LONGEST)
         return None if row is None else Session(token, row["kind"], row["code"], row["role"], row["words"])
 
     async def close(self, session: Session) -> None:
-        await self._pool.execute("delete from lienthong.session where token_hash = $1", _hash(session.token))
-
-
-def _hash(token: str) -> bytes:
-    """Of whatever a browser sends: bytes that are no UTF-8 come as halves of surrogate pairs."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        await self._pool.execute("delete from lienthong.session where token_hash = $1", token_hash(session.token))

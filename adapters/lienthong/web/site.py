@@ -19,6 +19,7 @@ from adapters.sdk import NotFound
 from adapters.sdk.identity import IdentityProvider, ProviderAway, SignInRefused
 from adapters.sdk.postgres import source_errors
 from adapters.sdk.problems import SourceUnavailable
+from gateway.pages.cookies import Cookies
 from gateway.pages.guard import Handler
 from gateway.pages.look import Look
 from gateway.pages.words import LANGUAGES, PREFIX, Language
@@ -47,7 +48,7 @@ class Site:
         reasons: Reasons,
     ) -> None:
         self.origin = origin
-        self._secure = origin.startswith("https:")
+        self._cookies = Cookies(origin.startswith("https:"))
         self.clock = clock
         self._provider = provider
         self._sessions = sessions
@@ -73,7 +74,7 @@ class Site:
                 async with source_errors():
                     session = await self._session(request)
                     if session is None or kind not in (None, session.kind):
-                        ended = self._cookie("session") in request.cookies and session is None
+                        ended = self._cookies.read(request, "session") is not None and session is None
                         return see_other(f"{PREFIX[language]}/{'?state=expired' if ended else ''}")
                     return await page(request, session, language)
             except NotFound:
@@ -113,7 +114,7 @@ class Site:
         return answer
 
     async def _session(self, request: web.Request) -> Session | None:
-        token = request.cookies.get(self._cookie("session"))
+        token = self._cookies.read(request, "session")
         return None if token is None else await self._sessions.find(token, self.clock())
 
     async def _welcome(self, request: web.Request, language: Language) -> web.Response:
@@ -133,7 +134,7 @@ class Site:
 
     def _to_provider(self, browser: str, url: str) -> web.Response:
         answer = see_other(url)
-        self._set_cookie(answer, "sign-in", browser, 600)
+        self._cookies.set(answer, "sign-in", browser, 600)
         return answer
 
     async def _callback(self, request: web.Request) -> web.Response:
@@ -142,7 +143,7 @@ class Site:
         said = ""
         try:
             async with source_errors():
-                state, browser = request.query.get("state", ""), request.cookies.get(self._cookie("sign-in"), "")
+                state, browser = request.query.get("state", ""), self._cookies.read(request, "sign-in") or ""
                 begun = await self._sessions.finish(state, browser, self.clock())
                 language = "en" if begun.language == "en" else "vi"
                 if begun.question is not None and request.query.get("error") == "consent_expired":
@@ -163,27 +164,16 @@ class Site:
             answer = see_other(f"{PREFIX[language]}/?state=unreachable")
         else:
             answer = see_other(PREFIX[language] + HOME[session.kind] + said)
-            self._set_cookie(answer, "session", session.token, int(LONGEST.total_seconds()))
-        self._forget_cookie(answer, "sign-in")
+            self._cookies.set(answer, "session", session.token, int(LONGEST.total_seconds()))
+        self._cookies.forget(answer, "sign-in")
         return answer
 
     async def _sign_out(self, request: web.Request, session: Session, language: Language) -> web.Response:
         await checked_form(request, session, self.origin)
         await self._sessions.close(session)
         answer = see_other(f"{PREFIX[language]}/")
-        self._forget_cookie(answer, "session")
+        self._cookies.forget(answer, "session")
         return answer
-
-    def _cookie(self, name: str) -> str:
-        """Over https no other host of the domain can set it."""
-        return f"__Host-{name}" if self._secure else name
-
-    def _set_cookie(self, answer: web.Response, name: str, value: str, seconds: int) -> None:
-        more: dict[str, Any] = {"path": "/", "secure": self._secure, "httponly": True, "samesite": "Lax"}
-        answer.set_cookie(self._cookie(name), value, max_age=seconds, **more)
-
-    def _forget_cookie(self, answer: web.Response, name: str) -> None:
-        answer.del_cookie(self._cookie(name), path="/", secure=self._secure, httponly=True, samesite="Lax")
 
     # --- answers ---------------------------------------------------------------------------------------------------------
 

@@ -108,7 +108,7 @@ async def test_https_has_stricter_cookies() -> None:
 
     async def answer(_: web.Request) -> web.Response:
         made = web.Response()
-        site.set_cookie(made, "session", "x", 60)
+        site.cookies.set(made, "session", "x", 60)
         return made
 
     app = web.Application()

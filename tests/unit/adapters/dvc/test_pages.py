@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -165,6 +166,17 @@ async def test_a_session_ends_and_says_so(portal: Portal) -> None:
         await portal.served.pool.execute("update dvc.session set seen = seen - interval '31 minutes'")
         assert "Bạn đã được đăng xuất vì lâu không dùng." in await daughter.get("/dossiers")
         assert daughter.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(("path", "cookie"), [("/dossiers", b"session"), ("/callback?state=x", b"sign-in")])
+async def test_a_cookie_of_bytes_that_are_no_text_is_none_of_ours(portal: Portal, path: str, cookie: bytes) -> None:
+    host, _, port = portal.origin.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n".encode() + b"Cookie: " + cookie + b"=\xff\xfe\r\n\r\n"
+    )
+    assert (await reader.readline()).split()[1] == b"303"
+    writer.close()
 
 
 async def test_over_https_cookies_are_of_this_host_alone(portal: Portal) -> None:

@@ -29,8 +29,8 @@ def test_several_in_pem_keep_their_order_whatever_stands_around_them() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", DER[:-1], DER + b"\0", PEM[:-40], b"-----BEGIN PRIVATE KEY-----"],
-    ids=["empty", "cut", "more", "cut PEM", "key"],
+    [b"", DER[:-1], DER + b"\0", PEM[:-40], b"-----BEGIN CERTIFICATE REQUEST-----"],
+    ids=["empty", "cut", "more", "cut PEM", "request"],
 )
 def test_what_is_none_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedMessage):

@@ -51,7 +51,7 @@ from gateway.monitoring import checks
 from gateway.monitoring.admin import build_admin, require_loopback
 from gateway.monitoring.health import Health
 from gateway.monitoring.line import ExchangeLine
-from gateway.monitoring.logs import build_log, route_library_logs
+from gateway.monitoring.logs import LineLog, build_log, route_library_logs
 from gateway.monitoring.metrics import PrometheusObserver
 from gateway.monitoring.readings import ReadingsCollector
 from gateway.ownservices.port import OwnServices
@@ -151,7 +151,7 @@ async def _start(
 
     # one exchange's ports
     registry = CollectorRegistry()
-    line = ExchangeLine(log)
+    line = ExchangeLine(LineLog())
     observer = PrometheusObserver(registry, line)
     report = incidents(log, line)
     revoked, batches = RevokedCertificates(), SigningBatches()

@@ -95,26 +95,26 @@ async def exchange_as_client(call: ClientCall, ports: ClientSide) -> LoggedRespo
 
 
 async def _exchange(call: ClientCall, ports: ClientSide, watch: Watch) -> LoggedResponse:
-    with watch.stage("admit"):
-        moment = _moment(ports)  # 1
-        received = _receive(call, moment, ports.new_id)  # 2
-        watch.request, watch.request_bytes = received.request, _size(received.request.raw, received.body)
-        admitted = _admit(received, call.system, ports)  # 3
-        routed = RoutedRequest(admitted, provider_servers(received.request, moment.trust, moment.now))  # 4
-    with watch.stage("sign"):
-        signed = await sign_request(routed, ports.signer, ports.batches)  # 5
-    with watch.stage("log"):
-        logged = await ports.log.append_request(signed)  # 6
-    with watch.stage("send"):
-        reply = await ports.peer.send(logged)  # 7
-    with watch.stage("verify"):
-        authentic = _authenticate(logged, reply, _moment(ports), ports.verdicts)  # 8
-        watch.status, watch.response_bytes = (
-            authentic.response.status,
-            _size(authentic.parts.part, authentic.parts.body),
-        )
-    with watch.stage("log_response"):
-        return await ports.log.append_response(authentic)  # 9
+    watch.stage("admit")
+    moment = _moment(ports)  # 1
+    received = _receive(call, moment, ports.new_id)  # 2
+    watch.request, watch.request_bytes = received.request, _size(received.request.raw, received.body)
+    admitted = _admit(received, call.system, ports)  # 3
+    routed = RoutedRequest(admitted, provider_servers(received.request, moment.trust, moment.now))  # 4
+    watch.stage("sign")
+    signed = await sign_request(routed, ports.signer, ports.batches)  # 5
+    watch.stage("log")
+    logged = await ports.log.append_request(signed)  # 6
+    watch.stage("send")
+    reply = await ports.peer.send(logged)  # 7
+    watch.stage("verify")
+    authentic = _authenticate(logged, reply, _moment(ports), ports.verdicts)  # 8
+    watch.status, watch.response_bytes = (
+        authentic.response.status,
+        _size(authentic.parts.part, authentic.parts.body),
+    )
+    watch.stage("log_response")
+    return await ports.log.append_response(authentic)  # 9
 
 
 def _moment(ports: ClientSide) -> Moment:

@@ -163,7 +163,7 @@ class ServicePort(Protocol):
 @dataclass(frozen=True, slots=True)
 class ExchangeSummary:
     """One finished exchange. Identifiers of organisations and messages only: nothing about a person. `findings`: on the content of
-    a request, on the provider's side."""
+    a request, on the provider's side. `stages`: each one's name and seconds, in order; a failure fell into the last."""
 
     side: Side
     outcome: str  # "ok" or the full error code
@@ -175,12 +175,10 @@ class ExchangeSummary:
     request_bytes: int
     response_bytes: int
     seconds: float
+    stages: tuple[tuple[str, float], ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
 class Observer(Protocol):
-    def stage(self, side: Side, stage: str, outcome: str, seconds: float) -> None:
-        """A stage ended. Must not raise and must not block."""
-
     def finished(self, summary: ExchangeSummary) -> None:
         """The exchange ended, well or not; called exactly once. Must not raise and must not block."""

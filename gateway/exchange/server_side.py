@@ -119,35 +119,35 @@ async def exchange_as_server(delivery: Delivery, ports: ServerSide) -> LoggedRep
 
 
 async def _exchange(delivery: Delivery, ports: ServerSide, watch: Watch) -> LoggedReply:
-    with watch.stage("receive"):
-        moment = _moment(ports)  # 1
-        incoming = _receive(delivery, moment)  # 2
-        watch.request, watch.request_bytes = incoming.request, _size(incoming.parts)
-    with watch.stage("verify"):
-        conf = ports.serverconf.current()
-        _require_provider(conf, incoming.request)
-        authentic = _authenticate(incoming, delivery.message.ocsp, ports)  # 3, 4
+    watch.stage("receive")
+    moment = _moment(ports)  # 1
+    incoming = _receive(delivery, moment)  # 2
+    watch.request, watch.request_bytes = incoming.request, _size(incoming.parts)
+    watch.stage("verify")
+    conf = ports.serverconf.current()
+    _require_provider(conf, incoming.request)
+    authentic = _authenticate(incoming, delivery.message.ocsp, ports)  # 3, 4
     discloser = Discloser(ports.disclosure, ports.new_seed)
-    with watch.stage("decide"):
-        about = await whom_it_is_about(authentic, conf)  # 5
-        decided = _decide(authentic, conf, about)  # 6
-        examined = await _examine(decided, ports.revocations)  # 7
-        watch.findings = examined.findings
-    with watch.stage("log"):
-        if isinstance(examined, RefusedRequest):
-            await ports.log.append_refused(discloser.refusal(examined))  # 8, 9
-            raise AccessDenied(examined.reason, code=examined.code)
-        dispatchable = await ports.log.append_authorized(discloser.request(examined))  # 8, 9
-    with watch.stage("service"):
-        answered = await _serve(dispatchable, discloser, ports)  # 10
-    with watch.stage("disclose"):
-        recorded = await ports.log.append_found(answered)  # 11
-        disclosed = await ports.disclosure.release(recorded)  # 11
-    with watch.stage("sign"):
-        signed = await _respond(disclosed, _moment(ports), ports)  # 12, 13
-        watch.status, watch.response_bytes = signed.response.status, _size(signed.parts)
-    with watch.stage("log_response"):
-        return await ports.log.append_reply(signed)  # 14
+    watch.stage("decide")
+    about = await whom_it_is_about(authentic, conf)  # 5
+    decided = _decide(authentic, conf, about)  # 6
+    examined = await _examine(decided, ports.revocations)  # 7
+    watch.findings = examined.findings
+    watch.stage("log")
+    if isinstance(examined, RefusedRequest):
+        await ports.log.append_refused(discloser.refusal(examined))  # 8, 9
+        raise AccessDenied(examined.reason, code=examined.code)
+    dispatchable = await ports.log.append_authorized(discloser.request(examined))  # 8, 9
+    watch.stage("service")
+    answered = await _serve(dispatchable, discloser, ports)  # 10
+    watch.stage("disclose")
+    recorded = await ports.log.append_found(answered)  # 11
+    disclosed = await ports.disclosure.release(recorded)  # 11
+    watch.stage("sign")
+    signed = await _respond(disclosed, _moment(ports), ports)  # 12, 13
+    watch.status, watch.response_bytes = signed.response.status, _size(signed.parts)
+    watch.stage("log_response")
+    return await ports.log.append_reply(signed)  # 14
 
 
 def _moment(ports: ServerSide) -> Moment:

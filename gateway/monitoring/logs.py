@@ -1,7 +1,7 @@
 """Log set-up: one JSON object a line on standard error, colours instead when a person is looking at a terminal.
 
-Lines are structured and few. Text that others wrote (messages of exceptions, formatted arguments of library log calls) stays
-out of them, because it can hold a path, a header or a body.
+Lines are structured and few; for the one of each exchange there is a shorter way (`LineLog`). Text that others wrote (messages of
+exceptions, formatted arguments of library log calls) stays out of them, because it can hold a path, a header or a body.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import logging
 import sys
 import traceback
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 Log = FilteringBoundLogger
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING}
 
 
 def build_log(stream: TextIO | None = None, *, console: bool | None = None, level: int = logging.INFO) -> Log:
@@ -30,6 +31,23 @@ def build_log(stream: TextIO | None = None, *, console: bool | None = None, leve
         cache_logger_on_first_use=True,
     )
     return log
+
+
+class LineLog:
+    """The same log for a line that is written so often that its fields come rendered. Arguments as of `build_log`."""
+
+    def __init__(self, stream: TextIO | None = None, *, console: bool | None = None) -> None:
+        out = sys.stderr if stream is None else stream
+        for_a_person = out.isatty() if console is None else console
+        self._console = build_log(out, console=True) if for_a_person else None
+        self._write = structlog.WriteLogger(out).msg
+
+    def write(self, level: Literal["info", "warning"], event: str, fields: str) -> None:
+        """`fields`: members of a JSON object, `"side":"client","bytes":12`. OSError or ValueError when the stream is gone."""
+        if self._console is None:
+            self._write(f'{{"ts":"{_now()}","level":"{level}","event":"{event}",{fields}}}')
+        else:
+            self._console.log(_LEVELS[level], event, **json.loads(f"{{{fields}}}"))
 
 
 def _processors(console: bool) -> list[Processor]:
@@ -53,11 +71,13 @@ def _places_for_exceptions(_: Any, __: str, event: EventDict) -> EventDict:
 
 
 def _json(_: Any, level: str, event: EventDict) -> str:
-    """One processor instead of structlog's three: a line is written for every exchange."""
     level = "error" if level == "exception" else level
-    ts = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     # `ts`, `level`, `event` first: that is what a person's eye looks for in a raw line.
-    return _encode({"ts": ts, "level": level, "event": event.pop("event", None), **event})
+    return encode({"ts": _now(), "level": level, "event": event.pop("event", None), **event})
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC).replace(tzinfo=None).isoformat()}Z"
 
 
 def route_library_logs(log: Log, *, level: int = logging.WARNING) -> None:

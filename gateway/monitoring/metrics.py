@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter
 
-from gateway.exchange.ports import ExchangeSummary, Side
+from gateway.exchange.ports import ExchangeSummary
 from gateway.monitoring.line import ExchangeLine
-from gateway.monitoring.outcomes import outcome_label
+from gateway.monitoring.outcomes import OK, outcome_label
 from gateway.monitoring.stages import StageTimes
 
 
@@ -46,11 +46,9 @@ class PrometheusObserver:
             for direction in ("request", "response")
         }
 
-    def stage(self, side: Side, stage: str, outcome: str, seconds: float) -> None:
-        self._stages.observe((side, stage, outcome), seconds)
-
     def finished(self, summary: ExchangeSummary) -> None:
         """Counts, and writes the line. A full disk or a closed pipe behind standard error must not end exchanges."""
+        self._stages.observe(summary.side, summary.stages, failed=summary.outcome != OK)
         key = (summary.side, outcome_label(summary.outcome))
         child = self._outcomes.get(key)
         if child is None:

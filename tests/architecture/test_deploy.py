@@ -18,7 +18,7 @@ from gateway.app.cli import cli
 from gateway.monitoring.citizen import PortalMetrics
 from gateway.monitoring.inquiries import InquiriesCollector, InquiriesReading
 from gateway.monitoring.line import ExchangeLine
-from gateway.monitoring.logs import build_log
+from gateway.monitoring.logs import LineLog
 from gateway.monitoring.metrics import PrometheusObserver
 from gateway.monitoring.readings import Readings, ReadingsCollector
 from gateway.monitoring.transparency import LogCollector, WitnessCollector, WitnessReading
@@ -43,7 +43,7 @@ def dashboard_expressions() -> Iterator[str]:
 def metrics() -> set[str]:
     """Every name that a scrape of one of our roles can show."""
     registry = CollectorRegistry()
-    PrometheusObserver(registry, ExchangeLine(build_log()))
+    PrometheusObserver(registry, ExchangeLine(LineLog()))
     registry.register(ReadingsCollector(Readings()))
     registry.register(LogCollector(lambda: (), lambda: 0))
     registry.register(WitnessCollector(lambda: WitnessReading((), 0, 0)))

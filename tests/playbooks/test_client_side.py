@@ -525,11 +525,11 @@ async def test_the_observer_hears_of_each_exchange_once(sim: InstanceSimulator) 
         ("client", "global_conf_outdated", None),
     ]
     assert (summaries[0].client, summaries[0].service) == (str(DVC), f"{DANCU}/person")
-    stages = [(stage, outcome) for _, stage, outcome in sim.consumer.seen.stages]
-    assert stages == [
-        *((stage, "ok") for stage in ("admit", "sign", "log", "send", "verify", "log_response")),
-        ("admit", "error"),
+    assert [[stage for stage, _ in s.stages] for s in summaries] == [
+        ["admit", "sign", "log", "send", "verify", "log_response"],
+        ["admit"],
     ]
+    assert all(seconds >= 0 for s in summaries for _, seconds in s.stages)
 
 
 async def test_a_second_exchange_checks_no_certificate_again(sim: InstanceSimulator) -> None:

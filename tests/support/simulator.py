@@ -60,7 +60,7 @@ from gateway.exchange.batching import SigningBatches
 from gateway.exchange.blame import fault_of
 from gateway.exchange.client_side import ClientCall, ClientSide, exchange_as_client
 from gateway.exchange.peers import PeerVerdicts
-from gateway.exchange.ports import ExchangeSummary, PeerReply, Side
+from gateway.exchange.ports import ExchangeSummary, PeerReply
 from gateway.exchange.server_side import ServerSide
 from gateway.exchange.states import Body, DispatchableRequest, InformationSystem, LoggedResponse, ServiceReply
 from gateway.transport.spool import InlineBody
@@ -132,13 +132,9 @@ def der(certificate: x509.Certificate) -> bytes:
 
 @dataclass(slots=True)
 class Seen:
-    """The Observer port: stages and summaries in order."""
+    """The Observer port: summaries in order."""
 
-    stages: list[tuple[Side, str, str]] = field(default_factory=list)
     summaries: list[ExchangeSummary] = field(default_factory=list)
-
-    def stage(self, side: Side, stage: str, outcome: str, seconds: float) -> None:
-        self.stages.append((side, stage, outcome))
 
     def finished(self, summary: ExchangeSummary) -> None:
         self.summaries.append(summary)

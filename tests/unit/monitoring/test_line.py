@@ -8,7 +8,7 @@ import pytest
 
 from gateway.exchange.ports import ExchangeSummary
 from gateway.monitoring.line import ExchangeLine
-from gateway.monitoring.logs import build_log
+from gateway.monitoring.logs import LineLog
 
 UUID = "6c1a9d4e-2f3b-4a5c-8d7e-9f0a1b2c3d4e"
 SUMMARY = ExchangeSummary(
@@ -28,7 +28,7 @@ PERSON = "001099012345"
 
 def written(summary: ExchangeSummary) -> dict[str, object]:
     stream = io.StringIO()
-    ExchangeLine(build_log(stream, console=False)).write(summary)
+    ExchangeLine(LineLog(stream, console=False)).write(summary)
     assert stream.getvalue().count("\n") == 1
     value: dict[str, object] = json.loads(stream.getvalue())
     return value
@@ -50,6 +50,15 @@ def test_the_line_of_a_good_exchange() -> None:
         "bytes": 1024,
         "ms": 12.35,
     }
+
+
+def test_a_person_at_a_terminal_reads_the_same_without_json() -> None:
+    stream = io.StringIO()
+    ExchangeLine(LineLog(stream, console=True)).write(SUMMARY)
+    assert stream.getvalue().count("\n") == 1
+    for text in ("info", "exchange", "client", "VN/GOV/G15/hotich", "status", "200", "12.35"):
+        assert text in stream.getvalue()
+    assert '"' not in stream.getvalue()
 
 
 def test_a_failed_exchange_is_a_warning_in_known_words() -> None:
@@ -85,7 +94,7 @@ def test_ids_made_by_people_are_hashed(message_id: str) -> None:
 
 
 def test_equal_ids_stay_comparable_within_one_process_only() -> None:
-    one, other = (ExchangeLine(build_log(io.StringIO(), console=False)) for _ in range(2))
+    one, other = (ExchangeLine(LineLog(io.StringIO(), console=False)) for _ in range(2))
     assert one.message_id(PERSON) == one.message_id(PERSON)
     assert one.message_id(PERSON) != other.message_id(PERSON)
 
@@ -107,4 +116,8 @@ def test_a_persons_number_in_the_place_of_a_code_is_hashed(service: str) -> None
 
 
 def test_separators_in_values_cannot_forge_a_line() -> None:
-    assert written(replace(SUMMARY, client='VN/GOV/G01\n{"event":"exchange"}'))["event"] == "exchange"
+    forged = 'VN/GOV/G01","event":"forged\n{"event":"forged"}'
+    line = written(
+        replace(SUMMARY, client=forged, service=forged, message_id=forged, request_id=forged, outcome=forged)
+    )
+    assert (line["event"], line["level"], line["client"]) == ("exchange", "warning", forged)

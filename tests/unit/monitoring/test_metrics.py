@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from gateway.core.content.finding import Finding, Policy
 from gateway.exchange.ports import Observer
 from gateway.monitoring.line import ExchangeLine
-from gateway.monitoring.logs import build_log
+from gateway.monitoring.logs import LineLog
 from gateway.monitoring.metrics import PrometheusObserver
 from gateway.monitoring.stages import BUCKETS
 from tests.unit.monitoring.test_line import SUMMARY
@@ -16,7 +16,7 @@ from tests.unit.monitoring.test_line import SUMMARY
 
 def observer(stream: io.StringIO | None = None) -> tuple[PrometheusObserver, CollectorRegistry]:
     registry = CollectorRegistry()
-    return PrometheusObserver(registry, ExchangeLine(build_log(stream or io.StringIO(), console=False))), registry
+    return PrometheusObserver(registry, ExchangeLine(LineLog(stream or io.StringIO(), console=False))), registry
 
 
 def test_it_is_an_observer() -> None:
@@ -26,13 +26,15 @@ def test_it_is_an_observer() -> None:
 
 def test_stages_go_into_one_histogram() -> None:
     watching, registry = observer()
-    watching.stage("client", "sign", "ok", 0.0002)
-    watching.stage("client", "sign", "ok", 0.004)
-    watching.stage("client", "sign", "error", 100.0)
+    watching.finished(replace(SUMMARY, stages=(("sign", 0.0002), ("log", 0.01))))
+    watching.finished(replace(SUMMARY, stages=(("admit", 0.01), ("sign", 0.004))))
+    watching.finished(replace(SUMMARY, outcome="signer.io_error", stages=(("admit", 0.01), ("sign", 100.0))))
     labels = {"side": "client", "stage": "sign", "outcome": "ok"}
     assert registry.get_sample_value("gateway_stage_seconds_count", labels) == 2
     assert registry.get_sample_value("gateway_stage_seconds_bucket", {**labels, "le": "0.00025"}) == 1
     error = {**labels, "outcome": "error"}
+    assert registry.get_sample_value("gateway_stage_seconds_count", {**labels, "stage": "admit"}) == 2
+    assert registry.get_sample_value("gateway_stage_seconds_sum", error) == 100.0
     assert registry.get_sample_value("gateway_stage_seconds_bucket", {**error, "le": "60.0"}) == 0
     assert registry.get_sample_value("gateway_stage_seconds_bucket", {**error, "le": "+Inf"}) == 1
 
@@ -73,8 +75,7 @@ def test_two_servers_in_one_process_count_apart() -> None:
 
 def test_no_metric_knows_a_message_or_an_organisation() -> None:
     watching, registry = observer()
-    watching.finished(SUMMARY)
-    watching.stage("client", "sign", "ok", 0.1)
+    watching.finished(replace(SUMMARY, stages=(("sign", 0.1),)))
     allowed = {"side", "stage", "outcome", "direction", "le"}
     assert {label for family in registry.collect() for s in family.samples for label in s.labels} <= allowed
 

@@ -5,7 +5,7 @@ Stuck is computed at the moment of looking: a leg that somebody has and whose ti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from adapters.sdk import Pool
 
 STATES = ("running", "consent", "returned", "stuck")
 CAUSES = ("DY-03", "GD-01", "BDT-02", "KQ-04")
+_PIECE = 2_000  # rows in memory of a list that is read whole
 AGES = 5  # under a day, 1-3, 4-7, 8-30, over 30 days since the opening
 
 _COUNTS = "select shown, age, count(*) as n from lienthong.board($1, $2, $3, $4, $5, $6, $7, $8) group by shown, age"
@@ -92,6 +93,13 @@ class Board:
         cursor = (None, "") if after is None else after
         rows: Sequence[Mapping[str, Any]] = await self._pool.fetch(_LIST, now, *filters.values(), *cursor, most)
         return rows
+
+    async def whole(self, filters: Filters, now: datetime, take: Callable[[Sequence[Mapping[str, Any]]], None]) -> None:
+        """All that `page` would give from beginning to end, as it is at one moment; `take` gets it piece by piece."""
+        async with self._pool.acquire() as connection, connection.transaction(readonly=True):
+            cursor = await connection.cursor(_LIST, now, *filters.values(), None, "", None)
+            while rows := await cursor.fetch(_PIECE):
+                take(rows)
 
     async def provinces(self, now: datetime) -> Sequence[Mapping[str, Any]]:
         """The highest share of stuck ones first."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -31,7 +33,8 @@ from adapters.sdk import NotFound, Pool
 from adapters.sdk.delivery import Outbox
 from gateway.pages.words import LANGUAGES, PREFIX, Language
 
-_ON_A_PAGE, _MOST_CSV = 20, 100_000
+_ON_A_PAGE = 20
+_MARK = "\ufeff".encode()  # without it spreadsheets read Vietnamese wrongly
 _STATE: TypeAdapter[Dossier] = TypeAdapter(Dossier)
 _WEEK = timedelta(days=7)
 
@@ -125,29 +128,36 @@ class Operators:
         return self._site.html(language, "letters", request, session, letters=letters)
 
     async def _stuck_csv(self, request: web.Request, _: Session, language: Language) -> web.Response:
+        """All of them: with what does not fit in memory in a file that has no name."""
         now, words = self._site.clock(), self._site.words[language]
-        rows = await self._board.page(_filters(request.query), now, None, _MOST_CSV)
         head = ("dossier", "procedure", "province", "leg", "state", "cause", "owner", "due", "overdue_days", "asked")
-        return _csv("stuck.csv", head, [self._csv_row(row, words, now) for row in rows])
+        with ExitStack() as unless_answered:
+            file = unless_answered.enter_context(TemporaryFile())
+            file.write(_MARK + _lines([head]))
+
+            def take(rows: Sequence[Mapping[str, Any]]) -> None:
+                file.write(_lines([self._csv_row(row, words, now) for row in rows]))
+
+            await self._board.whole(_filters(request.query), now, take)
+            file.seek(0)
+            unless_answered.pop_all()
+        return _csv("stuck.csv", file)
 
     async def _provinces_csv(self, _: web.Request, __: Session, ___: Language) -> web.Response:
         rows = await self._board.provinces(self._site.clock())
         head = ("province", "sent", "given_back", "stuck", "share_percent", "longest_days")
-        return _csv(
-            "provinces.csv",
-            head,
-            [
-                (
-                    r["province"],
-                    r["sent"],
-                    r["given_back"],
-                    r["stuck"],
-                    f"{r['share'] * 100:.2f}",
-                    (r["longest"] or timedelta()).days,
-                )
-                for r in rows
-            ],
-        )
+        lines = [
+            (
+                r["province"],
+                r["sent"],
+                r["given_back"],
+                r["stuck"],
+                f"{r['share'] * 100:.2f}",
+                (r["longest"] or timedelta()).days,
+            )
+            for r in rows
+        ]
+        return _csv("provinces.csv", _MARK + _lines([head, *lines]))
 
     # --- done ------------------------------------------------------------------------------------------------------------
 
@@ -230,15 +240,17 @@ def _parsed(value: str) -> tuple[str, str, int]:
             raise NotFound("no such dossier")
 
 
-def _csv(name: str, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> web.Response:
+def _csv(name: str, body: bytes | BinaryIO) -> web.Response:
+    """With its length, so that a browser tells a download that broke off; a file is closed when it was sent."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return web.Response(body=body, content_type="text/csv", charset="utf-8", headers=headers)
+
+
+def _lines(rows: Iterable[Sequence[Any]]) -> bytes:
     """A cell that a spreadsheet would take for a formula begins with an apostrophe."""
     out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(head)
-    writer.writerows([[_cell(value) for value in row] for row in rows])
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    body = ("\ufeff" + out.getvalue()).encode()  # without the mark spreadsheets read Vietnamese wrongly
-    return web.Response(body=body, content_type="text/csv", charset="utf-8", headers=headers)
+    csv.writer(out).writerows([[_cell(value) for value in row] for row in rows])
+    return out.getvalue().encode()
 
 
 def _cell(value: Any) -> str:

@@ -18,6 +18,7 @@ from aiohttp import web as webserver
 from aiohttp.test_utils import TestClient, TestServer
 
 from adapters.lienthong import web
+from adapters.lienthong.web import board
 from adapters.lienthong.web.app import build_pages
 from adapters.lienthong.web.words import BoardWords
 from adapters.sdk.delivery import Outbox
@@ -153,6 +154,25 @@ async def test_tables_to_take_away(world: LinkedWorld, origin: str) -> None:
         ]
         rows = list(csv.DictReader(io.StringIO((await operator.get("/provinces.csv")).lstrip("\ufeff"))))
         assert [(r["sent"], r["stuck"]) for r in rows] == [("1", "1"), ("2", "0")]
+
+
+_COPIES = """
+    insert into lienthong.dossier select (jsonb_populate_record(d, jsonb_build_object('id', d.id || '-' || n))).*
+    from lienthong.dossier d, generate_series(1, $2) n where d.id = $1
+"""
+
+
+async def test_a_table_to_take_away_is_whole_however_long(
+    world: LinkedWorld, origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (stuck, *_) = await stuck_dossiers(world)
+    await world.pool.execute(_COPIES, stuck, 6)
+    monkeypatch.setattr(board, "_PIECE", 2)
+    async with visiting(origin) as operator:
+        await operator.sign_in("VH-03", "officer")
+        rows = list(csv.DictReader(io.StringIO((await operator.get("/stuck.csv")).lstrip("\ufeff"))))
+        assert [row["dossier"] for row in rows] == [stuck, *(f"{stuck}-{n}" for n in range(1, 7))]
+        assert int(operator.headers["Content-Length"]) == len(operator.text.encode())
 
 
 async def test_an_undelivered_message_is_sent_again(world: LinkedWorld, origin: str) -> None:

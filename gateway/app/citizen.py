@@ -87,6 +87,7 @@ async def citizen_role(config: Path) -> AsyncIterator[str]:
             representation=await _representation(settings.representation, registry.instance, stack),
             attempts=0 if settings.representation is None else settings.representation.attempts,
             policy=settings.policy.read_bytes(),
+            max_delay_hours=settings.max_delay // timedelta(hours=1),
             clock=clock,
         )
         origin = settings.public_url.rstrip("/")

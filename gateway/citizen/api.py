@@ -9,6 +9,7 @@ GET  /lookups                      who read this ledger
 GET  /destroyed                    records of everybody that nobody can read any more, by holder and days
 GET  /bundle                       everything that verifies the whole ledger offline (NDJSON)
 GET  /log/<year>/checkpoint, /tile/..., /policy     the public log, passed on; needs no sign-in
+GET  /terms                        {"max_delay_hours"}: how long a record may take into the public log; needs no sign-in
 
 Problems are RFC 9457. 401: not signed in; 404: no such record, the same for one of somebody else; 403: not sent by our own page.
 """
@@ -164,6 +165,9 @@ def add_api(app: web.Application, portal: Portal, site: Site, session_of: Callab
     async def policy(_: web.Request) -> web.Response:
         return web.Response(body=portal.policy, content_type="text/plain", charset="utf-8")
 
+    async def terms(_: web.Request) -> web.Response:
+        return _json({"max_delay_hours": portal.max_delay_hours})
+
     router = app.router
     router.add_get(f"{PREFIX}/session", signed_in(who))
     router.add_get(f"{PREFIX}/records", signed_in(records))
@@ -174,6 +178,7 @@ def add_api(app: web.Application, portal: Portal, site: Site, session_of: Callab
     router.add_get(f"{PREFIX}/destroyed", signed_in(destroyed))
     router.add_get(f"{PREFIX}/bundle", signed_in(bundle))
     router.add_get(f"{PREFIX}/policy", policy)
+    router.add_get(f"{PREFIX}/terms", terms)
     router.add_get(f"{PREFIX}/log/{{year:[0-9]{{4}}}}/{{path:checkpoint|tile/.+}}", log_file)
 
 

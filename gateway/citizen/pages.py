@@ -216,6 +216,7 @@ class Pages:
             names=self._portal.words,
             now=self._portal.clock(),
             deadlines=self._portal.deadlines,
+            hours=self._portal.max_delay_hours,
             message=request.query.get("said", ""),
         )
 

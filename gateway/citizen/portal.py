@@ -35,8 +35,8 @@ _WINDOW = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Portal:
-    """`attempts`: how many representations one person may ask for in an hour; `policy`: whom to believe, as a file; `filed`: tells
-    whoever delivers inquiries that there is one."""
+    """`attempts`: how many representations one person may ask for in an hour; `policy`: whom to believe, as a file;
+    `max_delay_hours`: that a record may take into the public log; `filed`: tells whoever delivers inquiries that there is one."""
 
     records: RecordStore
     lookups: Lookups
@@ -49,6 +49,7 @@ class Portal:
     representation: Representation | None
     attempts: int
     policy: bytes
+    max_delay_hours: int
     clock: Callable[[], datetime]
 
     async def page(self, session: Session, wanted: Filter, cursor: str | None, limit: int) -> Page:

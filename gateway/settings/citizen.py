@@ -21,6 +21,7 @@ from gateway.settings.references import admin_findings, duplicates, open_to_othe
 from gateway.settings.server import DatabaseForm, DatabaseSettings
 
 Algorithm = Literal["ES256", "ES384", "ES512", "RS256", "PS256", "EdDSA"]
+_MOST_DELAY = timedelta(days=7)
 ShortText = Annotated[str, Field(min_length=1, max_length=255)]
 
 
@@ -79,6 +80,7 @@ class CitizenSettings(Strict):
     login: LoginSettings
     providers: Annotated[tuple[ProviderSettings, ...], Field(min_length=1)]
     policy: ExistingFile
+    max_delay: Duration = timedelta(hours=24)
     registry: ExistingFile
     codes: ExistingFile
     session: SessionSettings = SessionSettings()
@@ -108,6 +110,8 @@ def citizen_findings(settings: CitizenSettings, *, files: bool = True) -> Iterat
     if settings.login.person_kind not in KINDS:
         close = nearest(settings.login.person_kind, KINDS)
         yield Finding(("login", "person_kind"), f"no such kind of number{close}")
+    if settings.max_delay % timedelta(hours=1) or settings.max_delay > _MOST_DELAY:
+        yield Finding(("max_delay",), "is a number of whole hours, 7d at most: browsers let no record wait longer")
     servers = [(("providers", i, "server"), str(provider.server)) for i, provider in enumerate(settings.providers)]
     yield from duplicates(servers, "security server")
     if files:

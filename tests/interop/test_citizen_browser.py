@@ -183,23 +183,30 @@ async def test_a_changed_byte_of_the_log(browser: Any, world: PortalWorld) -> No
 
 
 @pytest.mark.parametrize("waiting", [True, False], ids=["the log says it waits", "the log does not know it"])
-async def test_an_entry_waits_for_a_day_and_no_longer(browser: Any, world: PortalWorld, waiting: bool) -> None:
+@pytest.mark.parametrize(("published", "hours"), [(None, 24), (36, 36), (10**6, 168), ("for ever", 24)])
+async def test_an_entry_waits_as_long_as_is_published_and_never_for_ever(
+    browser: Any, world: PortalWorld, published: object, hours: int, waiting: bool
+) -> None:
     record = (await world.add(ANH, log=False)).record_id
     world.log.waiting = waiting
     async with page_of(browser, "phone") as page:
-        await page.clock.set_fixed_time(NOW + timedelta(hours=23))
+        if published is not None:
+            told = json.dumps({"max_delay_hours": published})
+            await page.route("**/citizen/v1/terms", lambda route: route.fulfill(body=told))
+        await page.clock.set_fixed_time(NOW + timedelta(hours=hours - 1))
         await sign_in(world, page)
         await page.goto(f"{world.origin}/en/records/{record}")
         assert (await verdict(page))[0] == "pending"
-        await page.clock.set_fixed_time(NOW + timedelta(hours=24))
+        await page.clock.set_fixed_time(NOW + timedelta(hours=hours))
         found, steps = await verdict(page)
-        assert (found, "after more than 24 hours" in steps["inclusion"]) == ("missing", True)
+        assert (found, f"the {hours} h that it may take are over" in steps["inclusion"]) == ("missing", True)
         await look_at(page, "missing-en")
         await page.goto(world.origin + "/en/records")
         state, _, wrong = await ledger(page)
         assert (state, len(wrong)) == ("wrong", 1)
         await page.clock.set_fixed_time(NOW)
-        assert "0 of 1" in (await ledger(page))[1]
+        said = (await ledger(page))[1]
+        assert ("0 of 1" in said, f"up to {hours} h" in said) == (True, True)
 
 
 @pytest.mark.parametrize("shown", [0, 1], ids=["beside the words", "technical details"])

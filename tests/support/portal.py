@@ -305,7 +305,7 @@ def _words() -> Dictionary:
 
 
 @asynccontextmanager
-async def portal_world(database: Database) -> AsyncIterator[PortalWorld]:
+async def portal_world(database: Database, max_delay_hours: int = 24) -> AsyncIterator[PortalWorld]:
     async with AsyncExitStack() as stack:
         # As the portal's own role, in the one database that is here both the provider's and its own.
         pool = await open_pool(database._target, role=CITIZEN_ROLE)
@@ -331,6 +331,7 @@ async def portal_world(database: Database) -> AsyncIterator[PortalWorld]:
             representation=Representation(Register(f"{register_url}/persons", "VN/GOV/G22/x", "SMB", 18), http),
             attempts=3,
             policy=policy,
+            max_delay_hours=max_delay_hours,
             clock=lambda: NOW if world is None else world.now,
         )
         client = Client(CLIENT, None, "openid", f"{site.origin}/callback")

@@ -12,7 +12,7 @@
 globalThis.Checker = (() => {
   const utf8 = new TextEncoder();
   const FIELDS = 16, LEAF = 108, WIDTH = 256, BUCKET = 600;
-  const LATEST = 24 * 3600 * 1000; // that an entry may take into the log: the longest delay of a promise, decision 0033
+  const HOUR = 3600 * 1000, USUAL_HOURS = 24, MOST_HOURS = 7 * 24; // the most: whatever the portal says, no entry waits longer
   const SUBJECT = utf8.encode("egov-al/v1/subject\0"), STATEMENT = utf8.encode("egov-al/v1/stmt\0");
   const ED25519 = 0x01, COSIGNATURE = 0x04, ML_DSA = 0x06;
 
@@ -300,8 +300,16 @@ globalThis.Checker = (() => {
     return { state: "ok", key: "inclusion.ok", values: { index, size: published.size } };
   }
 
-  /** Whether an entry that the log does not have may still be on its way there. `now`: as Date.now() gives it. */
-  const mayWait = (opening, now) => Math.abs(now - Date.parse(opening.fields[1])) < LATEST;
+  /** How many hours an entry may take into the log, from what the portal publishes (`/citizen/v1/terms`). */
+  function hoursOf(terms) {
+    const hours = terms?.max_delay_hours;
+    return Number.isInteger(hours) && hours > 0 ? Math.min(hours, MOST_HOURS) : USUAL_HOURS;
+  }
+
+  /** That an entry which the log does not have may still be on its way there; Bad otherwise. `now`: as Date.now() gives it. */
+  function notOverdue(opening, now, hours) {
+    if (Math.abs(now - Date.parse(opening.fields[1])) >= hours * HOUR) throw new Bad("inclusion.missing", { hours });
+  }
 
   /* ---- everything ---- */
   const settled = async (work) => {
@@ -312,8 +320,8 @@ globalThis.Checker = (() => {
     }
   };
 
-  /** `source`: opening() → JSON; receipt() → text, or null when the log has none; checkpoint(), policy() → text; file(path) → bytes or
-      null. They throw Bad or Unknown. `shown`: [field, text] of each text that the page shows. `told(step, result)` is called as each
+  /** `source`: opening() → JSON; receipt() → text, or null when the log has none; checkpoint(), policy() → text; terms() → JSON;
+      file(path) → bytes or null. They throw Bad or Unknown. `shown`: [field, text] of each text that the page shows. `told(step, result)` is called as each
       step ends. Returns { state, steps }. */
   async function check(source, shown, told = () => {}, now = Date.now()) {
     const steps = {};
@@ -323,8 +331,10 @@ globalThis.Checker = (() => {
     await done("inclusion", async () => {
       if (!opening) throw new Unknown("unreachable");
       const text = await source.receipt();
-      if (text === null && !mayWait(opening, now)) throw new Bad("inclusion.missing");
-      if (text === null) return { state: "wait", key: "inclusion.wait", values: {} };
+      if (text === null) {
+        notOverdue(opening, now, hoursOf(await source.terms()));
+        return { state: "wait", key: "inclusion.wait", values: {} };
+      }
       receipt = parseReceipt(text);
       policy = await parsePolicy(await source.policy());
       if (receipt.note.origin !== opening.log) throw new Bad("inclusion.other");
@@ -351,6 +361,6 @@ globalThis.Checker = (() => {
 
   return {
     Bad, Unknown, check, committed, continues, parseNote, parsePolicy, parseReceipt, rootOf, leafHash, nodeHash, Tiles,
-    base64, equal, hash32, mayWait, sha256, signature, witnesses,
+    base64, equal, hash32, hoursOf, notOverdue, sha256, signature, witnesses,
   };
 })();

@@ -15,8 +15,8 @@
 
 globalThis.Ledger = (() => {
   const {
-    Bad, Unknown, base64, committed, continues, equal, hash32, leafHash, mayWait, nodeHash, parseNote, parsePolicy, parseReceipt, rootOf, sha256,
-    signature, witnesses,
+    Bad, Unknown, base64, committed, continues, equal, hash32, hoursOf, leafHash, nodeHash, notOverdue, parseNote, parsePolicy, parseReceipt,
+    rootOf, sha256, signature, witnesses,
   } = Checker;
   const AT_ONCE = 128; // records: with a thousand at a time, WebCrypto's tens of thousands of promises take a quarter longer
   const STEPS = ["whole", "content", "inclusion", "signature", "witnesses", "history"];
@@ -105,9 +105,10 @@ globalThis.Ledger = (() => {
   }
 
   /** { state, total, verified, waiting, wrong: [{ id, key, values }], partly, steps: { name: { state, key, values } } }. `state`:
-      "verified", "wrong", "unreachable", or "broken": the list itself is not whole or cannot be read. */
-  async function check(text, now = Date.now()) {
-    try { return await judge(parse(text), now); } catch (error) {
+      "verified", "wrong", "unreachable", or "broken": the list itself is not whole or cannot be read. `hours`: how long an entry may
+      take into the log. */
+  async function check(text, now = Date.now(), hours = hoursOf(null)) {
+    try { return await judge(parse(text), now, hours); } catch (error) {
       if (!(error instanceof Bad)) throw error;
       const steps = Object.fromEntries(STEPS.map((step) => [step, { state: "unknown", key: "later", values: {} }]));
       steps.whole = { state: "bad", key: error.key, values: error.values };
@@ -115,7 +116,7 @@ globalThis.Ledger = (() => {
     }
   }
 
-  async function judge(ledger, now) {
+  async function judge(ledger, now, hours) {
     const policy = await parsePolicy(ledger.policy), found = new Findings(), all = ledger.records;
     const groups = new Map(), notes = new Map(), leaves = new Set(), waiting = new Set();
     const readNote = (note) => { if (!notes.has(note)) notes.set(note, parseNote(note)); return notes.get(note); };
@@ -128,9 +129,8 @@ globalThis.Ledger = (() => {
       });
       await found.of("content", [record], () => committed(record));
       if (record.log === null) { await found.of("inclusion", [record], () => { throw new Unknown("inclusion.no-log"); }); return; }
-      if (record.receipt === null && mayWait(record, now)) { waiting.add(record); return; }
       await found.of("inclusion", [record], async () => {
-        if (record.receipt === null) throw new Bad("inclusion.missing");
+        if (record.receipt === null) { notOverdue(record, now, hours); waiting.add(record); return; }
         const receipt = parseReceipt(record.receipt, readNote);
         if (receipt.note.origin !== record.log) throw new Bad("inclusion.other");
         if (!groups.has(receipt.note)) groups.set(receipt.note, []);

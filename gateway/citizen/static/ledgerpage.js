@@ -10,9 +10,9 @@ for (const block of document.querySelectorAll("[data-ledger]")) {
   /* What a step says of all entries, or of the one that failed. */
   const told = ({ key, values }) => say(words[`ledger.${key}`] ? `ledger.${key}` : `proof.${key}`, values);
 
-  async function bundle() {
+  async function text(path) {
     let answer;
-    try { answer = await fetch("/citizen/v1/bundle", { credentials: "same-origin", cache: "no-store", redirect: "error" }); return answer.ok ? await answer.text() : null; } catch { return null; }
+    try { answer = await fetch(`/citizen/v1/${path}`, { credentials: "same-origin", cache: "no-store", redirect: "error" }); return answer.ok ? await answer.text() : null; } catch { return null; }
   }
 
   async function check() {
@@ -20,13 +20,13 @@ for (const block of document.querySelectorAll("[data-ledger]")) {
     list.replaceChildren();
     checked.hidden = true;
     status.textContent = say("ledger.checking");
-    let found = null;
-    const text = await bundle();
-    if (text !== null) found = await Ledger.check(text);
+    const [bundle, terms] = await Promise.all([text("bundle"), text("terms")]);
+    const there = bundle !== null && terms !== null, hours = there ? Checker.hoursOf(JSON.parse(terms)) : null;
+    const found = there ? await Ledger.check(bundle, Date.now(), hours) : null;
     block.dataset.state = found?.state ?? "unreachable";
     const some = found?.state === "verified" && found.waiting ? ".some" : "";
     status.textContent = say(`ledger.${block.dataset.state}${some}`, { ...found, n: found?.wrong.length });
-    if (found?.waiting) status.textContent += ` ${say("ledger.waiting", found)}`;
+    if (found?.waiting) status.textContent += ` ${say("ledger.waiting", { ...found, hours })}`;
     if (found?.partly) status.textContent += ` ${say("verify.partly")}`;
     for (const { id, key, values } of found?.wrong ?? []) {
       const item = document.createElement("li"), link = document.createElement("a");

@@ -34,6 +34,7 @@ for (const block of document.querySelectorAll("[data-record]")) {
       return answer.text();
     },
     policy: () => text(`${api}/policy`),
+    terms: async () => JSON.parse(await text(`${api}/terms`)),
     checkpoint: () => text(`${api}/log/${year}/checkpoint`),
     file: async (path) => {
       const answer = await get(`${api}/log/${year}/${path}`);

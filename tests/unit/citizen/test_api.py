@@ -17,8 +17,9 @@ from gateway.core.merkle.hashing import leaf_hash
 from gateway.core.merkle.policy import parse_policy
 from gateway.core.merkle.receipt import parse_receipt, verify_receipt
 from gateway.core.subjects.kinds import Person
+from gateway.storage.database import Database
 from tests.support.access import SERVER
-from tests.support.portal import ANH, HOA, PortalWorld
+from tests.support.portal import ANH, HOA, PortalWorld, portal_world
 
 # Filed on Friday 27 November 2026.
 INQUIRIES = (("why", "", "2026-12-01"), ("complain", "Không", "2026-12-27"), ("correct", "Tên", "2026-12-07"))
@@ -246,6 +247,16 @@ async def test_a_bundle_that_breaks_off_is_no_bundle(world: PortalWorld) -> None
     async with world.signed_in() as browser:
         with pytest.raises(ClientError):
             await browser.get("/citizen/v1/bundle")
+
+
+async def test_how_long_a_record_may_take_is_published_and_on_the_page(database: Database) -> None:
+    async with portal_world(database, max_delay_hours=36) as world:
+        entry = await world.add(ANH, log=False)
+        async with world.browser() as anybody:
+            assert await anybody.json("/terms") == {"max_delay_hours": 36}
+        async with world.signed_in() as browser:
+            for prefix, words in (("", "Nếu 36 giờ sau lượt hỏi"), ("/en", "36 h after the access")):
+                assert words in (await browser.get(f"{prefix}/records/{entry.record_id}"))[2]
 
 
 async def test_the_log_is_passed_on_as_it_is(world: PortalWorld) -> None:

@@ -108,8 +108,7 @@ def add_api(app: web.Application, portal: Portal, site: Site, session_of: Callab
             raise UnknownSubject("the log does not have it")
         if made.file is None:
             return web.json_response({"status": "waiting"}, status=202, headers={"Retry-After": "1"})
-        name = f'attachment; filename="{found.record_id}.tlog-proof"'
-        return web.Response(body=made.file, content_type=PROOF_TYPE, headers={"Content-Disposition": name})
+        return receipt_file(found, made.file)
 
     async def inquiry(request: web.Request, session: Session) -> web.Response:
         check_change(request, session, request.headers.get("X-CSRF-Token", ""), site)
@@ -180,6 +179,12 @@ def add_api(app: web.Application, portal: Portal, site: Site, session_of: Callab
     router.add_get(f"{PREFIX}/policy", policy)
     router.add_get(f"{PREFIX}/terms", terms)
     router.add_get(f"{PREFIX}/log/{{year:[0-9]{{4}}}}/{{path:checkpoint|tile/.+}}", log_file)
+
+
+def receipt_file(record: StoredRecord, file: bytes) -> web.Response:
+    """To keep, under the record's name."""
+    name = f'attachment; filename="{record.record_id}.tlog-proof"'
+    return web.Response(body=file, content_type=PROOF_TYPE, headers={"Content-Disposition": name})
 
 
 def _json(value: object, status: int = 200) -> web.Response:

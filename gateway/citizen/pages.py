@@ -2,7 +2,7 @@
 
 GET  /                    the sign-in page, or the list
 GET  /sign-in, /callback  to the identity provider and back      POST /sign-out
-GET  /records, /records/<id>, /proof
+GET  /records, /records/<id>, /records/<id>/receipt, /proof
 POST /records/<id>/inquiry, /represent, /represent/end
 """
 
@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from gateway.citizen.api import receipt_file
 from gateway.citizen.chart import chart
 from gateway.citizen.forms import parse_form
 from gateway.citizen.guard import Site, check_change
@@ -70,6 +71,7 @@ class Pages:
             router.add_get(f"{prefix}/proof", self._open(language, self._proof))
             router.add_get(f"{prefix}/records", self._signed_in(language, self._list))
             router.add_get(f"{prefix}/records/{{id}}", self._signed_in(language, self._record))
+            router.add_get(f"{prefix}/records/{{id}}/receipt", self._signed_in(language, self._receipt))
             router.add_post(f"{prefix}/records/{{id}}/inquiry", self._signed_in(language, self._inquiry))
             router.add_post(f"{prefix}/represent", self._signed_in(language, self._represent))
             router.add_post(f"{prefix}/represent/end", self._signed_in(language, self._stop_representing))
@@ -219,6 +221,20 @@ class Pages:
             hours=self._portal.max_delay_hours,
             message=request.query.get("said", ""),
         )
+
+    async def _receipt(self, request: web.Request, session: Session, language: Language) -> web.Response:
+        """The file itself, or a page that says why there is none."""
+        found = await self._portal.record(session, request.match_info["id"])
+        try:
+            made = await self._portal.receipt(found)
+        except ServiceUnavailable:
+            status, why = 503, "unreachable"
+        else:
+            if made is not None and made.file is not None:
+                return receipt_file(found, made.file)
+            status, why = (404, "missing") if self._portal.is_overdue(found) else (202, "waits")
+        more = {"why": why, "record": found.record_id, "hours": self._portal.max_delay_hours}
+        return self._html(language, "receipt", request, status=status, session=session, **more)
 
     async def _proof(self, request: web.Request, language: Language) -> web.Response:
         session = None

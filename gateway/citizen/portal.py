@@ -75,6 +75,10 @@ class Portal:
             raise ServiceUnavailable("no log of that year is known")
         return await self.log.receipt(year_of(record), record.leaf)
 
+    def is_overdue(self, record: StoredRecord) -> bool:
+        """Whether the time that a record may take into the log is over, by the record's own words."""
+        return abs(self.clock() - record.said) >= timedelta(hours=self.max_delay_hours)
+
     async def inquiries(self, session: Session, record: StoredRecord) -> tuple[Inquiry, ...]:
         return tuple(await self.asked.about(session.subject, record.record_id))
 

@@ -86,6 +86,14 @@ async def test_every_page(browser: Any, world: PortalWorld, size: str) -> None:
             await look_at(page, "record-en" + tone)
             assert (await verdict(page))[0] == "verified"
             await look_at(page, "verified-en" + tone)
+            async with page.expect_download() as downloading:
+                await page.click("text=Download receipt")
+            assert (await downloading.value).suggested_filename.endswith(".tlog-proof")
+            world.log.waiting = True
+            await page.click("text=Download receipt")
+            await page.wait_for_selector("text=There is no receipt yet")
+            await look_at(page, "receipt-waits-en" + tone)
+            world.log.waiting = False
             await page.goto(world.origin + "/records/none")
             await look_at(page, "not-found" + tone)
 

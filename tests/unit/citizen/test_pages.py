@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -14,12 +15,13 @@ from gateway.citizen.inquiries import Deadlines
 from gateway.citizen.records import Count
 from gateway.citizen.service import FOLDER
 from gateway.core.disclosure.bundlecheck import verify_bundle
+from gateway.core.merkle.hashing import leaf_hash
 from gateway.pages.words import Catalogue
 from tests.support.portal import ANH, HOA, NAMES, NOW, PortalWorld
 
 MADE_KEYS = (
     *("outcome.", "login.", "trouble.", "verify.", "step.", "field.", "proof.", "ledger."),
-    *("inquiry.", "reason.", "record.lead.", "lookup.", "represent."),
+    *("inquiry.", "reason.", "record.lead.", "lookup.", "represent.", "receipt."),
 )
 EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'{{7*7}}"
 
@@ -43,6 +45,35 @@ async def test_the_list_and_a_record(world: PortalWorld, prefix: str, words: str
         assert "{" not in re.sub(r'data-catalogue="[^"]*"', "", text)
         assert (await browser.get(f"{prefix}/records?outcome=failed"))[0] == 200
         assert (await browser.get(f"{prefix}/records?cursor=nonsense"))[0] == 403
+
+
+async def test_a_receipt_is_a_file_or_a_page_that_says_why_not(world: PortalWorld) -> None:
+    entry = await world.add(ANH, 24 * 60 - 5, log=False)
+    async with world.signed_in() as browser:
+        for prefix, words in (
+            ("", ("Chưa có biên nhận", "chậm nhất 24 giờ", "Sổ công khai không có", "Lúc này chưa lấy được")),
+            ("/en", ("There is no receipt yet", "24 h after the access", "The public log has no", "cannot be fetched")),
+        ):
+            _, _, record = await browser.get(f"{prefix}/records/{entry.record_id}")
+            path = f"{prefix}/records/{entry.record_id}/receipt"
+            assert f'href="{path}"' in record
+            status, headers, page = await browser.get(path)
+            assert (status, headers["Content-Type"].partition(";")[0]) == (202, "text/html")
+            assert all(text in page for text in words[:2])
+            assert f'href="{prefix}/records/{entry.record_id}#bang-chung"' in page
+            world.now = NOW + timedelta(minutes=5)
+            status, _, page = await browser.get(path)
+            assert (status, words[2] in page) == (404, True)
+            world.now, world.log.down = NOW, True
+            status, _, page = await browser.get(path)
+            assert (status, words[3] in page) == (503, True)
+            world.log.down = False
+        world.log.entries.append(entry.leaf)
+        world.log.publish()
+        status, headers, file = await browser.get(f"/en/records/{entry.record_id}/receipt")
+        assert (status, headers["Content-Disposition"]) == (200, f'attachment; filename="{entry.record_id}.tlog-proof"')
+        assert file.encode() == world.log.receipt(leaf_hash(entry.leaf))
+        assert (await browser.get(f"/records/{uuid4()}/receipt"))[0] == 404
 
 
 async def test_markup_in_names_and_purposes_is_text(world: PortalWorld, monkeypatch: pytest.MonkeyPatch) -> None:

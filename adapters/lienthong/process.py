@@ -21,6 +21,7 @@ from adapters.lienthong.service import build_adapter
 from adapters.lienthong.ticker import Ticker
 from adapters.lienthong.web.app import build_pages
 from adapters.sdk import Adapter, Pool
+from adapters.sdk.access import failures
 from adapters.sdk.delivery import DeliveryWorker, Outbox, bootstrap_delivery, open_road
 from adapters.sdk.server import listening, parse_listen
 from adapters.sdk.tls import Tls, road_of
@@ -74,7 +75,8 @@ def build_coordinator(places: Places) -> Adapter:
             http = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
             road = await stack.enter_async_context(open_road(places.road, CLIENT, tls=places.tls))
             origin = f"http://{places.pages}"
-            pages = build_pages(origin, places.issuer, pool, http, definitions, desk, outbox, clock, reasons)
+            world = (definitions, desk, outbox, clock, reasons, failures(log))
+            pages = build_pages(origin, places.issuer, pool, http, *world)
             await stack.enter_async_context(listening(pages, host, port))
             async with asyncio.TaskGroup() as running:
                 running.create_task(DeliveryWorker(outbox, road, log, lanes=2).run(pool))

@@ -12,6 +12,7 @@ import logging
 import re
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any, TextIO
 from uuid import uuid4
 
@@ -63,6 +64,13 @@ def correlation_id(road: RoadHeaders) -> str:
     if road.request_id is not None and _UUID.fullmatch(road.request_id):
         return road.request_id
     return str(uuid4())
+
+
+def failures(log: FilteringBoundLogger) -> Callable[[str, str, Exception], None]:
+    """For pages beside an adapter: the line of an unexpected error, under the number that the page shows."""
+    return lambda number, route, error: log.error(
+        "internal_error", correlation_id=number, endpoint=route, **where(error)
+    )
 
 
 def where(error: BaseException) -> dict[str, str]:

@@ -36,7 +36,8 @@ from gateway.monitoring.admin import build_admin, require_loopback
 from gateway.monitoring.citizen import IDENTITY, OWN_DATABASE, PUBLIC_LOG, PortalMetrics, reach, undelivered
 from gateway.monitoring.health import Health
 from gateway.monitoring.inquiries import InquiriesCollector, InquiriesReading, to_deliver
-from gateway.monitoring.logs import build_log, route_library_logs
+from gateway.monitoring.logs import Log, build_log, route_library_logs, where
+from gateway.pages.failure import Report
 from gateway.pages.words import LOCAL
 from gateway.settings.citizen import (
     InquirySettings,
@@ -60,7 +61,8 @@ _READERS = 4  # connections to each provider's database
 async def citizen_role(config: Path) -> AsyncIterator[str]:
     """A running portal; yields what to print of it. GatewayError when it cannot start."""
     settings = load_citizen(config)
-    route_library_logs(build_log())
+    log = build_log()
+    route_library_logs(log)
     async with asyncio.TaskGroup() as group, AsyncExitStack() as stack:
         own = await _open(settings.database, "citizen", stack)
         background(group, stack, own.run())
@@ -94,8 +96,8 @@ async def citizen_role(config: Path) -> AsyncIterator[str]:
         openid = OpenIdProvider(
             _client(login, origin), _expected(login), await _http(stack, login.timeout), time.monotonic
         )
-        metrics = CollectorRegistry()
-        app = build_citizen_app(portal, openid, Site(origin, session.longest), PortalMetrics(metrics))
+        site, metrics = Site(origin, session.longest), CollectorRegistry()
+        app = build_citizen_app(portal, openid, site, PortalMetrics(metrics), failures(log))
         probes = Probes(_probes(own.pool, providers, portal, openid), (GatewayError, *DATABASE_ERRORS))
         background(group, stack, probes.run())
         if settings.admin is not None:
@@ -107,6 +109,11 @@ async def citizen_role(config: Path) -> AsyncIterator[str]:
             require_loopback(settings.listen.host, path="listen")
         await listen_app(stack, app, settings.listen.host, settings.listen.port)
         yield origin
+
+
+def failures(log: Log) -> Report:
+    """Of an unexpected error its type and place, never its text."""
+    return lambda number, route, error: log.error("internal_error", correlation=number, route=route, **where(error))
 
 
 def _probes(

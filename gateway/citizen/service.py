@@ -14,16 +14,20 @@ from gateway.citizen.portal import Portal
 from gateway.citizen.sessions import Session
 from gateway.citizen.watching import PortalWatch, watched
 from gateway.core.errors import BearerRejected
+from gateway.pages.failure import Report, in_both_languages
 from gateway.pages.guard import in_words, only_our_name, protect
 from gateway.pages.look import Look
 from gateway.pages.words import Catalogue, Language
 
 _MOST_BYTES = 64 * 1024  # of a form
+_PROGRAMS = (PREFIX, "/static/")
 FOLDER = Path(__file__).parent
 """With `templates`, `static` and `words`."""
 
 
-def build_citizen_app(portal: Portal, provider: OpenIdProvider, site: Site, watch: PortalWatch) -> web.Application:
+def build_citizen_app(
+    portal: Portal, provider: OpenIdProvider, site: Site, watch: PortalWatch, report: Report
+) -> web.Application:
     async def session_of(request: web.Request) -> Session:
         token = site.cookies.read(request, "session") or ""
         found = await portal.sessions.find(token, portal.clock()) if token else None
@@ -39,7 +43,12 @@ def build_citizen_app(portal: Portal, provider: OpenIdProvider, site: Site, watc
 
     app = web.Application(
         client_max_size=_MOST_BYTES,
-        middlewares=[watched(watch), only_our_name(site.origin), in_words(refused, (PREFIX, "/static/"))],
+        middlewares=[
+            watched(watch),
+            in_both_languages(look, report, _PROGRAMS),
+            only_our_name(site.origin),
+            in_words(refused, _PROGRAMS),
+        ],
     )
     protect(app, POLICY, secure=site.secure)
     add_api(app, portal, site, session_of)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from gateway.citizen.records import RecordStore
 from gateway.storage.database import Database
 from tests.support.bundles import Lines, bundle_file, of_two_years
 from tests.support.chromium import SIZES, chromium, look_at, page_of, verdict
@@ -96,6 +97,18 @@ async def test_every_page(browser: Any, world: PortalWorld, size: str) -> None:
             world.log.waiting = False
             await page.goto(world.origin + "/records/none")
             await look_at(page, "not-found" + tone)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_page_of_what_nobody_foresaw(
+    browser: Any, database: Database, size: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with portal_world(database, report=lambda *_: None) as world, page_of(browser, size) as page:
+        await sign_in(world, page)
+        monkeypatch.delattr(RecordStore, "page")
+        await page.goto(world.origin + "/records")
+        await look_at(page, "failure")
+        assert "Something went wrong" in await page.inner_text("main")
 
 
 _FLIP = "UPDATE access_record SET {0} = set_byte({0}, $2::int, get_byte({0}, $2::int) # 1) WHERE record_id = $1"

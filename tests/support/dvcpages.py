@@ -17,7 +17,9 @@ from adapters.dvc.web.reasons import load_return_reasons
 from adapters.people.example import PERSONS
 from adapters.sdk.testkit import Served, served
 from adapters.vneid.service import build_vneid, load_citizens, load_officers
+from gateway.pages.failure import Report
 from tests.architecture.source import ROOT
+from tests.support.linkedpages import unexpected
 
 FATHER, MOTHER, DAUGHTER, *_ = (person.id for person in PERSONS)
 REASONS = ROOT / "config" / "codes" / "return-reasons.yaml"
@@ -52,7 +54,7 @@ class Portal:
 
 
 @asynccontextmanager
-async def portal_pages(pool: Any) -> AsyncIterator[Portal]:
+async def portal_pages(pool: Any, report: Report = unexpected) -> AsyncIterator[Portal]:
     """With one dossier of the daughter."""
     async with AsyncExitStack() as stack:
         adapter = await stack.enter_async_context(served(build_adapter(60), pool))
@@ -60,7 +62,7 @@ async def portal_pages(pool: Any) -> AsyncIterator[Portal]:
         origin = f"http://127.0.0.1:{ports[0]}"
         places = Places(origin=origin, issuer=f"http://127.0.0.1:{ports[1]}", answers=ANSWERS)
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        pages = build_pages(places, pool, http, load_return_reasons(REASONS), lambda: datetime.now(UTC))
+        pages = build_pages(places, pool, http, load_return_reasons(REASONS), lambda: datetime.now(UTC), report)
         vneid = build_vneid(places.issuer, load_citizens(), load_officers())
         for app, port in ((pages, ports[0]), (vneid, ports[1])):
             server = TestServer(app, port=port)

@@ -16,6 +16,7 @@ from aiohttp.test_utils import TestServer, unused_port
 from adapters.lienthong.web.app import build_pages
 from adapters.sdk.delivery import Outbox
 from adapters.vneid.service import build_vneid, load_citizens, load_officers
+from gateway.pages.failure import Report
 from tests.support.linked import DEFINITIONS, REASONS, LinkedWorld
 
 
@@ -56,8 +57,13 @@ class Visitor:
         return await self.post("/authorize", {**self.hidden(), "decision": decision})
 
 
+def unexpected(_: str, __: str, error: Exception) -> None:
+    """In a test that does not expect it."""
+    raise error
+
+
 @asynccontextmanager
-async def linked_pages(world: LinkedWorld) -> AsyncIterator[str]:
+async def linked_pages(world: LinkedWorld, report: Report = unexpected) -> AsyncIterator[str]:
     """The address of the pages."""
     async with AsyncExitStack() as stack:
         ports = unused_port(), unused_port()
@@ -65,7 +71,7 @@ async def linked_pages(world: LinkedWorld) -> AsyncIterator[str]:
         http = await stack.enter_async_context(aiohttp.ClientSession())
         outbox = Outbox(world.pool, world.clock, lambda: 0.5)
         named = (origin, issuer, world.pool, http, DEFINITIONS, world.desk, outbox, world.clock)
-        pages = build_pages(*named, REASONS)
+        pages = build_pages(*named, REASONS, report)
         for app, port in (
             (pages, ports[0]),
             (build_vneid(issuer, load_citizens(), load_officers(), world.clock), ports[1]),

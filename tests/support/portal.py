@@ -40,10 +40,12 @@ from gateway.core.merkle.policy import parse_policy
 from gateway.core.merkle.proofs import inclusion_proof
 from gateway.core.merkle.receipt import Receipt
 from gateway.core.merkle.tiles import TILE_WIDTH, print_entries, print_hashes, tiles_of
+from gateway.pages.failure import Report
 from gateway.settings.codes import load_codes
 from gateway.settings.registry import load_registry
 from gateway.storage.database import CITIZEN_ROLE, Database, open_pool
 from tests.support.access import KIND, SERVER, add_access
+from tests.support.linkedpages import unexpected
 from tests.support.logkeys import AUDITOR, LOG, LOG_PQ, WITNESS, checkpoint_of, signed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -305,7 +307,9 @@ def _words() -> Dictionary:
 
 
 @asynccontextmanager
-async def portal_world(database: Database, max_delay_hours: int = 24) -> AsyncIterator[PortalWorld]:
+async def portal_world(
+    database: Database, max_delay_hours: int = 24, report: Report = unexpected
+) -> AsyncIterator[PortalWorld]:
     async with AsyncExitStack() as stack:
         # As the portal's own role, in the one database that is here both the provider's and its own.
         pool = await open_pool(database._target, role=CITIZEN_ROLE)
@@ -337,7 +341,8 @@ async def portal_world(database: Database, max_delay_hours: int = 24) -> AsyncIt
         client = Client(CLIENT, None, "openid", f"{site.origin}/callback")
         expected = Expected(issuer.url, CLIENT, ("ES256",), ("level-2",), "personal_number", KIND)
         provider = OpenIdProvider(client, expected, http, time.monotonic)
-        server = TestServer(build_citizen_app(portal, provider, site, seen), host="127.0.0.1", port=port)
+        app = build_citizen_app(portal, provider, site, seen, report)
+        server = TestServer(app, host="127.0.0.1", port=port)
         await server.start_server()
         stack.push_async_callback(server.close)
         world = PortalWorld(site.origin, issuer, log, register, database, portal, pool, provider, seen)

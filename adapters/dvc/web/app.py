@@ -18,8 +18,10 @@ from adapters.dvc.web.sessions import Sessions
 from adapters.dvc.web.site import Site
 from adapters.dvc.web.words import PortalWords
 from adapters.sdk import Pool
+from adapters.sdk.access import failures
 from adapters.sdk.identity import IdentityProvider
 from adapters.sdk.server import listening, parse_listen
+from gateway.pages.failure import Report, in_both_languages
 from gateway.pages.guard import in_words, only_our_name, policy, protect
 from gateway.pages.look import Look
 
@@ -62,23 +64,28 @@ class Pages:
         self._places = places
         self._reasons = load_return_reasons(places.reasons)
 
-    async def run(self, pool: Pool, _: FilteringBoundLogger) -> None:
+    async def run(self, pool: Pool, log: FilteringBoundLogger) -> None:
         """`Adapter.beside`: until cancelled."""
         host, port = parse_listen(self._places.pages)
         async with aiohttp.ClientSession(trust_env=False) as http:
-            app = build_pages(self._places, pool, http, self._reasons, lambda: datetime.now(UTC))
+            app = build_pages(self._places, pool, http, self._reasons, lambda: datetime.now(UTC), failures(log))
             async with listening(app, host, port):
                 await asyncio.Event().wait()
 
 
 def build_pages(
-    places: Places, pool: Pool, http: aiohttp.ClientSession, reasons: ReturnReasons, clock: Callable[[], datetime]
+    places: Places,
+    pool: Pool,
+    http: aiohttp.ClientSession,
+    reasons: ReturnReasons,
+    clock: Callable[[], datetime],
+    report: Report,
 ) -> web.Application:
     origin = places.origin
     look = Look(_FOLDER, PortalWords.load(_FOLDER / "words"))
     provider = IdentityProvider(http, places.issuer, CLIENT, f"{origin}/callback")
     site = Site(origin, provider, Sessions(pool), look, clock)
-    guards = [only_our_name(origin), in_words(site.trouble, ("/static/",))]
+    guards = [in_both_languages(look, report), only_our_name(origin), in_words(site.trouble, ("/static/",))]
     app = web.Application(client_max_size=16 * 1024, middlewares=guards)
     protect(app, policy(forms=places.issuer), secure=origin.startswith("https:"))
     site.add_to(app)

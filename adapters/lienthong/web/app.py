@@ -22,6 +22,7 @@ from adapters.lienthong.web.words import BoardWords
 from adapters.sdk import Pool
 from adapters.sdk.delivery import Outbox
 from adapters.sdk.identity import IdentityProvider
+from gateway.pages.failure import Report, in_both_languages
 from gateway.pages.guard import in_words, only_our_name, policy, protect
 from gateway.pages.look import Look
 
@@ -39,6 +40,7 @@ def build_pages(
     outbox: Outbox,
     clock: Callable[[], datetime],
     reasons: Reasons,
+    report: Report,
 ) -> web.Application:
     """`origin`: how browsers reach it, `http://127.0.10.121:8650`; `issuer`: the identity provider; `reasons`: for their words."""
     consents = Consents(pool, desk, clock)
@@ -46,7 +48,7 @@ def build_pages(
     words = BoardWords.load(_FOLDER / "words")
     look = Look(_FOLDER, words)
     site = Site(origin, provider, Sessions(pool), consents, look, words, clock, reasons)
-    guards = [only_our_name(origin), in_words(site.trouble, ("/static/",))]
+    guards = [in_both_languages(look, report), only_our_name(origin), in_words(site.trouble, ("/static/",))]
     app = web.Application(client_max_size=64 * 1024, middlewares=guards)
     protect(app, policy(forms=issuer), secure=origin.startswith("https:"))
     site.add_to(app)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import json
 from datetime import UTC, datetime
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry, generate_latest
 
-from gateway.app.citizen import watch_portal
+from gateway.app.citizen import failures, watch_portal
 from gateway.citizen.delivery import Delivery, Exchange, Open
+from gateway.citizen.records import RecordStore
 from gateway.citizen.watching import Probes, kind_of
 from gateway.core.errors import ServiceUnavailable
 from gateway.monitoring.admin import build_admin
 from gateway.monitoring.citizen import IDENTITY, OWN_DATABASE, PUBLIC_LOG, PortalMetrics
 from gateway.monitoring.health import Health
-from tests.support.portal import ANH, PortalWorld
+from gateway.monitoring.logs import build_log
+from gateway.storage.database import Database
+from tests.support.portal import ANH, PortalWorld, portal_world
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 
@@ -33,6 +38,30 @@ async def test_requests_are_counted_by_kind_and_status(world: PortalWorld) -> No
     assert world.seen.sign_ins == ["confirmed"]
     expected = [("sign-in", 303)] * 2 + [("page", 200), ("api", 200), ("log", 200), ("static", 404)]
     assert world.seen.requests == expected
+
+
+async def test_what_nobody_foresaw_is_a_page_with_the_number_of_its_log_line(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = io.StringIO()
+    async with portal_world(database, report=failures(build_log(lines, console=False))) as world:
+        record = (await world.add(ANH)).record_id
+        async with world.signed_in() as browser:
+            monkeypatch.setattr(RecordStore, "find", _broken)
+            status, _, page = await browser.get(f"/en/records/{record}")
+            assert (status, "Đã xảy ra lỗi" in page, "Something went wrong" in page) == (500, True, True)
+            status, headers, text = await browser.get(f"/citizen/v1/records/{record}")
+            assert (status, headers["Content-Type"].partition(";")[0]) == (500, "application/problem+json")
+        assert world.seen.requests[-2:] == [("page", 500), ("api", 500)]
+    first, second = (json.loads(line) for line in lines.getvalue().splitlines())
+    assert (first["level"], first["event"], first["route"]) == ("error", "internal_error", "/en/records/{id}")
+    assert f"<code>{first['correlation']}</code>" in page
+    assert json.loads(text)["correlation_id"] == second["correlation"] != first["correlation"]
+    assert not any(told in lines.getvalue() for told in (ANH, str(record)))
+
+
+async def _broken(*_: object) -> None:
+    raise KeyError(ANH)
 
 
 async def test_a_refused_sign_in_is_counted(world: PortalWorld) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,9 +21,10 @@ from adapters.dvc.web.app import Pages, build_pages, places_of
 from adapters.dvc.web.reasons import load_return_reasons
 from adapters.dvc.web.words import PortalWords
 from adapters.sdk import DefinitionError
+from adapters.sdk.access import adapter_log, failures
 from adapters.vneid.service import load_officers
 from tests.support.dvcpages import BIRTH, DAUGHTER, FATHER, HEAD, HOME, NUMBER, REASON, REASONS, Portal, portal_pages
-from tests.support.linkedpages import Visitor
+from tests.support.linkedpages import Visitor, unexpected
 
 
 @pytest.fixture
@@ -182,13 +185,27 @@ async def test_a_cookie_of_bytes_that_are_no_text_is_none_of_ours(portal: Portal
 async def test_over_https_cookies_are_of_this_host_alone(portal: Portal) -> None:
     places = places_of({"DVC_ORIGIN": "https://portal.example/"})
     async with aiohttp.ClientSession() as http:
-        app = build_pages(places, portal.served.pool, http, load_return_reasons(REASONS), lambda: datetime.now(UTC))
+        args = (portal.served.pool, http, load_return_reasons(REASONS), lambda: datetime.now(UTC), unexpected)
+        app = build_pages(places, *args)
         async with TestClient(TestServer(app)) as browser:
             get = browser.get("/sign-in", headers={"Host": "portal.example"}, allow_redirects=False)
             async with get as answer:
                 (cookie,) = answer.headers.getall("Set-Cookie")
     assert cookie.startswith("__Host-sign-in=")
     assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+
+
+async def test_what_nobody_foresaw_is_a_page_with_the_number_of_its_log_line(source_pool: Any) -> None:
+    lines = io.StringIO()
+    async with portal_pages(source_pool, failures(adapter_log("dvc", lines))) as portal, visiting(portal) as daughter:
+        await portal.served.pool.execute("alter table dvc.dossier rename to elsewhere")
+        page = await daughter.get(f"/dossiers/{NUMBER}")
+        assert (daughter.status, "Đã xảy ra lỗi" in page, "Something went wrong" in page) == (500, True, True)
+    line = json.loads(lines.getvalue())
+    assert (line["level"], line["event"], line["endpoint"]) == ("error", "internal_error", "/dossiers/{number}")
+    assert f"<code>{line['correlation_id']}</code>" in page
+    assert line["error"] == "UndefinedTableError"
+    assert not any(text in lines.getvalue() for text in (DAUGHTER, NUMBER, "elsewhere"))
 
 
 def test_both_languages_say_the_same_things() -> None:

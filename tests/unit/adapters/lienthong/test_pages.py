@@ -25,7 +25,7 @@ from adapters.sdk.delivery import Outbox
 from adapters.sdk.delivery.legs import Later
 from adapters.sdk.identity import IdentityProvider, SignInRefused
 from tests.support.linked import DEFINITIONS, FATHER, HOUSEHOLDER, LEGS, MOTHER, OWNER, REASONS, LinkedWorld
-from tests.support.linkedpages import Visitor, linked_pages
+from tests.support.linkedpages import Visitor, linked_pages, unexpected
 from tests.unit.adapters.lienthong.test_service import DEATH, opened
 
 HOTICH, DANCU, BHXH = LEGS
@@ -173,6 +173,17 @@ async def test_a_table_to_take_away_is_whole_however_long(
         rows = list(csv.DictReader(io.StringIO((await operator.get("/stuck.csv")).lstrip("\ufeff"))))
         assert [row["dossier"] for row in rows] == [stuck, *(f"{stuck}-{n}" for n in range(1, 7))]
         assert int(operator.headers["Content-Length"]) == len(operator.text.encode())
+
+
+async def test_what_nobody_foresaw_is_a_page_with_the_number_of_its_log_line(world: LinkedWorld) -> None:
+    reported: list[tuple[str, str, Exception]] = []
+    async with linked_pages(world, lambda *told: reported.append(told)) as origin, visiting(origin) as operator:
+        await operator.sign_in("VH-03", "officer")
+        await world.pool.execute("alter table lienthong.dossier rename to elsewhere")
+        page = await operator.get("/en/stuck.csv")
+        assert (operator.status, "Đã xảy ra lỗi" in page, "Something went wrong" in page) == (500, True, True)
+    ((number, route, _),) = reported
+    assert (f"<code>{number}</code>" in page, route) == (True, "/en/stuck.csv")
 
 
 async def test_an_undelivered_message_is_sent_again(world: LinkedWorld, origin: str) -> None:
@@ -348,7 +359,7 @@ async def test_an_answer_of_the_provider_that_comes_in_pieces() -> None:
 async def test_over_https_cookies_are_of_this_host_alone(world: LinkedWorld) -> None:
     async with aiohttp.ClientSession() as http:
         outbox = Outbox(world.pool, world.clock, lambda: 0.5)
-        args = (world.pool, http, DEFINITIONS, world.desk, outbox, world.clock, REASONS)
+        args = (world.pool, http, DEFINITIONS, world.desk, outbox, world.clock, REASONS, unexpected)
         app = build_pages("https://linked.example", "https://id.example", *args)
         async with TestClient(TestServer(app)) as browser:
             get = browser.get("/sign-in/person", headers={"Host": "linked.example"}, allow_redirects=False)

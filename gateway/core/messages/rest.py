@@ -67,16 +67,17 @@ _SERVER = "x-road-security-server"
 _PARTY = "x-road-represented-party"
 _REQUEST_ID = "x-road-request-id"
 _REQUEST_HASH = "x-road-request-hash"
+_REQUEST_ID_LINE = f"\r\n{_REQUEST_ID}:".encode()
 _NOT_FROM_CALLER = SKIPPED_HEADERS | {_REQUEST_ID, _REQUEST_HASH}
 _NOT_FROM_SERVICE = SKIPPED_HEADERS | {_ID, _CLIENT, _REQUEST_ID, _REQUEST_HASH}
 
-_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # C1 controls stay legal: they are the halves of UTF-8 letters that arrived as Latin-1 (reference 1.3).
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")  # of a header: name, value
 _WIDE = re.compile(r"[^\x00-\xff]")
 # java.net.URI (RFC 2396 with `[]` in the query), without its tolerance for raw non-ASCII: no HTTP target may hold that.
-_PATH = re.compile(r"/(?!/)(?:[A-Za-z0-9_\-!.~'()*;:@&=+$,/]|%[0-9A-Fa-f]{2})*")
-_QUERY = re.compile(r"(?:[A-Za-z0-9_\-!.~'()*;:@&=+$,/?\[\]]|%[0-9A-Fa-f]{2})*")
+_PATH = re.compile(r"/(?!/)(?:[A-Za-z0-9_\-!.~'()*;:@&=+$,/]++|%[0-9A-Fa-f]{2})*+")
+_QUERY = re.compile(r"(?:[A-Za-z0-9_\-!.~'()*;:@&=+$,/?\[\]]++|%[0-9A-Fa-f]{2})*+")
 _ILLEGAL_DECODED = re.compile(r"""[\x00-\x20"<>\\^{|}\[\]`%\x7f-\xa0]|#.*#|\A//\Z""", re.DOTALL)
 # What the web server of a real client proxy calls ambiguous (reference 1.1): empty segment, escaped or parametrised dots.
 _AMBIGUOUS = re.compile(r"//|/(?:\.|%2e){1,2};|/(?:\.?%2e\.?|%2e%2e)(?:/|\Z)", re.IGNORECASE)
@@ -160,8 +161,10 @@ def request_hash(part: bytes, body: Digest | None) -> bytes:
 def parse_request(raw: bytes) -> RestRequest:
     """The request part a peer sent (reference 3.8). MalformedMessage for every spelling but the canonical one: X-Road answers
     with the hash of a re-serialisation, so any other would be signed, logged and hashed as different things."""
-    verb, target, headers = _parse_part(raw)
-    return _request(raw, verb, target, headers, "invalid_rest")
+    verb, target, headers, known = _parse_part(raw)
+    if raw.lower().count(_REQUEST_ID_LINE) != 1 or _REQUEST_ID_LINE not in raw:
+        raise MalformedMessage("x-road-request-id stands exactly once, in lower case", code="invalid_rest")
+    return _request(raw, verb, target, headers, known, "invalid_rest")
 
 
 def build_request(
@@ -172,21 +175,20 @@ def build_request(
     `invalid_security_server`, else `bad_request`."""
     _check_caller_target(target)
     kept = _travelling(headers, _NOT_FROM_CALLER, "bad_request")
-    if not any(name.lower() == _CLIENT and value for name, value in kept):
+    known = _by_name(kept)
+    if not known.get(_CLIENT):
         raise _no_client()
-    own_id = any(name.lower() == _ID for name, _ in kept)
-    kept.append((_REQUEST_ID, request_id))
-    if not own_id:
-        kept.append((_ID, message_id))
-    return _request(_print_part(verb, target, kept), verb, target, tuple(kept), "bad_request")
+    own = {_REQUEST_ID: request_id} if _ID in known else {_REQUEST_ID: request_id, _ID: message_id}
+    kept += own.items()
+    return _request(_print_part(verb, target, kept), verb, target, tuple(kept), known | own, "bad_request")
 
 
 def parse_response(raw: bytes) -> RestResponse:
     """The response part a peer sent (reference 3.8). MalformedMessage `invalid_rest`."""
-    status, reason, headers = _parse_part(raw)
+    status, reason, headers, known = _parse_part(raw)
     if not _STATUS.fullmatch(status):
         raise MalformedMessage("the status of a response is a final HTTP status", code="invalid_rest")
-    return _response(raw, int(status), reason, headers)
+    return _response(raw, int(status), reason, headers, known)
 
 
 def build_response(
@@ -197,56 +199,62 @@ def build_response(
     if not _STATUS.fullmatch(str(status)) or _CONTROL.search(reason) or _WIDE.search(reason):
         raise MalformedMessage("the service answered with an illegal status line", code="invalid_response")
     kept = _travelling(headers, _NOT_FROM_SERVICE, "invalid_response")
-    kept += (
-        (_ID, request.message_id),
-        (_CLIENT, _encoded(request.client)),
-        (_SERVICE, _encoded(request.service)),
-        (_REQUEST_ID, request.request_id),
-        (_REQUEST_HASH, b64encode(request_hash).decode()),
-    )
-    return _response(_print_part(str(status), reason, kept), status, reason, tuple(kept))
+    own = {
+        _ID: request.message_id,
+        _CLIENT: _encoded(request.client),
+        _SERVICE: _encoded(request.service),
+        _REQUEST_ID: request.request_id,
+        _REQUEST_HASH: b64encode(request_hash).decode(),
+    }
+    kept += own.items()
+    return _response(_print_part(str(status), reason, kept), status, reason, tuple(kept), own)
 
 
 def _print_part(first: str, second: str, headers: Iterable[tuple[str, str]]) -> bytes:
-    lines = [first, second, *(f"{name}:{value}" for name, value in headers), ""]
-    return "\r\n".join(lines).encode("utf-8")
+    return f"{first}\r\n{second}\r\n{_print_headers(headers)}".encode()
 
 
-def _parse_part(raw: bytes) -> tuple[str, str, Headers]:
-    """First line, second line, headers. Lines end CRLF, the last one too, and hold no control character: together with the
-    checks on each line this makes `_print_part` the exact inverse."""
+def _print_headers(headers: Iterable[tuple[str, str]]) -> str:
+    return "".join([f"{name}:{value}\r\n" for name, value in headers])
+
+
+def _parse_part(raw: bytes) -> tuple[str, str, Headers, dict[str, str]]:
+    """First line, second line, headers, the same by name. Lines end CRLF, the last one too, and hold no control character: what is
+    returned is printed as `raw` again."""
     try:
-        first, second, *lines, end = raw.decode("utf-8").split("\r\n")
+        first, second, rest = raw.decode("utf-8").split("\r\n", 2)
     except ValueError as e:  # UnicodeDecodeError is one
         raise MalformedMessage("a REST part is UTF-8 text with lines ending in CR LF", code="invalid_rest") from e
-    if len(lines) > MAX_HEADERS:
+    if _CONTROL.search(first) or _CONTROL.search(second):
+        raise MalformedMessage("a REST part holds no control character", code="invalid_rest")
+    if rest.count("\r\n") > MAX_HEADERS:
         raise MalformedMessage("too many headers in a REST part", code="invalid_rest")
-    if end or _CONTROL.search(first) or _CONTROL.search(second):
-        raise MalformedMessage("a REST part ends with CR LF and holds no control character", code="invalid_rest")
-    return first, second, tuple(_header_line(line) for line in lines)
-
-
-def _header_line(line: str) -> tuple[str, str]:
-    name, colon, value = line.partition(":")
-    if not colon or not _NAME.fullmatch(name) or _CONTROL.search(value) or name.lower() in SKIPPED_HEADERS:
+    headers = tuple(_LINE.findall(rest))
+    known = _by_name(headers)
+    if _print_headers(headers) != rest or not SKIPPED_HEADERS.isdisjoint(known):
         raise MalformedMessage("illegal header line in a REST part", code="invalid_rest")
-    return name, value
+    return first, second, headers, known
 
 
 def _travelling(headers: Iterable[tuple[str, str]], dropped: frozenset[str], code: str) -> list[tuple[str, str]]:
-    """Headers that enter the part. A CR or LF in a value would be a header of the attacker's choice, signed by us."""
-    kept = []
-    for name, value in headers:
-        if not _NAME.fullmatch(name) or _CONTROL.search(value) or _WIDE.search(value):
-            raise MalformedMessage("illegal character in an HTTP header", code=code)
-        if name.lower() not in dropped:
-            kept.append((name, value))
+    """Headers that enter the part. A CR or LF in a value would be a header of the attacker's choice, signed by us: what is printed
+    must read as the same headers again."""
+    given = list(headers)
+    text = _print_headers(given)
+    if _LINE.findall(text) != given or (not text.isascii() and _WIDE.search(text)):
+        raise MalformedMessage("illegal character in an HTTP header", code=code)
+    kept = [header for header in given if header[0].lower() not in dropped]
     if len(kept) > MAX_HEADERS - 5:  # room for ours
         raise MalformedMessage("too many HTTP headers", code=code)
     return kept
 
 
-def _request(raw: bytes, verb: str, target: str, headers: Headers, code: str) -> RestRequest:
+def _by_name(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Values by name in lower case; of repeated ones the last, as X-Road takes it."""
+    return {name.lower(): value for name, value in headers}
+
+
+def _request(raw: bytes, verb: str, target: str, headers: Headers, known: dict[str, str], code: str) -> RestRequest:
     if verb not in VERBS:
         raise MalformedMessage("unknown HTTP method", code=code)
     path, mark, query = target.partition("?")
@@ -255,9 +263,6 @@ def _request(raw: bytes, verb: str, target: str, headers: Headers, code: str) ->
     pieces = path.split("/", 7)
     if len(pieces) < 7 or pieces[1] != "r1":
         raise MalformedMessage("expected /r1/instance/class/member/subsystem/service", code=code)
-    known = {name.lower(): value for name, value in headers if name[:7].lower() == "x-road-"}
-    if sum(name.lower() == _REQUEST_ID for name, _ in headers) != 1 or (_REQUEST_ID, known[_REQUEST_ID]) not in headers:
-        raise MalformedMessage("x-road-request-id stands exactly once, in lower case", code=code)
     _check_party(known.get(_PARTY), code)
     server = known.get(_SERVER)
     return RestRequest(
@@ -275,8 +280,7 @@ def _request(raw: bytes, verb: str, target: str, headers: Headers, code: str) ->
     )
 
 
-def _response(raw: bytes, status: int, reason: str, headers: Headers) -> RestResponse:
-    known = {name.lower(): value for name, value in headers if name[:7].lower() == "x-road-"}
+def _response(raw: bytes, status: int, reason: str, headers: Headers, known: dict[str, str]) -> RestResponse:
     return RestResponse(
         raw=raw,
         status=status,

@@ -56,7 +56,7 @@ class ServerKeys:
         shown = (c for key in self.authentication.keys for c in key.certificates)
         await self.ocsp.watch([*(t.certificate for t in opened.signing), *shown])
         self.authentication.follow()
-        batch = [t.certificate for t, key in zip(opened.signing, keys.signing, strict=True) if key.batches]
+        batch = [t.certificate for t, key in zip(opened.signing, keys.signing, strict=True) if key.batch]
         self.signer.use(opened.signing, batch)
         self.internal = None if opened.internal is None else AuthKey(opened.internal, self.ocsp)
         if self.internal is not None:

@@ -1,7 +1,8 @@
-"""Batch signing: messages that wait for the same key share its next signature (reference 4.1, 4.3; decision 0019).
+"""Batch signing: messages that wait for the same key share its next signature (reference 4.1, 4.3; decisions 0019, 0044).
 
-Only for keys whose credential says so: hardware tokens make a few hundred signatures a second, and a hash over all that wait costs
-next to nothing. A message never waits for others to come: who finds the key idle signs at once, and those who come meanwhile are
+For keys whose credential says so. A hash over all that wait costs next to nothing, while a hardware token makes a few hundred
+signatures a second, and every signature is read, verified and kept by the other side. A message never waits for others to come: who
+finds the key idle lets those through that are ready in the same turn of the event loop, and signs; those who come meanwhile are
 signed together when it is free. There is no background task: whoever gets the key signs for all.
 """
 
@@ -31,17 +32,32 @@ class SignedDraft:
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
+    """`woken`: it has an outcome by now, or `leads`."""
+
     message: Digest
     attachments: Sequence[Digest]
     now: datetime
+    woken: asyncio.Future[None]
+    leads: bool
     outcome: SignedDraft | KeyTokenError | None = None
 
 
 @dataclass(slots=True, eq=False)
 class _Key:
+    """`led`: one of those who wait signs, or is about to."""
+
     credential: SigningCredential
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    led: bool = False
     waiting: list[_Waiting] = field(default_factory=list)
+
+    def hand_over(self) -> None:
+        """To whoever has waited longest; those who hung up are passed by."""
+        for waiting in self.waiting:
+            if not waiting.woken.done():
+                waiting.leads = True
+                waiting.woken.set_result(None)
+                return
+        self.led = False
 
 
 class SigningBatches:
@@ -60,15 +76,20 @@ class SigningBatches:
     ) -> SignedDraft:
         """Signed alone or together with what else waits for `credential`'s key. KeyTokenError when the token cannot."""
         key = self._key(credential)
-        mine = _Waiting(message, attachments, now)
+        woken = asyncio.get_running_loop().create_future()
+        mine = _Waiting(message, attachments, now, woken, leads=not key.led)
         key.waiting.append(mine)
+        key.led = True
         try:
-            async with key.turn:
-                while mine.outcome is None:
-                    await _sign_next(key, signer)
+            if not mine.leads:
+                await woken
+            while mine.outcome is None:
+                await _sign_next(key, signer)
         finally:
-            if mine.outcome is None and mine in key.waiting:  # cancelled before its turn
+            if mine.outcome is None and mine in key.waiting:  # cancelled before it was signed
                 key.waiting.remove(mine)
+            if mine.leads:
+                key.hand_over()
         if isinstance(mine.outcome, KeyTokenError):
             raise KeyTokenError(mine.outcome.safe_detail, code=mine.outcome.code) from mine.outcome
         return mine.outcome
@@ -81,18 +102,21 @@ class SigningBatches:
 
 
 async def _sign_next(key: _Key, signer: Signer) -> None:
-    """For whoever has the turn: those who waited longest get an outcome. When it is cancelled or fails otherwise, they wait on for
-    the next turn."""
+    """For whoever leads: those who waited longest get an outcome. When it is cancelled or fails otherwise, they wait on for the
+    next one to lead."""
+    await asyncio.sleep(0)
     batch, key.waiting = key.waiting[:_MOST], key.waiting[_MOST:]
     try:
         drafts = draft_batch([(w.message, w.attachments) for w in batch], key.credential, max(w.now for w in batch))
         value = await signer.sign(key.credential, drafts[0].signed_info)
     except KeyTokenError as e:
-        for waiting in batch:
-            waiting.outcome = e
+        outcomes: Sequence[SignedDraft | KeyTokenError] = [e] * len(batch)
     except BaseException:  # cancelled, or a bug: raised again, and nobody who waits is forgotten
         key.waiting = [*batch, *key.waiting]
         raise
     else:
-        for waiting, draft in zip(batch, drafts, strict=True):
-            waiting.outcome = SignedDraft(draft, value)
+        outcomes = [SignedDraft(draft, value) for draft in drafts]
+    for waiting, outcome in zip(batch, outcomes, strict=True):
+        waiting.outcome = outcome
+        if not waiting.woken.done():
+            waiting.woken.set_result(None)

@@ -41,9 +41,9 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class LogLimits:
     """`patience`: seconds after which a caller is told that the record is not durable. A batch and the queue are bounded in
-    records and in bytes. `gather`: seconds for which a batch waits for more at most, the longer the more records the one before it
-    had, and not at all after a single one: at low load nobody waits, at high load commits are fewer and larger. `inline_below`:
-    bodies up to this size stand in the record itself, larger ones beside it."""
+    records and in bytes. `gather`: seconds for which a batch waits for more at most, the longer the more records those before it
+    had, and not at all after a few single ones: at low load nobody waits, at high load commits are fewer and larger.
+    `inline_below`: bodies up to this size stand in the record itself, larger ones beside it."""
 
     patience: float = 10.0
     gather: float = 0.012
@@ -156,7 +156,7 @@ class GroupCommit:
                 if before >= _COMPANY and len(self._queue) < self._limits.batch_records:
                     await asyncio.sleep(self._limits.gather * min(before, _CROWD) / _CROWD)
                 self._flight = self._take()
-                before = len(self._flight)
+                before = max(len(self._flight), before // 2)
                 await self._commit(self._flight)
                 self._flight = ()
         finally:

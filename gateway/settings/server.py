@@ -145,7 +145,7 @@ class KeySettings(Strict):
     certificate: CertificateFile | None = None
     pin: Secret | None = None
     algorithm: Literal["default", "pss"] = "default"
-    batch: bool | None = None
+    batch: bool = True
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -159,11 +159,6 @@ class KeySettings(Strict):
     def in_hardware(self) -> bool:
         """The key is on a token that keeps it."""
         return isinstance(self.token, Pkcs11Uri)
-
-    @property
-    def batches(self) -> bool:
-        """Messages that wait for this key share its next signature."""
-        return self.in_hardware if self.batch is None else self.batch
 
     @property
     def reference(self) -> str:

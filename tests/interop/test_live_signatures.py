@@ -329,6 +329,18 @@ def test_a_signing_certificate_is_no_authentication_certificate() -> None:
     assert "not an authentication certificate" in e.value.safe_detail
 
 
+REAL_BATCHES = [
+    p for p in SIGNED if p.parent.name == "real-batch" and p.stem.startswith("consumer") == p.stem.endswith("request")
+]
+
+
+@pytest.mark.parametrize("path", REAL_BATCHES, ids=name_of)
+def test_a_batch_of_a_real_server_needs_no_parser(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its chain is, byte for byte, what we would have written in its place."""
+    monkeypatch.setattr("gateway.core.signing.hashchain._Verifier", None)
+    verify(SIGNED[path], conf_of(path), captured_at(SIGNED[path]))
+
+
 def test_a_second_message_of_one_signer_needs_no_chain_and_no_ocsp_check() -> None:
     first, second = (SIGNED[LIVE / f"accepted/to-provider/rsa-batch-{n}of5-request.bin"] for n in (1, 2))
     verdicts = SignerVerdicts()

@@ -23,9 +23,14 @@ from gateway.core.errors import MalformedMessage
 from gateway.core.signing.hashchainform import (
     CHAIN_FILE,
     HASHCHAIN,
+    OWN,
+    Layout,
     chain_document,
     chain_result,
+    layout_of,
+    path_of,
     plain_form,
+    root_above,
     step_digest,
 )
 from gateway.core.signing.hashtree import build_tree
@@ -61,12 +66,12 @@ def part_names(attachments: int) -> tuple[str, ...]:
     return ("/message.xml", *(f"/attachment{n}" for n in range(1, attachments + 1)))
 
 
-def build_hash_chain(message: Digest, attachments: Sequence[Digest]) -> HashChain:
+def build_hash_chain(message: Digest, attachments: Sequence[Digest], layout: Layout = OWN) -> HashChain:
     """The one-step chain over a message and its attachments, laid out as X-Road does. All digests of one algorithm."""
     algorithm = message.algorithm
     if any(a.algorithm is not algorithm for a in attachments):
         raise MalformedMessage("the digests of a hash chain are of different algorithms", code="unsupported_algorithm")
-    form = plain_form(algorithm, part_names(len(attachments)))
+    form = plain_form(algorithm, part_names(len(attachments)), layout)
     values = (message.value, *(a.value for a in attachments))
     root = algorithm.of(form.step % values).value
     return HashChain(
@@ -117,13 +122,25 @@ def written_digests(chain: bytes, file: str = CHAIN_FILE) -> dict[str, Digest]:
 
 
 def _is_what_we_write(result: bytes, chain: bytes, inputs: Mapping[str, Digest]) -> bool:
-    """The usual chain over one message needs no parsing: it is the very bytes that we would write for these parts."""
-    digests = tuple(inputs.values())
-    if not digests or tuple(inputs) != part_names(len(digests) - 1):
+    """A chain of the usual form needs no parser: it is the very bytes that we would write for these parts, alone or in a tree that
+    has the same other branches."""
+    digests, layout = tuple(inputs.values()), layout_of(chain)
+    if not digests or tuple(inputs) != part_names(len(digests) - 1) or layout is None:
         return False
-    if any(d.algorithm is not digests[0].algorithm for d in digests):
+    algorithm = digests[0].algorithm
+    if any(d.algorithm is not algorithm for d in digests):
         return False
-    ours = build_hash_chain(digests[0], digests[1:])
+    try:
+        path = path_of(chain, algorithm, layout)
+    except (ValueError, MalformedMessage):
+        return False  # the general reader says what is wrong
+    if not path:
+        ours = build_hash_chain(digests[0], digests[1:], layout)
+    elif len(path) < _MAX_DEPTH:
+        root = root_above(path, _leaf(digests))
+        ours = HashChain(chain_result(root, CHAIN_FILE, layout), chain_document(path, tuple(inputs.items()), layout))
+    else:
+        return False
     return ours.chain == chain and ours.result == result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,26 +10,56 @@ from functools import lru_cache
 from gateway.core.digest import Digest, DigestAlgorithm
 from gateway.core.errors import MalformedMessage
 from gateway.core.signing.strictxml import DS
+from gateway.core.values import quick
 
 HASHCHAIN = "http://cyber.ee/hashchain"
 CHAIN_FILE = "/sig-hashchain.xml"
 
-_DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
-_NAMESPACES = f'xmlns="{DS}" xmlns:ns2="{HASHCHAIN}"'
-_RESULT = (
-    f'{_DECLARATION}<ns2:HashChainResult URI="%s#STEP0" {_NAMESPACES}>\n'
-    '    <DigestMethod Algorithm="%s"/>\n'
-    "    <DigestValue>%s</DigestValue>\n"
-    "</ns2:HashChainResult>\n"
-).encode()
-_HEAD = (f'{_DECLARATION}<ns2:HashChain {_NAMESPACES}>\n    <ns2:DefaultDigestMethod Algorithm="%s"/>\n').encode()
-_STEP = b'    <ns2:HashStep id="STEP%d">\n%s    </ns2:HashStep>\n'
-_HASH_VALUE = b"        <ns2:HashValue>\n            <DigestValue>%s</DigestValue>\n        </ns2:HashValue>\n"
-_STEP_REF = b'        <ns2:StepRef URI="#STEP%d"/>\n'
-_DATA_REF = b'        <ns2:DataRef URI="%s">\n            <DigestValue>%s</DigestValue>\n        </ns2:DataRef>\n'
-_TAIL = b"</ns2:HashChain>\n"
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Pieces of the documents with `%s` where digests, names and the like stand. X-Road's own library gives the prefix `ns2` to
+    either of the two namespaces, as it happens in the life of one of its processes."""
+
+    result: bytes
+    head: bytes
+    step: bytes
+    given: bytes
+    step_ref: bytes
+    part: bytes
+    tail: bytes
 
 
+def _layout(hc: str, ds: str) -> Layout:
+    """`hc`, `ds`: the prefixes of hash chains and of digests with their colons, of which one is empty."""
+    declaration = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+    default, ns2 = (HASHCHAIN, DS) if ds else (DS, HASHCHAIN)
+    namespaces = f'xmlns="{default}" xmlns:ns2="{ns2}"'
+    digest = f"            <{ds}DigestValue>%s</{ds}DigestValue>\n"
+    method = 'DigestMethod Algorithm="%s"/>\n'
+    texts = (
+        f'{declaration}<{hc}HashChainResult URI="%s#STEP0" {namespaces}>\n    <{ds}{method}'
+        f"    <{ds}DigestValue>%s</{ds}DigestValue>\n</{hc}HashChainResult>\n",
+        f"{declaration}<{hc}HashChain {namespaces}>\n    <{hc}Default{method}",
+        f'    <{hc}HashStep id="STEP%d">\n%s    </{hc}HashStep>\n',
+        f"        <{hc}HashValue>\n{digest}        </{hc}HashValue>\n",
+        f'        <{hc}StepRef URI="#STEP%d"/>\n',
+        f'        <{hc}DataRef URI="%s">\n{digest}        </{hc}DataRef>\n',
+        f"</{hc}HashChain>\n",
+    )
+    return Layout(*(text.encode() for text in texts))
+
+
+OWN = _layout("ns2:", "")
+_LAYOUTS = (OWN, _layout("", "ns2:"))
+
+
+def layout_of(document: bytes) -> Layout | None:
+    """The layout that a chain has, if it has one of X-Road's at all."""
+    return next((layout for layout in _LAYOUTS if document.endswith(layout.tail)), None)
+
+
+@quick
 @dataclass(frozen=True, slots=True)
 class Sibling:
     """The other child of a node on the way from the root to a leaf. `left`: it stands to the left of our branch."""
@@ -38,31 +68,62 @@ class Sibling:
     digest: Digest
 
 
-def chain_result(root: Digest, file: str) -> bytes:
+def chain_result(root: Digest, file: str, layout: Layout = OWN) -> bytes:
     """The document that is signed or time-stamped: the digest of the first step of the chain in `file`."""
-    return _RESULT % (file.encode(), root.algorithm.uri.encode(), _base64(root))
+    return layout.result % (file.encode(), root.algorithm.uri.encode(), _base64(root))
 
 
-def chain_document(path: Sequence[Sibling], leaf: Sequence[tuple[str, Digest]]) -> bytes:
+def chain_document(path: Sequence[Sibling], leaf: Sequence[tuple[str, Digest]], layout: Layout = OWN) -> bytes:
     """The chain from the root along `path` to a leaf: one part, or several whose step digest the leaf is. Parts are named.
 
     A lone part at the end of a path stands in the step of its sibling; without a path it has a step of its own.
     MalformedMessage when the digests are not all of one algorithm.
     """
     algorithm = leaf[0][1].algorithm
-    if any(d.algorithm is not algorithm for d in (*(s.digest for s in path), *(d for _, d in leaf))):
+    values = [s.digest for s in path]
+    values += [digest for _, digest in leaf]
+    if any(d.algorithm is not algorithm for d in values):
         raise MalformedMessage("the digests of a hash chain are of different algorithms", code="unsupported_algorithm")
-    refs = b"".join(_DATA_REF % (name.encode(), _base64(digest)) for name, digest in leaf)
-    lone = len(leaf) == 1
+    lefts = tuple([s.left for s in path])
+    if len(leaf) == 1 and lefts and not lefts[-1]:  # the part stands before its sibling
+        values[-2:] = values[-1], values[-2]
+    form = _chain_form(algorithm, lefts, tuple([name for name, _ in leaf]), layout)
+    return form % tuple(map(_base64, values))
+
+
+@lru_cache(maxsize=1024)
+def _chain_form(algorithm: DigestAlgorithm, lefts: tuple[bool, ...], names: tuple[str, ...], layout: Layout) -> bytes:
+    """The chain with `%s` where each digest stands."""
+    parts = b"".join(layout.part % (name.replace("%", "%%").encode(), b"%s") for name in names)
+    lone = len(names) == 1
     steps: list[bytes] = []
-    for n, sibling in enumerate(path):
-        given = _HASH_VALUE % _base64(sibling.digest)
-        own = refs if lone and n == len(path) - 1 else _STEP_REF % (n + 1)
-        steps.append(given + own if sibling.left else own + given)
-    if not (path and lone):
-        steps.append(refs)
-    written = b"".join(_STEP % (n, step) for n, step in enumerate(steps))
-    return b"".join((_HEAD % algorithm.uri.encode(), written, _TAIL))
+    for n, left in enumerate(lefts):
+        own = parts if lone and n == len(lefts) - 1 else layout.step_ref % (n + 1)
+        steps.append(layout.given + own if left else own + layout.given)
+    if not (lefts and lone):
+        steps.append(parts)
+    written = b"".join(layout.step % (n, step) for n, step in enumerate(steps))
+    return b"".join((layout.head % algorithm.uri.encode(), written, layout.tail))
+
+
+def path_of(document: bytes, algorithm: DigestAlgorithm, layout: Layout) -> tuple[Sibling, ...]:
+    """The `path` from which `chain_document` wrote this, if it did: that shows when it is written again. ValueError or
+    MalformedMessage for digests that are none."""
+    before, *others = document.split(layout.given.partition(b"%s")[0])
+    found: list[Sibling] = []
+    for other in others:
+        digest = a2b_base64(other[: other.find(b"<")], strict_mode=True)
+        found.append(Sibling(before.endswith(b'">\n'), Digest(algorithm, digest)))  # right behind the start of its step
+        before = other
+    return tuple(found)
+
+
+def root_above(path: Sequence[Sibling], leaf: Digest) -> Digest:
+    """The digest of the first step, from that of a leaf and what stands beside its way up. All digests of one algorithm."""
+    pair, node = pair_digest(leaf.algorithm), leaf.value
+    for sibling in reversed(path):
+        node = pair(sibling.digest.value, node) if sibling.left else pair(node, sibling.digest.value)
+    return Digest(leaf.algorithm, node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +137,14 @@ class PlainForm:
 
 
 @lru_cache(maxsize=64)
-def plain_form(algorithm: DigestAlgorithm, names: tuple[str, ...]) -> PlainForm:
-    uri = algorithm.uri.encode()
+def plain_form(algorithm: DigestAlgorithm, names: tuple[str, ...], layout: Layout = OWN) -> PlainForm:
     before, after = (piece.replace(b"%", b"%%") for piece in _SINGLE_DIGEST[algorithm])
     single = before + b"%s" + after
     head = _tlv(0x30, bytes(len(names) * _single_size(algorithm)))[: -len(names) * _single_size(algorithm)]
-    refs = b"".join(_DATA_REF % (name.encode(), b"%s") for name in names)
     return PlainForm(
         step=head.replace(b"%", b"%%") + single * len(names),
-        document=b"".join((_HEAD % uri, _STEP % (0, refs), _TAIL)),
-        result=_RESULT % (CHAIN_FILE.encode(), uri, b"%s"),
+        document=_chain_form(algorithm, (), names, layout),
+        result=layout.result % (CHAIN_FILE.encode(), algorithm.uri.encode(), b"%s"),
     )
 
 
@@ -103,6 +162,7 @@ def step_digest(values: Sequence[Digest], algorithm: DigestAlgorithm) -> Digest:
     return algorithm.of(encoded)
 
 
+@lru_cache(maxsize=8)
 def pair_digest(algorithm: DigestAlgorithm) -> Callable[[bytes, bytes], bytes]:
     """`step_digest` of two digests of this algorithm, for whoever needs ten thousand of them: digests in, digest out."""
     before, after = _SINGLE_DIGEST[algorithm]

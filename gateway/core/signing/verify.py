@@ -13,7 +13,9 @@
 6. The certificate's path, validity and OCSP status are good at the moment, and no later answer that we asked for ourselves says
    that it is revoked (`revoked.py`).
 
-Steps 4 and 6 are remembered (`SignerVerdicts`) as long as the OCSP answer stays fresh; 1, 2, 3 and 5 are done for every message.
+Steps 4 and 6 are remembered (`SignerVerdicts`) as long as the OCSP answer stays fresh. 2 and 3 are done for every message, and of 5
+what looks at the parts. What the bytes of a signature decide alone (1 and the rest of 5) is done once for the messages of a batch
+that come close together; a failure is never remembered.
 Codes are those of reference 10 below `signature_verification`.
 """
 
@@ -38,6 +40,7 @@ from gateway.core.errors import (
     SignatureRejected,
 )
 from gateway.core.identifiers import ClientId, MemberId
+from gateway.core.remembering import remembered
 from gateway.core.signing import algorithms
 from gateway.core.signing.certificates import (
     der,
@@ -55,6 +58,7 @@ from gateway.core.signing.ocsp import FUTURE_TOLERANCE, OcspVerdict, known_by, s
 from gateway.core.signing.revoked import RevokedCertificates
 from gateway.core.signing.trust import CaCertificate, InstanceTrust
 from gateway.core.signing.xades import HASH_CHAIN_RESULT, XadesSignature, parse_signature
+from gateway.core.signing.xadesfast import LARGEST_REMEMBERED, SIGNATURES_REMEMBERED
 from gateway.core.values import quick
 
 _MAX_CHAIN = 8
@@ -192,7 +196,8 @@ def verify_parts(
     if member != signer.member:
         raise _rejected("The certificate of the signature belongs to another member", "incorrect_certificate")
     # 5. signature value and references
-    _verify_value(xades, covered)
+    _verify_references(xades, covered)
+    _verify_value(signature)
     # 6. path, validity, OCSP
     if verdict is None:
         verdict = _verify_status(xades, member, trust, at)
@@ -264,12 +269,18 @@ def _signing_member(certificate: x509.Certificate, trust: InstanceTrust, at: dat
     return member
 
 
-def _verify_value(xades: XadesSignature, covered: Mapping[str, bytes | Digest]) -> None:
+def _verify_references(xades: XadesSignature, covered: Mapping[str, bytes | Digest]) -> None:
     for reference in xades.references:
         what = covered[reference.uri]
         digest = what if isinstance(what, Digest) else reference.digest.algorithm.of(what)
         if digest != reference.digest:
             raise SignatureRejected("Signature is not valid: a digest does not match")
+
+
+@remembered(SIGNATURES_REMEMBERED, most_bytes=LARGEST_REMEMBERED)
+def _verify_value(signature: bytes) -> None:
+    """What is the same for every message under this signature: the signer's word for the signed properties and for SignedInfo."""
+    xades = parse_signature(signature)
     if xades.signed_properties_digest.algorithm.of(xades.signed_properties) != xades.signed_properties_digest:
         raise SignatureRejected("Signature is not valid: the digest of the signed properties does not match")
     algorithms.verify(xades.certificate.public_key(), xades.algorithm, xades.value, xades.signed_info)

@@ -34,11 +34,14 @@ _URIS = {uri.encode(): uri for uri in (MESSAGE, HASH_CHAIN_RESULT)}
 _MIME_TYPES = (b"text/xml", b"application/hash-chain-result")
 _ALGORITHMS = {a.uri.encode(): a for a in SignatureAlgorithm}
 _LONGEST_NAME = 4 * 1024
+SIGNATURES_REMEMBERED = 64  # messages of a batch come one after the other, those of several peers mixed
+LARGEST_REMEMBERED = 24 * 1024  # bytes
 _OWN_IDS = frozenset(
     ("signature", "signature-value", "signature-reference-0", "signature-reference-1", "signed-properties")
 )
 
 
+@remembered(SIGNATURES_REMEMBERED, most_bytes=LARGEST_REMEMBERED)
 def parse_signature(xml: bytes) -> XadesSignature:
     """MalformedMessage with `signature_verification.invalid_xml` (not XML as we read it) or
     `signature_verification.malformed_signature` (no signature as reference 4.2 says) otherwise."""

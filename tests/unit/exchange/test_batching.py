@@ -63,6 +63,12 @@ def _message(n: int) -> tuple[Digest, tuple[Digest, ...]]:
     return sha512(b"message %d" % n), tuple(sha512(b"body %d of %d" % (b, n)) for b in range(bodies))
 
 
+async def _settled(turns: int = 5) -> None:
+    """So many turns of the event loop: whoever can go on without the token has done so after a few."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
 def _verify(pki: Pki, n: int, signed: SignedDraft) -> None:
     message, attachments = _message(n)
     verify_message(
@@ -88,7 +94,23 @@ async def test_who_waits_is_signed_together_and_each_verifies_alone(
         token.free.set()
     for n, task in enumerate(waiting):
         _verify(pki, n, task.result())
-    assert token.signed == min(count, 2)  # the first alone, then all who came meanwhile
+    assert token.signed == 1
+
+
+async def test_who_comes_while_the_key_is_busy_is_signed_next(
+    pki: Pki, token: Token, credential: SigningCredential
+) -> None:
+    batches = SigningBatches()
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(batches.sign(*_message(0), credential, NOW, token))
+        await _settled()
+        later = [group.create_task(batches.sign(*_message(n), credential, NOW, token)) for n in range(1, 6)]
+        await _settled()
+        token.free.set()
+    assert first.result().draft.hash_chain is None
+    for n, task in enumerate([first, *later]):
+        _verify(pki, n, task.result())
+    assert token.signed == 2
 
 
 async def test_one_batch_is_bounded_and_nobody_is_forgotten(
@@ -99,14 +121,14 @@ async def test_one_batch_is_bounded_and_nobody_is_forgotten(
     asyncio.get_running_loop().call_later(0.01, token.free.set)
     signed = await asyncio.gather(*(batches.sign(*_message(n), credential, NOW, token) for n in range(11)))
     assert len(signed) == 11
-    assert token.signed == 4  # one alone, then four, four and two
+    assert token.signed == 3  # four, four and three
 
 
 async def test_a_failed_signature_is_everybodys_and_the_next_batch_is_not_touched(
     pki: Pki, token: Token, credential: SigningCredential
 ) -> None:
     batches = SigningBatches()
-    token.failures = [KeyTokenError("gone", code="token_not_available")] * 2
+    token.failures = [KeyTokenError("gone", code="token_not_available")]
     asyncio.get_running_loop().call_later(0.01, token.free.set)
     outcomes = await asyncio.gather(
         *(batches.sign(*_message(n), credential, NOW, token) for n in range(5)), return_exceptions=True
@@ -116,17 +138,18 @@ async def test_a_failed_signature_is_everybodys_and_the_next_batch_is_not_touche
     _verify(pki, 1, await batches.sign(*_message(1), credential, NOW, token))
 
 
+@pytest.mark.parametrize("turns", [0, 1, 5])
 @pytest.mark.parametrize("gone", [0, 1, 3])
 async def test_one_who_hangs_up_takes_nobody_along(
-    pki: Pki, token: Token, credential: SigningCredential, gone: int
+    pki: Pki, token: Token, credential: SigningCredential, gone: int, turns: int
 ) -> None:
-    """Neither who signs for all, nor one who waits."""
+    """Neither who signs for all, nor one who waits; before the key is asked, or while it signs."""
     batches = SigningBatches()
     tasks: list[asyncio.Task[SignedDraft]] = []
     async with asyncio.TaskGroup() as group:
         for n in range(5):
             tasks.append(group.create_task(batches.sign(*_message(n), credential, NOW, token)))
-        await asyncio.sleep(0)
+        await _settled(turns)
         tasks[gone].cancel()
         await asyncio.sleep(0)
         token.free.set()
@@ -134,6 +157,37 @@ async def test_one_who_hangs_up_takes_nobody_along(
     for n, task in enumerate(tasks):
         if n != gone:
             _verify(pki, n, task.result())
+    _verify(pki, 1, await batches.sign(*_message(1), credential, NOW, token))
+
+
+async def test_who_hangs_up_when_it_is_his_turn_to_sign_hands_it_on(
+    pki: Pki, token: Token, credential: SigningCredential, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.exchange.batching._MOST", 2)
+    batches = SigningBatches()
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(batches.sign(*_message(n), credential, NOW, token)) for n in range(6)]
+        tasks[0].add_done_callback(lambda _: tasks[2].cancel())  # which leads by now, and has not run yet
+        await _settled()
+        token.free.set()
+    assert [task.cancelled() for task in tasks] == [False, False, True, False, False, False]
+    for n in (0, 1, 3, 4, 5):
+        _verify(pki, n, tasks[n].result())
+
+
+async def test_one_whose_signer_breaks_gets_the_error_and_the_others_wait_on(
+    pki: Pki, token: Token, credential: SigningCredential
+) -> None:
+    batches = SigningBatches()
+    token.failures = [ZeroDivisionError()]
+    token.free.set()
+    outcomes = await asyncio.gather(
+        *(batches.sign(*_message(n), credential, NOW, token) for n in range(4)), return_exceptions=True
+    )
+    assert isinstance(outcomes[0], ZeroDivisionError)
+    for n, outcome in enumerate(outcomes[1:], 1):
+        assert isinstance(outcome, SignedDraft)
+        _verify(pki, n, outcome)
 
 
 async def test_the_latest_moment_and_the_newest_credential_are_used(
@@ -145,7 +199,7 @@ async def test_the_latest_moment_and_the_newest_credential_are_used(
     batches = SigningBatches()
     async with asyncio.TaskGroup() as group:
         group.create_task(batches.sign(*_message(0), credential, NOW, token))
-        await asyncio.sleep(0)
+        await _settled()
         second = group.create_task(batches.sign(*_message(1), credential, NOW, token))
         third = group.create_task(batches.sign(*_message(2), newer, later, token))
         await asyncio.sleep(0)

@@ -30,12 +30,13 @@ from gateway.citizen.sessions import Sessions
 from gateway.citizen.views import Dictionary
 from gateway.citizen.watching import Probe, Probes
 from gateway.core.errors import GatewayError
+from gateway.core.workingdays import WorkingDays
 from gateway.messagelog.accesskeys import AccessKeyStore
 from gateway.messagelog.keysource import check_keys
 from gateway.monitoring.admin import build_admin, require_loopback
 from gateway.monitoring.citizen import IDENTITY, OWN_DATABASE, PUBLIC_LOG, PortalMetrics, reach, undelivered
 from gateway.monitoring.health import Health
-from gateway.monitoring.inquiries import InquiriesCollector, InquiriesReading, to_deliver
+from gateway.monitoring.inquiries import InquiriesCollector, InquiriesReading, holidays, to_deliver
 from gateway.monitoring.logs import Log, build_log, route_library_logs, where
 from gateway.pages.failure import Report
 from gateway.pages.words import LOCAL
@@ -47,6 +48,7 @@ from gateway.settings.citizen import (
     load_citizen,
 )
 from gateway.settings.codes import load_codes
+from gateway.settings.holidays import load_holidays, working_days
 from gateway.settings.log import read_policy
 from gateway.settings.registry import load_registry
 from gateway.settings.server import DatabaseForm
@@ -77,6 +79,7 @@ async def citizen_role(config: Path) -> AsyncIterator[str]:
         delivery = await _delivery(settings.inquiries, registry.instance, own.pool, stack)
         if delivery is not None:
             background(group, stack, delivery.run())
+        calendar = WorkingDays() if settings.holidays is None else working_days(load_holidays(settings.holidays))
         portal = Portal(
             records=RecordStore(providers, LOCAL.utcoffset(None)),
             lookups=Lookups(own.pool),
@@ -85,7 +88,7 @@ async def citizen_role(config: Path) -> AsyncIterator[str]:
             sessions=Sessions(own.pool, session.idle, session.longest),
             log=PublicLog(read_policy(settings.policy), await _http(stack, login.timeout)),
             words=Dictionary(registry, load_codes(settings.codes)),
-            deadlines=Deadlines(**dict(settings.deadlines)),
+            deadlines=Deadlines(**dict(settings.deadlines), calendar=calendar),
             representation=await _representation(settings.representation, registry.instance, stack),
             attempts=0 if settings.representation is None else settings.representation.attempts,
             policy=settings.policy.read_bytes(),
@@ -103,6 +106,7 @@ async def citizen_role(config: Path) -> AsyncIterator[str]:
         if settings.admin is not None:
             require_loopback(settings.admin.host, path="admin")
             health = Health(origin, clock)
+            health.register("holidays", lambda now: holidays(calendar.known_until, now.astimezone(LOCAL).date()))
             watch_portal(probes, delivery, metrics, health)
             await listen_app(stack, build_admin(metrics, health), settings.admin.host, settings.admin.port)
         if origin.startswith("http:"):

@@ -22,6 +22,7 @@ from gateway.core.disclosure.record import Field, print_time
 from gateway.core.merkle.hashing import leaf_hash
 from gateway.core.merkle.text import print_base64
 from gateway.core.subjects.kinds import Person
+from gateway.core.workingdays import WorkingDays
 from gateway.pages.words import LOCAL
 
 InquiryKind: TypeAlias = Literal["why", "complain", "correct"]
@@ -30,7 +31,6 @@ Reason: TypeAlias = Literal["unknown", "purpose", "excess", "proof", "other", ""
 REASONS: tuple[Reason, ...] = get_args(Reason)
 MOST_WORDS = 4000
 State: TypeAlias = Literal["filed", "delivered", "answered"]
-_SATURDAY = 5
 _MOST_SHOWN = 20
 _TOLD = ("RECORD", "TIME", "CONSUMER", "SERVICE", "PURPOSE", "LEGAL_BASIS", "CASE", "REQUEST_HASH")
 
@@ -55,12 +55,13 @@ class Deadlines:
     why_working_days: int
     complain_days: int
     correct_days: int
+    calendar: WorkingDays = field(repr=False)
 
     def due(self, kind: InquiryKind, filed: datetime) -> datetime:
-        """The end of the term; working days are Monday to Friday in local time, and public holidays count as such."""
+        """The end of the term; working days are those of the calendar, in local time."""
         match kind:
             case "why":
-                return _working_days(filed.astimezone(LOCAL), self.why_working_days)
+                return self.calendar.after(filed.astimezone(LOCAL), self.why_working_days)
             case "complain":
                 return filed + timedelta(days=self.complain_days)
             case "correct":
@@ -146,11 +147,3 @@ def content_of(inquiry: Inquiry, record: StoredRecord, session: Session) -> str:
         },
     }
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _working_days(start: datetime, days: int) -> datetime:
-    end = start
-    while days:
-        end += timedelta(days=1)
-        days -= end.weekday() < _SATURDAY
-    return end

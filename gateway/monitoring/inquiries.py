@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from gateway.monitoring.health import Problem
 
+_HOLIDAYS_WARN = timedelta(
+    days=60
+)  # before their list ends: a year's notice comes in the last weeks of the year before
 _WAIT_WARN = 600.0  # seconds; a term is two working days at least
 
 
@@ -68,4 +72,18 @@ def to_deliver(found: InquiriesReading) -> Iterator[Problem]:
         yield Problem(
             "inquiries.overdue", "warn", f"{found.overdue} inquiries have no answer and their term has passed.",
             f"{found.overdue} yêu cầu chưa được trả lời và đã quá hạn.",
+        )  # fmt: skip
+
+
+def holidays(known_until: date | None, today: date) -> Iterator[Problem]:
+    """`known_until`: the last day of the list of public holidays; None: there is no list."""
+    if known_until is None:
+        yield Problem(
+            "holidays", "warn", "There is no list of public holidays: terms of working days count them as working days.",
+            "Chưa có danh sách ngày nghỉ lễ, tết: các thời hạn tính cả những ngày đó là ngày làm việc.",
+        )  # fmt: skip
+    elif known_until - today < _HOLIDAYS_WARN:
+        yield Problem(
+            "holidays", "warn", f"The list of public holidays ends on {known_until}; later ones would count as working days.",
+            f"Danh sách ngày nghỉ lễ, tết chỉ đến {known_until:%d/%m/%Y}; các ngày nghỉ sau đó sẽ bị tính là ngày làm việc.",
         )  # fmt: skip

@@ -13,6 +13,7 @@ from gateway.core.identifiers import ClientId
 from gateway.settings.citizen import load_citizen
 from gateway.settings.codes import load_codes
 from gateway.settings.contracts import ContractSettings, contract_findings
+from gateway.settings.holidays import load_holidays
 from gateway.settings.loader import Finding, Source, load_with_source, nearest, read_text
 from gateway.settings.log import load_log, load_witness
 from gateway.settings.names import ClientRef, GlobalGroupRef
@@ -83,6 +84,8 @@ class _Found:
                 load_codes(path)
             case "reasons":
                 load_reasons(path)
+            case "holidays":
+                load_holidays(path)
             case kind:
                 load_with_source(path, KINDS[kind], files=self.files)
 

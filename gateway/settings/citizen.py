@@ -83,6 +83,7 @@ class CitizenSettings(Strict):
     max_delay: Duration = timedelta(hours=24)
     registry: ExistingFile
     codes: ExistingFile
+    holidays: ExistingFile | None = None
     session: SessionSettings = SessionSettings()
     deadlines: DeadlineSettings = DeadlineSettings()
     representation: RepresentationSettings | None = None

@@ -22,6 +22,7 @@ from gateway.settings.codes import CodesSettings
 from gateway.settings.common import ByteCount, print_duration
 from gateway.settings.contracts import ContractSettings
 from gateway.settings.demo import DemoSettings
+from gateway.settings.holidays import HolidaysSettings
 from gateway.settings.loader import Source, field_of, read_text, validate
 from gateway.settings.log import LogSettings, WitnessSettings
 from gateway.settings.reasons import ReasonsSettings
@@ -41,6 +42,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "contract": ContractSettings,
     "codes": CodesSettings,
     "reasons": ReasonsSettings,
+    "holidays": HolidaysSettings,
 }
 FIRST_LINE = re.compile(r"^# yaml-language-server: \$schema=(?:\S*/)?([a-z]+)\.json[ \t]*$", re.MULTILINE)
 

@@ -40,6 +40,7 @@ from gateway.core.merkle.policy import parse_policy
 from gateway.core.merkle.proofs import inclusion_proof
 from gateway.core.merkle.receipt import Receipt
 from gateway.core.merkle.tiles import TILE_WIDTH, print_entries, print_hashes, tiles_of
+from gateway.core.workingdays import WorkingDays
 from gateway.pages.failure import Report
 from gateway.settings.codes import load_codes
 from gateway.settings.registry import load_registry
@@ -331,7 +332,7 @@ async def portal_world(
             sessions=Sessions(pool, timedelta(minutes=15), timedelta(hours=8)),
             log=PublicLog(parse_policy(policy), http),
             words=_words(),
-            deadlines=Deadlines(2, 30, 10),
+            deadlines=Deadlines(2, 30, 10, WorkingDays()),
             representation=Representation(Register(f"{register_url}/persons", "VN/GOV/G22/x", "SMB", 18), http),
             attempts=3,
             policy=policy,

@@ -16,8 +16,10 @@ from gateway.citizen.records import Count
 from gateway.citizen.service import FOLDER
 from gateway.core.disclosure.bundlecheck import verify_bundle
 from gateway.core.merkle.hashing import leaf_hash
+from gateway.core.workingdays import WorkingDays
 from gateway.pages.words import Catalogue
-from tests.support.portal import ANH, HOA, NAMES, NOW, PortalWorld
+from gateway.settings.holidays import load_holidays, working_days
+from tests.support.portal import ANH, HOA, NAMES, NOW, ROOT, PortalWorld
 
 MADE_KEYS = (
     *("outcome.", "login.", "trouble.", "verify.", "step.", "field.", "proof.", "ledger."),
@@ -218,7 +220,16 @@ async def test_a_line_end_is_one_character(world: PortalWorld) -> None:
 def test_working_days_are_those_of_the_citizen() -> None:
     """Three in the morning of a Saturday here is Friday in UTC."""
     filed = datetime(2026, 11, 27, 20, tzinfo=UTC)
-    assert Deadlines(2, 30, 10).due("why", filed) == datetime(2026, 11, 30, 20, tzinfo=UTC)
+    assert Deadlines(2, 30, 10, WorkingDays()).due("why", filed) == datetime(2026, 11, 30, 20, tzinfo=UTC)
+
+
+def test_no_public_holiday_is_a_working_day() -> None:
+    """Filed on the Friday before lunar new year, at three in the afternoon."""
+    calendar = working_days(load_holidays(ROOT / "config/codes/holidays.yaml"))
+    filed = datetime(2026, 2, 13, 8, tzinfo=UTC)
+    deadlines = Deadlines(2, 30, 10, calendar)
+    assert deadlines.due("why", filed) == datetime(2026, 2, 24, 8, tzinfo=UTC)
+    assert deadlines.due("correct", filed) == datetime(2026, 2, 23, 8, tzinfo=UTC), "days as the calendar has them"
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from adapters.sdk import DefinitionError
+from adapters.sdk.workingdays import WorkingDays
+from gateway.pages.words import LOCAL
 
 FOLDER = Path(__file__).parent / "definitions"
 
@@ -24,7 +26,7 @@ _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
 def _span(value: object) -> timedelta:
-    """`3d`, `24h`, `30m`: real time, without regard to holidays."""
+    """`3d`, `24h`, `30m`: real time, weekends and holidays too."""
     found = _SPAN.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("a span of time is a number and d, h or m: 3d, 24h")
@@ -76,7 +78,8 @@ class ConsentRules(_Strict):
 
 
 class LegDefinition(_Strict):
-    """`opening`: was done by whoever opened the dossier. Else: `service` of the agency, `limit` for its work.
+    """`opening`: was done by whoever opened the dossier. Else: `service` of the agency, `limit` for its work in real time, or
+    `working_days` as the law gives them.
 
     `ask_again`: an overdue agency is asked again by itself when the limit is over and then at this distance, `most_asks` times in
     all. `documents`: of which earlier legs it is given what they gave. `undo`: what was done can be taken back. `result`: the name,
@@ -90,6 +93,7 @@ class LegDefinition(_Strict):
     purpose: str | None = None
     legal_basis: str | None = None
     limit: Span | None = None
+    working_days: Annotated[int, Field(ge=1, le=365)] | None = None
     ask_again: Span | None = None
     most_asks: Annotated[int, Field(ge=1, le=50)] = 6
     documents: tuple[Code, ...] = ()
@@ -99,12 +103,18 @@ class LegDefinition(_Strict):
 
     @model_validator(mode="after")
     def _one_kind(self) -> LegDefinition:
-        work = (self.service, self.purpose, self.limit, self.ask_again)
-        if self.opening and (any(work) or self.consents or self.undo or self.result):
+        limits = (self.limit is not None) + (self.working_days is not None)
+        work = (self.service, self.purpose, self.ask_again)
+        if self.opening and (any(work) or limits or self.consents or self.undo or self.result):
             raise ValueError("the opening leg has no service, limit, consents, undo or result")
-        if not self.opening and not all(work):
-            raise ValueError("a leg has 'service', 'purpose', 'limit' and 'ask_again'")
+        if not self.opening and not (all(work) and limits == 1):
+            raise ValueError("a leg has 'service', 'purpose', 'ask_again', and either 'limit' or 'working_days'")
         return self
+
+    @property
+    def time(self) -> timedelta:
+        """For its work; of working days, each has 24 hours."""
+        return self.limit or timedelta(days=self.working_days or 0)
 
     @property
     def client(self) -> str:
@@ -117,6 +127,7 @@ class Definition(_Strict):
     """`letters`: in the number of a dossier, 999-KS-2026-000001; `persons`: whom an opening names, by their part in it;
     `applicants`: of these, who is the applicant when an opening does not say, the first that it names."""
 
+    _calendar: WorkingDays = PrivateAttr(default_factory=WorkingDays)
     procedure: Code
     letters: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
     title: Words
@@ -146,6 +157,26 @@ class Definition(_Strict):
             raise ValueError("consents have rules: reminders, expiry, reasons")
         return self
 
+    @property
+    def calendar(self) -> WorkingDays:
+        return self._calendar
+
+    def counted_by(self, calendar: WorkingDays) -> Definition:
+        """With the public holidays that its working days leave out."""
+        found = self.model_copy()
+        found._calendar = calendar
+        return found
+
+    def due(self, leg: LegDefinition, start: datetime, left: timedelta) -> datetime:
+        """When `left` of a leg's time is over."""
+        if leg.working_days is None:
+            return start + left
+        return self._calendar.add(start.astimezone(LOCAL), left).astimezone(start.tzinfo)
+
+    def left(self, leg: LegDefinition, now: datetime, due: datetime) -> timedelta:
+        """The other way round."""
+        return due - now if leg.working_days is None else self._calendar.between(now.astimezone(LOCAL), due)
+
     def leg(self, code: str) -> LegDefinition | None:
         return next((leg for leg in self.legs if leg.code == code), None)
 
@@ -172,10 +203,11 @@ def parse_definition(text: str, name: str) -> Definition:
         raise DefinitionError(f"{name}: {e}") from e
 
 
-def load_definitions(folder: Path = FOLDER) -> Mapping[str, Definition]:
-    """By procedure; DefinitionError when a file is none, or two share a procedure or letters."""
+def load_definitions(folder: Path = FOLDER, calendar: WorkingDays | None = None) -> Mapping[str, Definition]:
+    """By procedure; DefinitionError when a file is none, or two share a procedure or letters. `calendar`: of their working days;
+    None: Monday to Friday."""
     found = [parse_definition(path.read_text("utf-8"), path.name) for path in sorted(folder.glob("*.yaml"))]
     for names in ([d.procedure for d in found], [d.letters for d in found]):
         if len(set(names)) != len(names):
             raise DefinitionError("two definitions share a procedure or letters")
-    return {definition.procedure: definition for definition in found}
+    return {one.procedure: one.counted_by(calendar or WorkingDays()) for one in found}

@@ -48,7 +48,7 @@ _WAITING = (LegStatus.CONSENT, LegStatus.RUNNING)
 
 def open_dossier(definition: Definition, number: str, province: str, now: datetime) -> Decision:
     """A new dossier, its opening leg done, its first agency asked."""
-    legs = [Leg(leg.code, LegStatus.NOT_BEGUN, leg.limit or timedelta()) for leg in definition.legs]
+    legs = [Leg(leg.code, LegStatus.NOT_BEGUN, leg.time) for leg in definition.legs]
     legs[0] = replace(legs[0], status=LegStatus.DONE, since=now, ended=now)
     consents = tuple(Consent(role, leg.code) for leg in definition.legs for role in leg.consents)
     until = now + timedelta(days=definition.clock.days)
@@ -115,7 +115,7 @@ def _ended(
         return dossier  # it was done before the agency heard that it is to be undone, which it will hear
     if leg.status is not LegStatus.RUNNING:
         raise NotPossible("leg_not_running")
-    left = leg.left if leg.due is None else leg.due - now
+    left = _left(definition, leg, now)
     ended = now if status is LegStatus.DONE else None
     return _with(dossier, replace(leg, status=status, left=left, due=None, ask_at=None, ended=ended, reason=reason))
 
@@ -142,12 +142,14 @@ def _decided(definition: Definition, dossier: Dossier, role: str, granted: bool,
     if granted or rules is None:
         return dossier
     reason = Reason(rules.refused_reason, rules.legal_reference)
-    return _closed_without_consent(dossier, consent.leg, reason, now)
+    return _closed_without_consent(definition, dossier, consent.leg, reason, now)
 
 
-def _closed_without_consent(dossier: Dossier, code: str, reason: Reason, now: datetime) -> Dossier:
+def _closed_without_consent(
+    definition: Definition, dossier: Dossier, code: str, reason: Reason, now: datetime
+) -> Dossier:
     leg = _leg(dossier, code)
-    left = leg.left if leg.due is None else leg.due - now
+    left = _left(definition, leg, now)
     return _with(dossier, replace(leg, status=LegStatus.RETURNED, left=left, due=None, ask_at=None, reason=reason))
 
 
@@ -211,7 +213,7 @@ def _open_step(definition: Definition, dossier: Dossier, now: datetime) -> Decis
         return Decision(replace(dossier, status=Status.FINISHED))
     consents = [c for c in dossier.consents if c.leg == leg.code]
     if leg.status is LegStatus.NOT_BEGUN:
-        leg = replace(leg, since=now, due=now + leg.left, reason=None)
+        leg = replace(leg, since=now, due=definition.due(_rules(definition, leg), now, leg.left), reason=None)
         if any(c.status is not ConsentStatus.GRANTED for c in consents):
             return _questions(_with(dossier, replace(leg, status=LegStatus.CONSENT)), consents, now)
         return _asked(definition, _with(dossier, leg), replace(leg, status=LegStatus.RUNNING), now)
@@ -236,9 +238,9 @@ def _withdrawing_step(definition: Definition, dossier: Dossier, now: datetime) -
         if leg.status is LegStatus.UNDOING:
             return Decision(dossier)
         if leg.status in (LegStatus.DONE, LegStatus.RUNNING) and rules.undo:
-            undoing = replace(leg, status=LegStatus.UNDOING, asks=0, left=rules.limit or timedelta())
-            due = now + undoing.left
-            return _asked(definition, dossier, replace(undoing, due=due, since=now), now)
+            due = definition.due(rules, now, rules.time)
+            undoing = replace(leg, status=LegStatus.UNDOING, asks=0, left=rules.time, due=due, since=now)
+            return _asked(definition, dossier, undoing, now)
         if leg.status is LegStatus.CONSENT:
             dossier = _with(dossier, replace(leg, status=LegStatus.NOT_BEGUN, due=None))
         elif leg.status is LegStatus.RUNNING:
@@ -287,7 +289,7 @@ def _questions_expired(definition: Definition, dossier: Dossier, now: datetime) 
         dossier = _with_consent(dossier, replace(consent, status=ConsentStatus.UNANSWERED))
     for code in dict.fromkeys(consent.leg for consent in over):
         reason = Reason(rules.unanswered_reason, rules.legal_reference)
-        dossier = _closed_without_consent(dossier, code, reason, now)
+        dossier = _closed_without_consent(definition, dossier, code, reason, now)
     return Decision(dossier, tuple(Expired(consent.role) for consent in over))
 
 
@@ -321,6 +323,11 @@ def _moments(rules: ConsentRules, dossier: Dossier) -> Iterator[datetime]:
         if consent.reminders < len(rules.remind):
             yield asked + rules.remind[consent.reminders]
         yield asked + rules.expires
+
+
+def _left(definition: Definition, leg: Leg, now: datetime) -> timedelta:
+    """Of its limit, from now on."""
+    return leg.left if leg.due is None else definition.left(_rules(definition, leg), now, leg.due)
 
 
 def _rules(definition: Definition, leg: Leg) -> LegDefinition:

@@ -25,6 +25,7 @@ from adapters.sdk.access import failures
 from adapters.sdk.delivery import DeliveryWorker, Outbox, bootstrap_delivery, open_road
 from adapters.sdk.server import listening, parse_listen
 from adapters.sdk.tls import Tls, road_of
+from adapters.sdk.workingdays import load_working_days
 
 CLIENT = "VN/GOV/G22/lienthong"
 
@@ -35,19 +36,20 @@ class Places:
 
     `pages`: host and port of the pages, as browsers reach them; `issuer`: the identity provider; `road`: the client proxy
     of our security server, `tls` for an https one; `reasons`: the controlled list of reasons of returns; `portal`: the service that
-    is told of each change of a dossier, empty for none."""
+    is told of each change of a dossier, empty for none; `holidays`: the list of public holidays."""
 
     pages: str = "127.0.10.121:8650"
     issuer: str = "http://127.0.10.120:8640"
     road: str = "http://127.0.10.4:8080"
     reasons: Path = Path("config/codes/return-reasons.yaml")
     portal: str = SERVICE
+    holidays: Path = Path("config/codes/holidays.yaml")
     tls: Tls | None = None
 
 
 def places_of(environment: Mapping[str, str]) -> Places:
-    """`LIENTHONG_PAGES`, `LIENTHONG_ISSUER`, `LIENTHONG_REASONS`, `LIENTHONG_PORTAL`, each with its default, and what `tls.road_of`
-    finds."""
+    """`LIENTHONG_PAGES`, `LIENTHONG_ISSUER`, `LIENTHONG_REASONS`, `LIENTHONG_HOLIDAYS`, `LIENTHONG_PORTAL`, each with its default,
+    and what `tls.road_of` finds."""
     places = Places()
     road, tls = road_of(environment, places.road)
     return Places(
@@ -55,14 +57,17 @@ def places_of(environment: Mapping[str, str]) -> Places:
         issuer=environment.get("LIENTHONG_ISSUER", places.issuer),
         road=road,
         reasons=Path(environment.get("LIENTHONG_REASONS", places.reasons)),
+        holidays=Path(environment.get("LIENTHONG_HOLIDAYS", places.holidays)),
         portal=environment.get("LIENTHONG_PORTAL", places.portal),
         tls=tls,
     )
 
 
 def build_coordinator(places: Places) -> Adapter:
-    """The adapter with everything that runs beside it. DefinitionError when a definition or the list of reasons is none."""
-    definitions, clock, reasons = load_definitions(), _now, load_reasons(places.reasons)
+    """The adapter with everything that runs beside it. DefinitionError when a definition, the list of reasons or that of public
+    holidays is none."""
+    definitions = load_definitions(calendar=load_working_days(places.holidays))
+    clock, reasons = _now, load_reasons(places.reasons)
     desk = Desk(definitions, clock, Portal(reasons, places.portal) if places.portal else None)
 
     async def prepare(pool: Pool, _: FilteringBoundLogger) -> None:

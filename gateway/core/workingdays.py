@@ -6,7 +6,7 @@ A list of holidays ends: governments decide on them year by year. Beyond its end
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 _SATURDAY = 5
 
@@ -31,3 +31,29 @@ class WorkingDays:
             end += timedelta(days=1)
             days -= self.is_worked(end.date())
         return end
+
+    def add(self, start: datetime, span: timedelta) -> datetime:
+        """When so much time has passed on worked days, of which each has its 24 hours in the zone of `start`. For clocks that stop
+        and go on; nothing or less is added as it is."""
+        if span <= timedelta():
+            return start + span
+        end = start
+        while True:
+            midnight = datetime.combine(end.date() + timedelta(days=1), time(), end.tzinfo)
+            if self.is_worked(end.date()):
+                if span <= midnight - end:
+                    return end + span
+                span -= midnight - end
+            end = midnight
+
+    def between(self, start: datetime, end: datetime) -> timedelta:
+        """How much time passes on worked days: what `add` adds. An end before the start is as far as the clock says."""
+        if end <= start:
+            return end - start
+        passed, begin = timedelta(), start
+        while begin < end:
+            midnight = datetime.combine(begin.date() + timedelta(days=1), time(), begin.tzinfo)
+            if self.is_worked(begin.date()):
+                passed += min(midnight, end) - begin
+            begin = midnight
+        return passed

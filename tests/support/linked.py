@@ -37,6 +37,8 @@ from adapters.sdk.delivery.legs import (
 )
 from adapters.sdk.delivery.outbox import Claim, bootstrap_delivery
 from adapters.sdk.delivery.road import NoAnswer
+from adapters.sdk.workingdays import load_working_days
+from tests.architecture.source import ROOT
 from tests.support.databases import Content, Databases, adapters_content, register_of
 from tests.support.delivery import Clock
 
@@ -49,7 +51,8 @@ LEGS = {
     "VN/GOV/G01/dancu": ("identifier", "residence", "residence_removal"),
     "VN/GOV/G12/bhxh": ("insurance_card", "funeral_benefit"),
 }
-DEFINITIONS = load_definitions()
+HOLIDAYS = ROOT / "config" / "codes" / "holidays.yaml"
+DEFINITIONS = load_definitions(calendar=load_working_days(HOLIDAYS))
 MOTHER, FATHER, HOUSEHOLDER, OWNER = "999300000017", "999204000058", "999070000015", "999173000034"
 REASONS: Reasons = {
     "THONG-TIN-KHONG-KHOP": ListedReason("Thông tin không khớp", "Data differ", frozenset({"ND-118-2025"}), None),

@@ -10,7 +10,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 from urllib.parse import urlencode
@@ -37,6 +37,7 @@ _ON_A_PAGE = 20
 _MARK = "\ufeff".encode()  # without it spreadsheets read Vietnamese wrongly
 _STATE: TypeAdapter[Dossier] = TypeAdapter(Dossier)
 _WEEK = timedelta(days=7)
+_HOLIDAYS_END = timedelta(days=60)  # before it, as health of the citizens' portal warns
 
 
 class Operators:
@@ -96,6 +97,7 @@ class Operators:
             rows=[self._row(row) for row in shown],
             more=more,
             definitions=self._definitions,
+            holidays_until=self._holidays_until(now),
             legs={leg.code: leg for d in self._definitions.values() for leg in d.legs[1:]},
             said=request.query.get("said", ""),
         )
@@ -192,6 +194,12 @@ class Operators:
             raise NotFound("no such message") from e
         await self._outbox.send_again(message_id, session.code, _WEEK)
         return see_other(f"{PREFIX[language]}/letters")
+
+    def _holidays_until(self, now: datetime) -> date | None:
+        """The last day of the list of public holidays, when that is soon; today without a list."""
+        today = self._site.words["vi"].local(now)
+        until = min(definition.calendar.known_until or today for definition in self._definitions.values())
+        return until if until - today < _HOLIDAYS_END else None
 
     # --- shown -----------------------------------------------------------------------------------------------------------
 

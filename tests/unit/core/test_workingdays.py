@@ -34,6 +34,14 @@ def test_the_end_of_a_term(start: str, days: int, end: str) -> None:
     assert VIETNAM.after(began, days).isoformat() == f"{end}T16:30:00+07:00"
 
 
+def test_a_clock_of_worked_time_stops_and_goes_on() -> None:
+    friday = datetime(2026, 2, 13, 15, tzinfo=LOCAL)
+    assert VIETNAM.add(friday, timedelta(hours=9)).isoformat() == "2026-02-14T00:00:00+07:00"
+    assert VIETNAM.add(friday, timedelta(hours=10)).isoformat() == "2026-02-23T01:00:00+07:00"
+    assert VIETNAM.between(friday, friday + timedelta(days=9)) == timedelta(hours=9)
+    assert VIETNAM.add(friday, -timedelta(days=1)) == friday - timedelta(days=1)
+
+
 DAYS = st.dates(date(2026, 1, 1), date(2026, 3, 31))
 
 
@@ -48,3 +56,14 @@ def test_as_many_worked_days_as_the_term_says(
     passed = [began.date() + timedelta(days=n + 1) for n in range((ended - began).days)]
     assert sum(calendar.is_worked(day) for day in passed) == days
     assert not passed or calendar.is_worked(passed[-1])
+
+
+@settings(max_examples=60)
+@given(
+    st.frozensets(DAYS),
+    st.datetimes(datetime(2026, 1, 1), datetime(2026, 3, 1)),
+    st.timedeltas(timedelta(), timedelta(days=20)),
+)
+def test_what_is_added_is_what_is_between(off: frozenset[date], start: datetime, span: timedelta) -> None:
+    calendar, began = WorkingDays(off), start.replace(tzinfo=LOCAL)
+    assert calendar.between(began, calendar.add(began, span)) == span

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +11,41 @@ from hypothesis import strategies as st
 
 from adapters.lienthong.definition import FOLDER, load_definitions, parse_definition
 from adapters.sdk import DefinitionError
+from adapters.sdk.workingdays import load_working_days
+from tests.support.linked import HOLIDAYS
 
 BIRTH = (FOLDER / "birth.yaml").read_text("utf-8")
+
+
+def test_working_days_leave_out_weekends_and_holidays() -> None:
+    """Civil servants work neither from 14 to 22 February 2026; registration has three days of real time."""
+    birth = load_definitions(calendar=load_working_days(HOLIDAYS))["birth"]
+    registration, residence = birth.leg("registration"), birth.leg("residence")
+    assert registration is not None
+    assert residence is not None
+    friday = datetime(2026, 2, 13, 8, tzinfo=UTC)
+    assert birth.due(registration, friday, registration.time) == datetime(2026, 2, 16, 8, tzinfo=UTC)
+    due = birth.due(residence, friday, residence.time)
+    assert due == datetime(2026, 3, 3, 8, tzinfo=UTC)
+    assert birth.left(residence, datetime(2026, 2, 20, 8, tzinfo=UTC), due) == timedelta(days=6, hours=15)
+    assert birth.left(residence, due, friday) == friday - due, "what is overdue is so by the clock"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "holidays: 5",
+        "holidays: [{first: x}]",
+        "holidays: [{first: 2026-09-02T10:00:00Z}]\nknown_until: 2026-12-31",
+    ],
+)
+def test_a_list_of_holidays_that_is_none_stops_the_coordinator(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "holidays.yaml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(DefinitionError, match="public holidays"):
+        load_working_days(file)
 
 
 def test_the_two_procedures() -> None:
@@ -32,9 +66,9 @@ def test_the_two_procedures() -> None:
     ]
     residence = found["birth"].leg("residence")
     assert residence is not None
-    assert (residence.consents, residence.limit, residence.client) == (
+    assert (residence.consents, residence.working_days, residence.client) == (
         ("householder", "owner"),
-        timedelta(days=7),
+        7,
         "VN/GOV/G01/dancu",
     )
     assert {d.clock.days for d in found.values()} == {60}
@@ -55,6 +89,9 @@ def test_the_two_procedures() -> None:
         ("limit: 24h", "limit: 24"),
         ("limit: 24h", "limit: 0h"),
         ("limit: 24h", "limits: 24h"),
+        ("working_days: 7", "working_days: 7d"),
+        ("working_days: 7", "working_days: 7\n    limit: 7d"),
+        ("working_days: 7\n", ""),
         ("code: identifier", "code: registration"),
         ("opening: true", "opening: false"),
         ("documents: [notice]", "documents: [residence]"),

@@ -169,7 +169,7 @@ def test_a_withdrawal_undoes_backwards_what_can_be_undone() -> None:
     assert course.after(Withdrawn()) == (Send("insurance_card", "undo", 1, 1),), "it runs: the agency shall stop"
     assert course.after(Done("insurance_card")) == (), "it was done before it heard"
     assert course.after(Undone("insurance_card")) == (Send("residence", "undo", 1, 1),)
-    assert course.after(Tick(), 8) == (Send("residence", "undo", 1, 2),), "undoing has its limit too"
+    assert course.after(Tick(), 12) == (Send("residence", "undo", 1, 2),), "undoing has its limit too"
     assert course.after(Undone("residence")) == (), "an entry stays entered, a number stays given"
     assert course.dossier.status is Status.WITHDRAWN
     assert course.statuses() == ["done", "done", "done", "done", "undone", "undone"]

@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -88,6 +89,18 @@ async def test_an_operator_sees_what_is_stuck_and_asks_again_once(world: LinkedW
         assert stuck not in page
         page = await operator.get(f"/dossiers?case={in_time}&state=running")
         assert in_time in page
+
+
+@pytest.mark.parametrize(("prefix", "words"), [("", "chỉ đến 31/12/2027"), ("/en", "ends on 31 December 2027")])
+async def test_an_operator_is_told_before_the_list_of_holidays_ends(
+    world: LinkedWorld, origin: str, prefix: str, words: str
+) -> None:
+    async with visiting(origin) as operator:
+        await operator.sign_in("VH-03", "officer")
+        assert words not in await operator.get(f"{prefix}/dossiers")
+        world.clock.now = datetime(2027, 11, 5, tzinfo=UTC)
+        await operator.sign_in("VH-03", "officer")
+        assert words in await operator.get(f"{prefix}/dossiers")
 
 
 async def test_operators_pages_name_nobody(world: LinkedWorld, origin: str) -> None:

@@ -24,7 +24,7 @@ from cryptography import x509
 from cryptography.x509.ocsp import OCSPCertStatus
 
 from gateway.core.errors import CertificateStatusUnknown, GatewayError, MalformedMessage
-from gateway.core.signing.certificates import find_issuer, ocsp_urls, sha256_hex
+from gateway.core.signing.certificates import der, find_issuer, ocsp_urls, sha256_hex
 from gateway.core.signing.ocsp import MAX_RESPONSE, not_good, ocsp_request, stated_status
 from gateway.core.signing.trust import CaCertificate, InstanceTrust
 from gateway.signer.multipart import parse_ocsp_parts
@@ -66,7 +66,7 @@ class OcspClient:
         *,
         interval: Callable[[], timedelta] = lambda: _FETCH_INTERVAL,
     ) -> None:
-        self._watched = {c: _Watched(c) for c in certificates}
+        self._watched = {der(c): _Watched(c) for c in certificates}
         self._own_trust = own_trust
         self._clock = clock
         self._directory = directory
@@ -74,7 +74,7 @@ class OcspClient:
 
     async def watch(self, certificates: Iterable[x509.Certificate]) -> None:
         """These certificates from now on; answers for new ones have been asked for on return."""
-        watched = {c: self._watched.get(c) or _Watched(c) for c in certificates}
+        watched = {der(c): self._watched.get(der(c)) or _Watched(c) for c in certificates}
         new = [w for c, w in watched.items() if c not in self._watched]
         self._watched = watched
         for w in new:
@@ -83,19 +83,19 @@ class OcspClient:
 
     def get(self, certificate: x509.Certificate) -> bytes | None:
         """DER OCSPResponse saying `good`, fresh now; None when there is none."""
-        w = self._watched.get(certificate)
+        w = self._watched.get(der(certificate))
         if w is None or w.valid_until is None or w.valid_until < self._clock():
             return None
         return w.response
 
     def age(self, certificate: x509.Certificate) -> timedelta | None:
         """Since thisUpdate of the answer in hand, fresh or not; None when there is none."""
-        w = self._watched.get(certificate)
+        w = self._watched.get(der(certificate))
         return None if w is None or w.this_update is None else self._clock() - w.this_update
 
     def problem(self, certificate: x509.Certificate) -> str | None:
         """Why the last fetch brought no good answer, in words; None when it did."""
-        w = self._watched.get(certificate)
+        w = self._watched.get(der(certificate))
         return w.problem or None if w is not None else None
 
     async def start(self) -> None:

@@ -16,7 +16,7 @@ from cryptography import x509
 
 from gateway.core.errors import GatewayError, KeyTokenError
 from gateway.core.identifiers import MemberId
-from gateway.core.signing.certificates import find_issuer, is_signing_certificate, signing_member, verify_chain
+from gateway.core.signing.certificates import der, find_issuer, is_signing_certificate, signing_member, verify_chain
 from gateway.core.signing.ocsp import verify_ocsp
 from gateway.core.signing.trust import InstanceTrust
 from gateway.core.signing.xades import SigningCredential
@@ -61,8 +61,8 @@ class LocalSigner:
         ocsp: OcspAnswers,
         batch: Iterable[x509.Certificate] = (),
     ) -> None:
-        self._tokens: Mapping[x509.Certificate, KeyToken] = {}
-        self._before: Mapping[x509.Certificate, KeyToken] = {}
+        self._tokens: Mapping[bytes, KeyToken] = {}  # by certificate, in DER
+        self._before: Mapping[bytes, KeyToken] = {}
         self._batch: frozenset[x509.Certificate] = frozenset()
         self._trust_of = trust_of
         self._ocsp = ocsp
@@ -72,7 +72,7 @@ class LocalSigner:
 
     def use(self, tokens: Sequence[KeyToken], batch: Iterable[x509.Certificate] = ()) -> None:
         """These keys from now on; a message that was drafted for one of those before is still signed with it."""
-        self._before, self._tokens = self._tokens, {t.certificate: t for t in tokens}
+        self._before, self._tokens = self._tokens, {der(t.certificate): t for t in tokens}
         self._batch = frozenset(batch)
         self._held = (b"", ())
         self._active.clear()
@@ -94,7 +94,8 @@ class LocalSigner:
         is_signed_info = signed_info.startswith(SIGNED_INFO_APEX) and signed_info.endswith(_SIGNED_INFO_END)
         if not is_signed_info or len(signed_info) > _MOST_SIGNED_INFO:
             raise KeyTokenError("The signer signs nothing but a canonical SignedInfo")
-        token = self._tokens.get(credential.certificate) or self._before.get(credential.certificate)
+        certificate = der(credential.certificate)
+        token = self._tokens.get(certificate) or self._before.get(certificate)
         if token is None:
             raise KeyTokenError("The signing key is not held by this signer", code="key_not_found")
         if token.slow:

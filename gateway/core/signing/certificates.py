@@ -21,7 +21,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from gateway.core.digest import Digest, DigestAlgorithm
 from gateway.core.errors import AuthenticationFailed, MalformedMessage
 from gateway.core.identifiers import MemberId
-from gateway.core.remembering import remembered
+from gateway.core.remembering import remembered, remembered_by_object
 from gateway.core.signing.profiles import (
     PROFILES,
     Subject,
@@ -87,15 +87,19 @@ def has_octet_signature(signed: bytes, signature: bytes) -> bool:
     return header + b"\0" + signature in signed
 
 
-@lru_cache(maxsize=4096)
+@remembered_by_object(4096)
 def der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
-@lru_cache(maxsize=4096)
 def digest_of(certificate: x509.Certificate, algorithm: DigestAlgorithm) -> Digest:
     """Of the certificate in DER."""
-    return algorithm.of(der(certificate))
+    return _digest(der(certificate), algorithm)
+
+
+@lru_cache(maxsize=4096)
+def _digest(certificate: bytes, algorithm: DigestAlgorithm) -> Digest:
+    return algorithm.of(certificate)
 
 
 def sha256_hex(certificate: x509.Certificate) -> str:
@@ -115,7 +119,7 @@ def signing_member(certificate: x509.Certificate, *, profile: str, instance: str
     return profile_named(profile).member(Subject(certificate.subject), instance)
 
 
-@lru_cache(maxsize=4096)
+@remembered_by_object(4096)
 def is_signing_certificate(certificate: x509.Certificate) -> bool:
     """KeyUsage is there and has nonRepudiation (reference 4.4 step 3)."""
     usage = _key_usage(certificate)

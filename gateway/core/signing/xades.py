@@ -11,7 +11,6 @@ from binascii import b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from xml.sax.saxutils import escape
 
 from cryptography import x509
@@ -19,6 +18,7 @@ from cryptography import x509
 from gateway.core.digest import Digest, DigestAlgorithm, sha512
 from gateway.core.errors import MalformedMessage
 from gateway.core.identifiers import MemberId
+from gateway.core.remembering import remembered_by_object
 from gateway.core.signing import xadesform as form
 from gateway.core.signing.algorithms import SignatureAlgorithm
 from gateway.core.signing.certificates import der, rfc2253
@@ -52,9 +52,6 @@ class SigningCredential:
     intermediates: tuple[x509.Certificate, ...]
     ocsp: tuple[bytes, ...]
     batch: bool = False
-
-    def __hash__(self) -> int:
-        return hash(self.ocsp)  # cheap, for the cache below: bytes remember their hash, certificates do not
 
 
 @quick
@@ -139,7 +136,7 @@ class _Frame:
     tail: bytes
 
 
-@lru_cache(maxsize=256)
+@remembered_by_object(256)
 def _frame(credential: SigningCredential) -> _Frame:
     certificate = credential.certificate
     return _Frame(

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from urllib.parse import quote, unquote_to_bytes
 
 from gateway.core.errors import MalformedMessage
+from gateway.core.remembering import remembered_by_object
 from gateway.core.values import quick
 
 _UNESCAPED = "-._~!$'()*,;&=@:+"  # what the path-segment escaper of X-Road servers leaves alone (reference 1.3)
@@ -53,6 +54,7 @@ class _Pieces:
     def pieces(self) -> tuple[str, ...]:
         raise NotImplementedError  # pragma: no cover - every identifier defines it
 
+    @remembered_by_object(4096)
     def __str__(self) -> str:
         return "/".join(self.pieces)
 
@@ -92,6 +94,7 @@ class SubsystemId(_Pieces):
         return (self.instance, self.member_class, self.member_code, self.subsystem_code)
 
     @property
+    @remembered_by_object(4096)
     def member(self) -> MemberId:
         return MemberId(self.instance, self.member_class, self.member_code)
 

@@ -27,6 +27,12 @@ _FIRST_PAUSE = 0.05
 _INSERT = "INSERT INTO body_chunk (body_id, n, data) VALUES ($1, $2, $3)"
 
 
+def in_record(body: Body, inline_below: int) -> RecordedBody | None:
+    """A small body that is in memory stands in the record itself, which is to seal it."""
+    data = body.inline
+    return None if data is None or len(data) > inline_below else RecordedBody(len(data), body.digest, data, None)
+
+
 async def store_body(
     pool: asyncpg.Pool, body: Body, *, inline_below: int, patience: float, key: DataKey | None = None
 ) -> RecordedBody:

@@ -13,7 +13,9 @@ from gateway.core.messagelog.record import GRANTED, MessageRecord, RecordedBody,
 from gateway.core.messages.rest import RestRequest, RestResponse, parse_request, parse_response
 from gateway.core.sealing.keys import DataKey
 from gateway.core.sealing.records import seal_content
+from gateway.core.values import quick
 from gateway.exchange.states import (
+    AuthenticRequest,
     AuthenticResponse,
     DisclosedRefusal,
     DisclosedRequest,
@@ -34,58 +36,62 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")
 
 
-def moment_of(state: Recordable) -> Moment:
-    """The moment at which this message's certificates were judged."""
+@quick
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What of a state is recorded. `moment`: at which this message's certificates were judged; `peer`, `decision`,
+    `request_number`: as in the record. `entries`, of persons, and `findings`, on a request's content, are written in the
+    transaction of the record."""
+
+    message: RestRequest | RestResponse
+    side: RecordSide
+    moment: Moment
+    parts: SignedParts
+    peer: SecurityServerId | None = None
+    decision: str | None = None
+    request_number: int | None = None
+    entries: tuple[AccessEntry, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def own_member(self) -> MemberId:
+        """Ours in this exchange: who asks on the client's side, whose service is asked on the server's."""
+        return self.message.client.member if self.side == "client" else self.message.service.client.member
+
+
+def facts_of(state: Recordable) -> Facts:
     match state:
         case SignedRequest():
-            return state.received.moment
-        case DisclosedRequest():
-            return state.authorized.authentic.incoming.moment
-        case DisclosedRefusal():
-            return state.refused.authentic.incoming.moment
-        case _:
-            return state.moment
-
-
-def entries_of(state: Recordable) -> tuple[AccessEntry, ...]:
-    """What is written of persons in the transaction of this record."""
-    return state.entries if isinstance(state, DisclosedRequest | DisclosedRefusal) else ()
-
-
-def findings_of(state: Recordable) -> tuple[Finding, ...]:
-    """What is written of a request's content in the transaction of its record."""
-    match state:
-        case DisclosedRequest():
-            return state.examined.findings
-        case DisclosedRefusal():
-            return state.refused.findings
-        case _:
-            return ()
-
-
-def parts_of(state: Recordable) -> SignedParts:
-    match state:
-        case DisclosedRequest():
-            return state.authorized.authentic.incoming.parts
-        case DisclosedRefusal():
-            return state.refused.authentic.incoming.parts
-        case _:
-            return state.parts
-
-
-def own_member(state: Recordable) -> MemberId:
-    """Ours in this exchange: who asks on the client's side, whose service is asked on the server's."""
-    match state:
-        case SignedRequest():
-            return state.received.request.client.member
+            received = state.received
+            return Facts(received.request, "client", received.moment, state.parts)
         case AuthenticResponse():
-            return state.response.client.member
+            number = state.request.record_number
+            return Facts(state.response, "client", state.moment, state.parts, request_number=number)
         case DisclosedRequest():
-            return state.authorized.authentic.incoming.request.service.client.member
+            findings, authentic = state.examined.findings, state.examined.authorized.authentic
+            return _of_server_request(authentic, GRANTED, state.entries, findings)
         case DisclosedRefusal():
-            return state.refused.authentic.incoming.request.service.client.member
+            refusal = state.refused
+            return _of_server_request(refusal.authentic, refused(refusal.code), state.entries, refusal.findings)
         case SignedResponse():
-            return state.response.service.client.member
+            peer, number = state.request.authorized.authentic.peer, state.request.record_number
+            return Facts(state.response, "server", state.moment, state.parts, peer, request_number=number)
+
+
+def _of_server_request(
+    authentic: AuthenticRequest, decision: str, entries: tuple[AccessEntry, ...], findings: tuple[Finding, ...]
+) -> Facts:
+    incoming = authentic.incoming
+    return Facts(
+        message=incoming.request,
+        side="server",
+        moment=incoming.moment,
+        parts=incoming.parts,
+        peer=authentic.peer,
+        decision=decision,
+        entries=entries,
+        findings=findings,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,63 +102,24 @@ class Sealing:
     nonces: bytes
 
 
-def record_of(state: Recordable, uid: UUID, body: RecordedBody | None, sealing: Sealing | None = None) -> MessageRecord:
+def record_of(facts: Facts, uid: UUID, body: RecordedBody | None, sealing: Sealing | None = None) -> MessageRecord:
     """The record of a message whose body part has been stored as `body`."""
-    match state:
-        case SignedRequest():
-            return _record(state, uid, body, sealing, state.received.request, "client")
-        case AuthenticResponse():
-            return _record(state, uid, body, sealing, state.response, "client", number=state.request.record_number)
-        case DisclosedRequest():
-            authentic = state.authorized.authentic
-            request, peer = authentic.incoming.request, authentic.peer
-            return _record(state, uid, body, sealing, request, "server", peer=peer, decision=GRANTED)
-        case DisclosedRefusal():
-            authentic = state.refused.authentic
-            request, peer = authentic.incoming.request, authentic.peer
-            return _record(
-                state, uid, body, sealing, request, "server", peer=peer, decision=refused(state.refused.code)
-            )
-        case SignedResponse():
-            peer, number = state.request.authorized.authentic.peer, state.request.record_number
-            return _record(state, uid, body, sealing, state.response, "server", peer=peer, number=number)
-
-
-def own_client(record: MessageRecord) -> ClientId:
-    """Our client in a recorded message: who asked on the client's side, whose service was asked on the server's. As the message
-    itself says it; MalformedMessage when it does not parse."""
-    message = parse_request(record.part) if record.kind == "request" else parse_response(record.part)
-    return message.client if record.side == "client" else message.service.client
-
-
-def _record(
-    state: Recordable,
-    uid: UUID,
-    body: RecordedBody | None,
-    sealing: Sealing | None,
-    message: RestRequest | RestResponse,
-    side: RecordSide,
-    *,
-    peer: SecurityServerId | None = None,
-    decision: str | None = None,
-    number: int | None = None,
-) -> MessageRecord:
-    moment, parts = moment_of(state), parts_of(state)
+    message, moment, parts, peer = facts.message, facts.moment, facts.parts, facts.peer
     part = parts.part
     if sealing is not None:
         part, body = seal_content(part, body, uid, sealing.key, sealing.nonces)
     return MessageRecord(
         uid=uid,
         time=moment.now,
-        side=side,
+        side=facts.side,
         kind="response" if isinstance(message, RestResponse) else "request",
         message_id=storable(message.message_id),
         request_id=storable(message.request_id),
         client=storable(str(message.client)),
         service=storable(str(message.service)),
         peer_server=None if peer is None else storable(str(peer)),
-        decision=decision,
-        request_number=number,
+        decision=facts.decision,
+        request_number=facts.request_number,
         part=part,
         signature=parts.signature,
         hash_chain_result=parts.hash_chain_result,
@@ -161,3 +128,10 @@ def _record(
         conf_fingerprint=moment.trust.fingerprint,
         sealed_by=None if sealing is None else sealing.key.id,
     )
+
+
+def own_client(record: MessageRecord) -> ClientId:
+    """Our client in a recorded message: who asked on the client's side, whose service was asked on the server's. As the message
+    itself says it; MalformedMessage when it does not parse."""
+    message = parse_request(record.part) if record.kind == "request" else parse_response(record.part)
+    return message.client if record.side == "client" else message.service.client

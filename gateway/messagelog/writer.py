@@ -42,16 +42,12 @@ from gateway.exchange.states import (
     SignedResponse,
 )
 from gateway.messagelog.access import AccessRow, clear_row, sealed_row
-from gateway.messagelog.bodies import store_body
+from gateway.messagelog.bodies import in_record, store_body
 from gateway.messagelog.groupcommit import GroupCommit, LogLimits, LogStats
 from gateway.messagelog.records import (
     Recordable,
     Sealing,
-    entries_of,
-    findings_of,
-    moment_of,
-    own_member,
-    parts_of,
+    facts_of,
     record_of,
 )
 from gateway.messagelog.sealing import Seal
@@ -130,12 +126,15 @@ class MessageLogWriter:
         return await self._append(state)
 
     async def _append(self, state: Recordable) -> int:
-        body, moment = parts_of(state).body, moment_of(state)
-        key = None if self._seal is None else await self._seal.key(moment.now.date(), str(own_member(state)))
-        stored = None if body is None else await self._store(body, key)
+        facts = facts_of(state)
+        body, moment = facts.parts.body, facts.moment
+        key = None if self._seal is None else await self._seal.key(moment.now.date(), str(facts.own_member))
+        stored = None
+        if body is not None:
+            stored = in_record(body, self._limits.inline_below) or await self._store(body, key)
         sealing = None if key is None else Sealing(key, os.urandom(RECORD_NONCES))
-        record = record_of(state, new_uuid(), stored, sealing)
-        number = await self._commits.append(record, moment.trust, _rows(entries_of(state), key), findings_of(state))
+        record = record_of(facts, new_uuid(), stored, sealing)
+        number = await self._commits.append(record, moment.trust, _rows(facts.entries, key), facts.findings)
         if self._stamping is not None:
             await self._stamping.recorded(number)
         return number
@@ -145,7 +144,7 @@ class MessageLogWriter:
             return
         key = None
         if self._seal is not None:
-            key = await self._seal.key(entries[0].time.date(), str(own_member(request.disclosed)))
+            key = await self._seal.key(entries[0].time.date(), str(facts_of(request.disclosed).own_member))
         await self._commits.append_entries(request.record_number, _rows(entries, key))
 
     async def _store(self, body: Body, key: DataKey | None) -> RecordedBody:

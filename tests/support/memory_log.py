@@ -26,7 +26,7 @@ from gateway.exchange.states import (
     SignedRequest,
     SignedResponse,
 )
-from gateway.messagelog.records import Recordable, entries_of, findings_of, moment_of, parts_of, record_of
+from gateway.messagelog.records import Recordable, facts_of, record_of
 from tests.support.entries import StoredEntry
 
 
@@ -69,16 +69,17 @@ class MemoryMessageLog:
         return [stored.record for stored in self.records if stored.record.message_id == message_id]
 
     async def _append(self, state: Recordable) -> int:
-        record = record_of(state, uuid4(), await _recorded(parts_of(state).body))
+        facts = facts_of(state)
+        record = record_of(facts, uuid4(), await _recorded(facts.parts.body))
         if record.claim is not None:
             if record.claim in self.claims:
                 raise ReplayedRequest("This request was already accepted once")
             self.claims.add(record.claim)
-        conf = moment_of(state).trust
+        conf = facts.moment.trust
         self.configurations[conf.fingerprint] = conf
         self.records.append(StoredRecord(len(self.records) + 1, record))
-        self._number(self.records[-1].number, entries_of(state))
-        self.findings += ((self.records[-1].number, finding) for finding in findings_of(state))
+        self._number(self.records[-1].number, facts.entries)
+        self.findings += ((self.records[-1].number, finding) for finding in facts.findings)
         return self.records[-1].number
 
     def _number(self, message: int, entries: tuple[AccessEntry, ...]) -> None:

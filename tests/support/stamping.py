@@ -20,7 +20,7 @@ from gateway.core.messagelog.record import MessageRecord
 from gateway.core.signing.timestamp import verify_timestamp
 from gateway.messagelog.batch import Batch, write_batch
 from gateway.messagelog.groupcommit import LogLimits
-from gateway.messagelog.records import record_of
+from gateway.messagelog.records import facts_of, record_of
 from gateway.messagelog.stamper import StampPolicy, TimeStamper
 from gateway.messagelog.tsaclient import Token
 from gateway.messagelog.writer import MessageLogWriter
@@ -92,7 +92,7 @@ def record(signature: bytes | None = None) -> MessageRecord:
     """Of a request. A space after the root element makes each signature's bytes its own, and changes nothing else."""
     state = signed_request()
     state = replace(state, parts=replace(state.parts, signature=signature or SIGNATURE + b" " * next(_PADDING)))
-    return record_of(state, uuid.uuid4(), None)
+    return record_of(facts_of(state), uuid.uuid4(), None)
 
 
 def _count() -> Iterator[int]:

@@ -16,7 +16,7 @@ import pytest
 from gateway.core.errors import EvidenceUnavailable, ReplayedRequest
 from gateway.core.messagelog.record import MessageRecord
 from gateway.messagelog.groupcommit import GroupCommit, LogLimits
-from gateway.messagelog.records import record_of
+from gateway.messagelog.records import facts_of, record_of
 from gateway.storage.database import Database
 from tests.support.log_states import CONF, NOW, SERVER, authorized_request, configuration, signed_request
 
@@ -31,11 +31,11 @@ async def running(database: Database, limits: LogLimits) -> AsyncIterator[GroupC
 
 
 def record(message_id: str = "message") -> MessageRecord:
-    return record_of(signed_request(message_id=message_id), uuid4(), None)
+    return record_of(facts_of(signed_request(message_id=message_id)), uuid4(), None)
 
 
 def claiming(request_id: str) -> MessageRecord:
-    return record_of(authorized_request(request_id), uuid4(), None)
+    return record_of(facts_of(authorized_request(request_id)), uuid4(), None)
 
 
 async def _later(log: GroupCommit) -> int:

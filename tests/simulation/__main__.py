@@ -2,7 +2,7 @@
 
 1. applicants open dossiers on both roads; every facility sends a notice through the signature gate
 2. until nothing is under way but what the plan loses: bad reasons were refused, the gate's report is as planned
-3. eight days later the stuck list is the lost set
+3. twelve days later (seven working days are over) the stuck list is the lost set
 4. nothing is lost any more, and operators send the stuck dossiers again: everything ends, once
 """
 
@@ -156,7 +156,7 @@ class Simulation:
         await _until_quiet(roads)
         for road in roads:
             self._rows += await persistently(partial(checks.bad_reasons_refused, road.parties, road.name))
-        roads[0].parties.clock.advance(8 * _DAY)
+        roads[0].parties.clock.advance(12 * _DAY)
         for road in roads:
             self._rows += await persistently(partial(checks.stuck_is_lost, road.parties, road.name))
         (self._folder / "repaired").touch()

@@ -11,9 +11,9 @@ from gateway.citizen.sessions import Session
 from gateway.core.errors import AccessDenied
 from gateway.pages.cookies import Cookies
 from gateway.pages.guard import is_ours, policy
+from gateway.pages.signin import SIGN_IN_TIME
 
 POLICY = policy(scripts=True)
-_SIGN_IN_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Site:
         self.cookies.set(answer, "session", session.token, int(self.longest.total_seconds()))
 
     def bind_sign_in(self, answer: web.StreamResponse, browser: str) -> None:
-        self.cookies.set(answer, "sign-in", browser, _SIGN_IN_SECONDS)
+        self.cookies.set(answer, "sign-in", browser, int(SIGN_IN_TIME.total_seconds()))
 
 
 def check_change(request: web.Request, session: Session, token: str, site: Site) -> None:

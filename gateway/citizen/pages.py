@@ -33,7 +33,7 @@ from gateway.core.errors import (
     UnknownSubject,
 )
 from gateway.pages.guard import Handler
-from gateway.pages.look import Look
+from gateway.pages.look import Look, see_other
 from gateway.pages.words import LANGUAGES, LOCAL, PREFIX, Language
 from gateway.storage.failures import DATABASE_ERRORS
 
@@ -51,14 +51,14 @@ class Pages:
         portal: Portal,
         provider: OpenIdProvider,
         site: Site,
-        renderer: Look,
+        look: Look,
         session_of: SessionOf,
         watch: PortalWatch,
     ) -> None:
         self._portal = portal
         self._provider = provider
         self._site = site
-        self._render = renderer
+        self._look = look
         self._session_of = session_of
         self._watch = watch
 
@@ -96,7 +96,7 @@ class Pages:
                 session = await self._session_of(request)
             except BearerRejected:
                 ended = self._site.cookies.read(request, "session") is not None
-                return _see_other(f"{PREFIX[language]}/{'?state=expired' if ended else ''}")
+                return see_other(f"{PREFIX[language]}/{'?state=expired' if ended else ''}")
             except (GatewayError, *DATABASE_ERRORS):
                 return self.trouble(language, 503)
             try:
@@ -115,7 +115,7 @@ class Pages:
         if state == "plain" and self._site.cookies.read(request, "session") is not None:
             try:
                 await self._session_of(request)
-                return _see_other(f"{PREFIX[language]}/records")
+                return see_other(f"{PREFIX[language]}/records")
             except BearerRejected:
                 state = "expired"
         state = state if state in ("expired", "refused", "unreachable") else "plain"
@@ -126,8 +126,8 @@ class Pages:
         try:
             url = await self._provider.sign_in_url(made.state, made.nonce, made.verifier)
         except ServiceUnavailable:
-            return _see_other(f"{PREFIX[language]}/?state=unreachable")
-        answer = _see_other(url)
+            return see_other(f"{PREFIX[language]}/?state=unreachable")
+        answer = see_other(url)
         self._site.bind_sign_in(answer, made.browser)
         return answer
 
@@ -147,13 +147,13 @@ class Pages:
             await self._portal.lookups.note(session, identity.person, "sign-in", now, None)
         except BearerRejected:
             self._watch.signed_in("refused")
-            answer = _see_other(f"{PREFIX[language]}/?state=refused")
+            answer = see_other(f"{PREFIX[language]}/?state=refused")
         except GatewayError:
             self._watch.signed_in("unreachable")
-            answer = _see_other(f"{PREFIX[language]}/?state=unreachable")
+            answer = see_other(f"{PREFIX[language]}/?state=unreachable")
         else:
             self._watch.signed_in("confirmed")
-            answer = _see_other(f"{PREFIX[language]}/records")
+            answer = see_other(f"{PREFIX[language]}/records")
             self._site.open_session(answer, session)
         self._site.cookies.forget(answer, "sign-in")
         return answer
@@ -161,7 +161,7 @@ class Pages:
     async def _sign_out(self, request: web.Request, session: Session, language: Language) -> web.Response:
         await self._changed(request, session)
         await self._portal.sessions.close(session)
-        answer = _see_other(f"{PREFIX[language]}/")
+        answer = see_other(f"{PREFIX[language]}/")
         self._site.cookies.forget(answer, "session")
         return answer
 
@@ -253,8 +253,8 @@ class Pages:
         try:
             await self._portal.ask(session, found, *(form.get(key, "") for key in ("kind", "reason", "words")))
         except MalformedMessage:
-            return _see_other(f"{PREFIX[language]}/records/{found.record_id}?said=words#lam-h")
-        return _see_other(f"{PREFIX[language]}/records/{found.record_id}?said=sent#da-gui")
+            return see_other(f"{PREFIX[language]}/records/{found.record_id}?said=words#lam-h")
+        return see_other(f"{PREFIX[language]}/records/{found.record_id}?said=sent#da-gui")
 
     async def _represent(self, request: web.Request, session: Session, language: Language) -> web.Response:
         form = await self._changed(request, session)
@@ -265,12 +265,12 @@ class Pages:
             said = "?said=no-relation#thay-mat"
         except ServiceUnavailable:
             said = "?said=register-away#thay-mat"
-        return _see_other(f"{PREFIX[language]}/records{said}")
+        return see_other(f"{PREFIX[language]}/records{said}")
 
     async def _stop_representing(self, request: web.Request, session: Session, language: Language) -> web.Response:
         await self._changed(request, session)
         await self._portal.sessions.act(session, None)
-        return _see_other(f"{PREFIX[language]}/records")
+        return see_other(f"{PREFIX[language]}/records")
 
     async def _changed(self, request: web.Request, session: Session) -> Mapping[str, str]:
         """The form, if our own page sent it. AccessDenied otherwise."""
@@ -292,16 +292,10 @@ class Pages:
         session: Session | None = None,
         **values: Any,
     ) -> web.Response:
-        path = "/" if request is None else request.path.removeprefix("/en") or "/"
-        text = self._render(language, template, path=path, prefix=PREFIX[language], session=session, **values)
-        return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+        return self._look.page(language, template, request, status=status, session=session, **values)
 
     def trouble(
         self, language: Language, status: int, kind: str = "503", session: Session | None = None
     ) -> web.Response:
         """`kind`: of the words."""
         return self._html(language, "trouble", None, status=status, session=session, kind=kind)
-
-
-def _see_other(where: str) -> web.Response:
-    return web.Response(status=303, headers={"Location": where})

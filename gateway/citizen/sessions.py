@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,8 +12,7 @@ from gateway.citizen.idtoken import Identity
 from gateway.core.errors import BearerRejected
 from gateway.core.subjects.kinds import Person
 from gateway.pages.cookies import token_hash
-
-_SIGN_IN_TIME = timedelta(minutes=10)
+from gateway.pages.signin import SIGN_IN_TIME, SignIn, csrf_of
 
 _NEW_LOGIN = """
 INSERT INTO citizen_login (state_hash, browser_hash, nonce, verifier, language, made) VALUES ($1, $2, $3, $4, $5, $6)
@@ -33,17 +30,6 @@ RETURNING person_kind, person, name, acting_kind, acting_person, acting_name, ac
 _ACT = """
 UPDATE citizen_session SET acting_kind = $2, acting_person = $3, acting_name = $4, acting_evidence = $5 WHERE token_hash = $1
 """
-
-
-@dataclass(frozen=True, slots=True)
-class SignIn:
-    """What one sign-in needs: `state`, `nonce`, `verifier` as OpenID Connect and PKCE call them; `browser` binds it to the browser
-    that began it, so that nobody can make another's browser finish his."""
-
-    state: str = field(repr=False)
-    nonce: str = field(repr=False)
-    verifier: str = field(repr=False)
-    browser: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +56,7 @@ class Session:
 
     @property
     def csrf(self) -> str:
-        """Must come with whatever changes something: another site can send our cookie but cannot know this."""
-        return hmac.digest(self.token.encode(), b"citizen/csrf", hashlib.sha256).hex()
+        return csrf_of(self.token, "citizen")
 
 
 class Sessions:
@@ -83,8 +68,8 @@ class Sessions:
         self._longest = longest
 
     async def begin(self, language: str, now: datetime) -> SignIn:
-        made = SignIn(*(secrets.token_urlsafe(32) for _ in range(4)))
-        await self._pool.execute("DELETE FROM citizen_login WHERE made < $1", now - _SIGN_IN_TIME)
+        made = SignIn.new()
+        await self._pool.execute("DELETE FROM citizen_login WHERE made < $1", now - SIGN_IN_TIME)
         await self._pool.execute(
             _NEW_LOGIN, token_hash(made.state), token_hash(made.browser), made.nonce, made.verifier, language, now
         )
@@ -92,7 +77,7 @@ class Sessions:
 
     async def finish(self, state: str, browser: str, now: datetime) -> tuple[SignIn, str]:
         """The sign-in and its language, once. BearerRejected for one that was not begun in this browser, is over, or was used."""
-        row = await self._pool.fetchrow(_TAKE_LOGIN, token_hash(state), token_hash(browser), now - _SIGN_IN_TIME)
+        row = await self._pool.fetchrow(_TAKE_LOGIN, token_hash(state), token_hash(browser), now - SIGN_IN_TIME)
         if row is None:
             raise BearerRejected("no sign-in of this browser is under way")
         return SignIn(state, row["nonce"], row["verifier"], browser), row["language"]

@@ -83,6 +83,21 @@ def in_words(trouble: Callable[[Language, int], web.Response], programs: tuple[s
     return worded
 
 
+class Forbidden(Exception):
+    """Not our own page, or not this session's."""
+
+
+async def checked_form(request: web.Request, csrf: str, origin: str) -> dict[str, list[str]]:
+    """The fields; Forbidden unless our own page of the session with this token sent them."""
+    if request.content_type != FORM:
+        raise Forbidden
+    posted = await request.post()
+    form = {key: [v for v in posted.getall(key) if isinstance(v, str)] for key in posted}
+    if not is_ours(request, origin, "".join(form.get("csrf", [])), csrf):
+        raise Forbidden
+    return form
+
+
 def is_ours(request: web.Request, origin: str, token: str, expected: str) -> bool:
     """Whether our own page sent this: same origin as far as the browser says, and the token of its session."""
     if request.headers.get("Origin", origin) != origin:

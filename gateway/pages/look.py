@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gateway.pages.words import Catalogue, Language
+from gateway.pages.words import PREFIX, Catalogue, Language
 
 _SHARED = Path(__file__).parent
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -36,10 +36,24 @@ class Look:
         catalogue = self._catalogues[language]
         return self._templates.get_template(f"{template}.html").render(t=catalogue, lang=language, **values)
 
+    def page(
+        self, language: Language, template: str, request: web.Request | None, *, status: int = 200, **values: Any
+    ) -> web.Response:
+        """`request`: what it answers, for the link to the other language; None: the first page is linked. `path` and `prefix` are
+        there in the template too."""
+        path = "/" if request is None else request.path.removeprefix(PREFIX["en"]) or "/"
+        text = self(language, template, path=path, prefix=PREFIX[language], **values)
+        return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+
     def add_static(self, app: web.Application) -> None:
         """At `/static/`, under names that change with the content."""
         for path in self._files:
             app.router.add_get(f"/static/{static_name(path)}", _file(path.read_bytes(), _TYPES[path.suffix]))
+
+
+def see_other(where: str) -> web.Response:
+    """After what was done, or to where something has to be done first."""
+    return web.Response(status=303, headers={"Location": where})
 
 
 @cache

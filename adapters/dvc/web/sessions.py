@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 import secrets
 from collections.abc import Mapping
@@ -14,9 +12,10 @@ from typing import Any
 from adapters.sdk import Pool
 from adapters.sdk.identity import SignInRefused
 from gateway.pages.cookies import token_hash
+from gateway.pages.signin import SIGN_IN_TIME, SignIn, csrf_of
 from gateway.pages.words import Language
 
-IDLE, LONGEST, _SIGN_IN = timedelta(minutes=30), timedelta(hours=8), timedelta(minutes=10)
+IDLE, LONGEST = timedelta(minutes=30), timedelta(hours=8)
 
 _INVENTED = re.compile(r"999[0-9]{9}")
 _BEGIN = """
@@ -32,17 +31,6 @@ _FIND = """
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """`browser` binds the sign-in to the browser that began it."""
-
-    state: str = field(repr=False)
-    nonce: str = field(repr=False)
-    verifier: str = field(repr=False)
-    browser: str = field(repr=False)
-    language: Language = "vi"
-
-
-@dataclass(frozen=True, slots=True)
 class Session:
     """`person`: the personal number."""
 
@@ -52,28 +40,26 @@ class Session:
 
     @property
     def csrf(self) -> str:
-        """Must come with whatever changes something: another site can send our cookie but cannot know this."""
-        return hmac.digest(self.token.encode(), b"dvc/csrf", hashlib.sha256).hex()
+        return csrf_of(self.token, "dvc")
 
 
 class Sessions:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def begin(self, language: Language, now: datetime) -> Begun:
-        state, nonce, verifier, browser = (secrets.token_urlsafe(32) for _ in range(4))
-        begun = Begun(state, nonce, verifier, browser, language)
-        await self._pool.execute("delete from dvc.login where made < $1", now - _SIGN_IN)
+    async def begin(self, language: Language, now: datetime) -> SignIn:
+        begun = SignIn.new()
+        await self._pool.execute("delete from dvc.login where made < $1", now - SIGN_IN_TIME)
         named = (token_hash(begun.state), token_hash(begun.browser), begun.nonce, begun.verifier)
         await self._pool.execute(_BEGIN, *named, language, now)
         return begun
 
-    async def finish(self, state: str, browser: str, now: datetime) -> Begun:
-        """Once. SignInRefused for one that was not begun in this browser, is over, or was used."""
-        row = await self._pool.fetchrow(_FINISH, token_hash(state), token_hash(browser), now - _SIGN_IN)
+    async def finish(self, state: str, browser: str, now: datetime) -> tuple[SignIn, Language]:
+        """With its language, once. SignInRefused for one that was not begun in this browser, is over, or was used."""
+        row = await self._pool.fetchrow(_FINISH, token_hash(state), token_hash(browser), now - SIGN_IN_TIME)
         if row is None:
             raise SignInRefused
-        return Begun(state, row["nonce"], row["verifier"], browser, row["language"])
+        return SignIn(state, row["nonce"], row["verifier"], browser), row["language"]
 
     async def open(self, claims: Mapping[str, Any], now: datetime) -> Session:
         """SignInRefused for somebody without a personal number, such as an officer, and for whoever is not invented."""

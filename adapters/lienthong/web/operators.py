@@ -24,13 +24,14 @@ from adapters.lienthong.desk import Desk
 from adapters.lienthong.model import AskAgain, Dossier, NotPossible
 from adapters.lienthong.web.board import CAUSES, STATES, Board, Filters
 from adapters.lienthong.web.chart import SERIES, chart
-from adapters.lienthong.web.guard import Forbidden, checked_form
 from adapters.lienthong.web.sessions import Session
 from adapters.lienthong.web.shown import legs_shown, missing, to_ask
-from adapters.lienthong.web.site import Site, see_other
+from adapters.lienthong.web.site import Site
 from adapters.lienthong.web.words import BoardWords, iso
 from adapters.sdk import NotFound, Pool
 from adapters.sdk.delivery import Outbox
+from gateway.pages.guard import Forbidden, checked_form
+from gateway.pages.look import see_other
 from gateway.pages.words import LANGUAGES, PREFIX, Language
 
 _ON_A_PAGE = 20
@@ -165,7 +166,7 @@ class Operators:
 
     async def _ask_again(self, request: web.Request, session: Session, language: Language) -> web.Response:
         """Each value is `dossier:leg:seen`; what was asked since the page was made is not asked twice."""
-        form = await checked_form(request, session, self._site.origin)
+        form = await checked_form(request, session.csrf, self._site.origin)
         if not session.may_act:
             raise Forbidden
         chosen = form.get("case", []) if form.get("do") == ["selected"] else form.get("do", [])
@@ -185,7 +186,7 @@ class Operators:
         return see_other(f"{PREFIX[language]}{back}{'&' if '?' in back else '?'}said={asked}")
 
     async def _send_again(self, request: web.Request, session: Session, language: Language) -> web.Response:
-        form = await checked_form(request, session, self._site.origin)
+        form = await checked_form(request, session.csrf, self._site.origin)
         if not session.may_act:
             raise Forbidden
         try:

@@ -12,11 +12,11 @@ from pydantic import TypeAdapter
 from adapters.lienthong.definition import Definition
 from adapters.lienthong.model import Dossier
 from adapters.lienthong.web.consents import Consents
-from adapters.lienthong.web.guard import checked_form
 from adapters.lienthong.web.sessions import Session
 from adapters.lienthong.web.shown import legs_shown
 from adapters.lienthong.web.site import Site
 from adapters.sdk import NotFound
+from gateway.pages.guard import checked_form
 from gateway.pages.words import LANGUAGES, PREFIX, Language
 
 _STATE: TypeAdapter[Dossier] = TypeAdapter(Dossier)
@@ -54,7 +54,7 @@ class Persons:
         return self._site.html(language, "mine", request, session, **values)
 
     async def _answer(self, request: web.Request, session: Session, language: Language) -> web.Response:
-        form = await checked_form(request, session, self._site.origin)
+        form = await checked_form(request, session.csrf, self._site.origin)
         try:
             question = UUID("".join(form.get("question", [])))
         except ValueError as e:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,10 +12,12 @@ from uuid import UUID
 from adapters.sdk import Pool
 from adapters.sdk.identity import SignInRefused
 from gateway.pages.cookies import token_hash
+from gateway.pages.signin import SIGN_IN_TIME, SignIn, csrf_of
+from gateway.pages.words import Language
 
 Kind = Literal["officer", "person"]
 OPERATOR, VIEWER = "dossier-operator", "dossier-viewer"
-IDLE, LONGEST, _SIGN_IN = timedelta(minutes=30), timedelta(hours=8), timedelta(minutes=10)
+IDLE, LONGEST = timedelta(minutes=30), timedelta(hours=8)
 
 _BEGIN = """
     insert into lienthong.login (state_hash, browser_hash, nonce, verifier, language, kind, question, made)
@@ -38,13 +38,10 @@ _FIND = """
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """`browser` binds the sign-in to the browser that began it."""
+    """`question`: the one that is answered with it."""
 
-    state: str = field(repr=False)
-    nonce: str = field(repr=False)
-    verifier: str = field(repr=False)
-    browser: str = field(repr=False)
-    language: str = "vi"
+    sign_in: SignIn
+    language: Language = "vi"
     kind: Kind = "person"
     question: UUID | None = None
 
@@ -61,8 +58,7 @@ class Session:
 
     @property
     def csrf(self) -> str:
-        """Must come with whatever changes something: another site can send our cookie but cannot know this."""
-        return hmac.digest(self.token.encode(), b"lienthong/csrf", hashlib.sha256).hex()
+        return csrf_of(self.token, "lienthong")
 
     @property
     def may_act(self) -> bool:
@@ -73,21 +69,21 @@ class Sessions:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def begin(self, language: str, kind: Kind, now: datetime, question: UUID | None = None) -> Begun:
-        state, nonce, verifier, browser = (secrets.token_urlsafe(32) for _ in range(4))
-        begun = Begun(state, nonce, verifier, browser, language, kind, question)
-        await self._pool.execute("delete from lienthong.login where made < $1", now - _SIGN_IN)
+    async def begin(self, language: Language, kind: Kind, now: datetime, question: UUID | None = None) -> SignIn:
+        begun = SignIn.new()
+        await self._pool.execute("delete from lienthong.login where made < $1", now - SIGN_IN_TIME)
         secret = (token_hash(begun.state), token_hash(begun.browser), begun.nonce, begun.verifier)
         await self._pool.execute(_BEGIN, *secret, language, kind, question, now)
         return begun
 
     async def finish(self, state: str, browser: str, now: datetime) -> Begun:
         """Once. SignInRefused for one that was not begun in this browser, is over, or was used."""
-        row = await self._pool.fetchrow(_FINISH, token_hash(state), token_hash(browser), now - _SIGN_IN)
+        row = await self._pool.fetchrow(_FINISH, token_hash(state), token_hash(browser), now - SIGN_IN_TIME)
         if row is None:
             raise SignInRefused
         question = None if row["question"] is None else UUID(str(row["question"]))
-        return Begun(state, row["nonce"], row["verifier"], browser, row["language"], row["kind"], question)
+        sign_in = SignIn(state, row["nonce"], row["verifier"], browser)
+        return Begun(sign_in, row["language"], row["kind"], question)
 
     async def open(self, kind: Kind, claims: Mapping[str, Any], now: datetime) -> Session:
         """SignInRefused for an officer without a role of ours, or a person without a number."""

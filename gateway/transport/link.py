@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import select
 import ssl
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -58,6 +59,8 @@ class Link(asyncio.Protocol):
     """A connection. `request` and then `body` to its end; `reusable` says whether another request may follow."""
 
     def __init__(self, limits: HeadLimits = _PEER) -> None:
+        self.patience = float("inf")  # seconds
+        self.lost_at = float("inf")  # when that ends, by time.monotonic
         self._limits = limits
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
@@ -171,6 +174,7 @@ class Link(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         if self._error is not None:
             return
+        self.alive()
         self._received.append(data)
         self._received_bytes += len(data)
 
@@ -220,6 +224,7 @@ class Link(asyncio.Protocol):
                 if self._head_done or self._error is not None:
                     break
                 await self._write(chunk)
+                self.alive()
             else:
                 self._sent = True
         while not self._head_done:
@@ -269,6 +274,14 @@ class Link(asyncio.Protocol):
         if not keep:
             self.close()
         return keep
+
+    def alive(self) -> None:
+        """The other side took or gave a piece: patience with it begins anew."""
+        self.lost_at = time.monotonic() + self.patience
+
+    def lose_patience(self) -> None:
+        """Whoever waits on this link gets TimeoutError."""
+        self._fail(TimeoutError())
 
     def close(self) -> None:
         self._lost = True

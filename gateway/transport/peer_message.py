@@ -17,17 +17,13 @@ from gateway.transport.link import Link, ResponseHead
 
 _MOST_FAULT = 1024 * 1024
 
-Alive = Callable[[], None]
-
 
 @quick
 @dataclass(frozen=True, slots=True)
 class Chunked:
-    """A message in HTTP chunks, as X-Road consumers send it: in one chunk when it is in memory. `alive`: called for each piece that
-    the other side takes."""
+    """A message in HTTP chunks, as X-Road consumers send it: in one chunk when it is in memory."""
 
     framed: Framed
-    alive: Alive
 
     @property
     def inline(self) -> bytes | None:
@@ -38,13 +34,10 @@ class Chunked:
         async for piece in self.framed.chunks():
             if piece:  # an empty chunk would be the last
                 yield b"%x\r\n%b\r\n" % (len(piece), piece)
-                self.alive()
         yield b"0\r\n\r\n"
 
 
-def encode_request(
-    request: LoggedRequest, ocsp: Sequence[bytes], address: str, port: int, alive: Alive
-) -> tuple[bytes, Chunked]:
+def encode_request(request: LoggedRequest, ocsp: Sequence[bytes], address: str, port: int) -> tuple[bytes, Chunked]:
     """The HTTP head, blank line included, and the message. Names, values and order are those of X-Road servers."""
     rest = request.signed.received.request
     framed = frame(request.signed.parts, framing.REST_REQUEST, new_boundary(), ocsp)
@@ -60,33 +53,26 @@ def encode_request(
         f"Host: {f'[{address}]' if ':' in address else address}:{port}\r\n"
         "Connection: Keep-Alive\r\n\r\n"
     )
-    return head.encode("latin-1"), Chunked(framed, alive)
+    return head.encode("latin-1"), Chunked(framed)
 
 
 async def read_reply(
-    link: Link, head: ResponseHead, new_body: Callable[[], BodySink], limits: framing.FramingLimits, alive: Alive
+    link: Link, head: ResponseHead, new_body: Callable[[], BodySink], limits: framing.FramingLimits
 ) -> PeerReply:
-    """200 or 500; a multipart message or a bare SOAP fault. MalformedMessage otherwise. `alive`: called for each piece."""
+    """200 or 500; a multipart message or a bare SOAP fault. MalformedMessage otherwise."""
     if head.status not in (200, 500):
         raise MalformedMessage(f"The provider's security server answered HTTP {head.status}", code="http_error")
     content_type = head.headers.get("content-type")
     if content_type is None:
         raise MalformedMessage("Could not get content type from response", code="invalid_content_type")
     if content_type.partition(";")[0].strip().lower() == "text/xml":
-        return PeerReply(_bare_fault(await _whole(_pieces(link, alive), _MOST_FAULT)), None)
+        return PeerReply(_bare_fault(await _whole(link.body(), _MOST_FAULT)), None)
     if head.headers.get("x-hash-algorithm") != "SHA-512":
         raise MalformedMessage("Response without x-hash-algorithm: SHA-512", code="internal_error")
     whole = link.whole_body()
     if whole is not None:
         return PeerReply(*read_whole_message(content_type, framing.Direction.RESPONSE, whole, new_body, limits))
-    pieces = _pieces(link, alive)
-    return PeerReply(*await read_message(content_type, framing.Direction.RESPONSE, pieces, new_body, limits))
-
-
-async def _pieces(link: Link, alive: Alive) -> AsyncIterator[bytes]:
-    async for piece in link.body():
-        alive()
-        yield piece
+    return PeerReply(*await read_message(content_type, framing.Direction.RESPONSE, link.body(), new_body, limits))
 
 
 def _bare_fault(xml: bytes) -> framing.TransportMessage:

@@ -35,6 +35,7 @@ from gateway.exchange.ports import BodySink, Clock, GlobalConf, PeerReply
 from gateway.exchange.states import LoggedRequest
 from gateway.transport.favourites import Favourites
 from gateway.transport.link import Link
+from gateway.transport.patience import Patience
 from gateway.transport.peer_message import encode_request, read_reply
 from gateway.transport.tls import Profile, peer_client_context, shown_chain
 
@@ -118,6 +119,7 @@ class PeerLinks:
         self._idle: dict[str, deque[_Verified]] = {}
         self._favourites = Favourites()
         self._ocsp: dict[bytes, _Answers] = {}
+        self._patience = Patience()
         self.handshakes = 0
 
     async def send(self, request: LoggedRequest) -> PeerReply:
@@ -130,16 +132,11 @@ class PeerLinks:
             )
         verified = await self._verified_link(request.signed.routed.servers, provider, key)
         link = verified.link
-        patience, now = self._options.answer_timeout, asyncio.get_running_loop().time
+        self._patience.begin(link, self._options.answer_timeout)
         try:
-            async with asyncio.timeout(patience) as stalled:
-
-                def alive() -> None:
-                    stalled.reschedule(now() + patience)
-
-                head, framed = encode_request(request, ocsp, verified.address, self._options.port, alive)
-                answer = await link.request(head, framed)
-                reply = await read_reply(link, answer, self._new_body, self._limits, alive)
+            head, framed = encode_request(request, ocsp, verified.address, self._options.port)
+            answer = await link.request(head, framed)
+            reply = await read_reply(link, answer, self._new_body, self._limits)
         except TimeoutError as e:
             raise PeerUnavailable("The provider's security server did not answer in time", code="io_error") from e
         else:
@@ -147,10 +144,12 @@ class PeerLinks:
                 self._put_back(verified)
             return reply
         finally:
+            self._patience.end(link)
             if not link.reusable:
                 link.close()
 
     async def close(self) -> None:
+        self._patience.close()
         for links in self._idle.values():
             for verified in links:
                 verified.link.close()

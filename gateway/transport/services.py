@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -15,6 +14,7 @@ from gateway.exchange.ports import BodySink, ServerConfSource
 from gateway.exchange.states import Body, DispatchableRequest, ServiceReply
 from gateway.exchange.wire import whole_body
 from gateway.transport.link import Link, ResponseHead
+from gateway.transport.patience import Patience
 from gateway.transport.service_links import Origin, ServiceLinks, origin_of, target_of
 from gateway.transport.tls import service_client_context, unchecked_service_context
 
@@ -38,6 +38,7 @@ class ServiceCaller:
         self._key = key
         self._contexts: dict[tuple[bool, tuple[bytes, ...]], ssl.SSLContext] = {}
         self._links = ServiceLinks()
+        self._patience = Patience()
 
     def show(self, key: InternalKey | None) -> None:
         """This key from the next connection on."""
@@ -46,6 +47,7 @@ class ServiceCaller:
         self._links.close()
 
     async def close(self) -> None:
+        self._patience.close()
         self._links.close()
 
     async def call(self, request: DispatchableRequest) -> ServiceReply:
@@ -79,23 +81,18 @@ class ServiceCaller:
 
     async def _exchange(self, link: Link, head: bytes, verb: str, body: Body | None, patience: float) -> ServiceReply:
         """`patience`: seconds in which the service must take or give something."""
-        now = asyncio.get_running_loop().time
+        self._patience.begin(link, patience)
         try:
-            async with asyncio.timeout(patience) as stalled:
-
-                def alive() -> None:
-                    stalled.reschedule(now() + patience)
-
-                answer = await _ask(link, head, _Sent(body, alive), bodiless=verb == "HEAD")
-                entity = await self._entity(link, verb, answer.status, alive)
+            answer = await _ask(link, head, _Sent(body), bodiless=verb == "HEAD")
+            entity = await self._entity(link, verb, answer.status)
         except TimeoutError as e:
-            if not stalled.expired():
-                raise
             raise ServiceUnavailable("The service did not answer in time", code="io_error") from e
+        finally:
+            self._patience.end(link)
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.raw]
         return ServiceReply(answer.status, answer.reason.decode("latin-1"), headers, entity)
 
-    async def _entity(self, link: Link, verb: str, status: int, alive: Callable[[], None]) -> Body | None:
+    async def _entity(self, link: Link, verb: str, status: int) -> Body | None:
         """A body part exists whenever the answer can have an entity, even an empty one (reference 3.7)."""
         if verb == "HEAD" or status in (204, 205, 304):
             return None
@@ -105,7 +102,6 @@ class ServiceCaller:
         sink = self._new_body()
         try:
             async for data in _pieces(link):
-                alive()
                 sink.write(data)
             return sink.finish()
         finally:
@@ -125,11 +121,10 @@ class ServiceCaller:
 
 
 class _Sent:
-    """A request's body on its way. `alive`: called for each piece that the service takes."""
+    """A request's body on its way."""
 
-    def __init__(self, body: Body | None, alive: Callable[[], None]) -> None:
+    def __init__(self, body: Body | None) -> None:
         self._body = body
-        self._alive = alive
 
     @property
     def inline(self) -> bytes | None:
@@ -139,7 +134,6 @@ class _Sent:
         assert self._body is not None
         async for piece in self._body.chunks():
             yield piece
-            self._alive()
 
 
 def _request_head(verb: str, target: str, host: str, headers: Headers, size: int | None) -> bytes:

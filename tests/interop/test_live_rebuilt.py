@@ -136,9 +136,7 @@ def test_the_http_head_of_a_request(path: Path) -> None:
     request = parse_request(message.part)
     signed = SimpleNamespace(received=SimpleNamespace(request=request), parts=made_again(message, bodies))
     address, _, port = http.headers["host"].partition(":")
-    head, _ = encode_request(
-        cast("LoggedRequest", SimpleNamespace(signed=signed)), message.ocsp, address, int(port), lambda: None
-    )
+    head, _ = encode_request(cast("LoggedRequest", SimpleNamespace(signed=signed)), message.ocsp, address, int(port))
     captured = [line for line in lines_of(path.read_bytes()) if line.partition(":")[0] not in APACHE]
     assert [masked(line) for line in lines_of(head)] == [masked(line) for line in captured]
 

@@ -143,7 +143,7 @@ def record_json(record: StoredRecord, words: Dictionary, *, first: bool) -> dict
 
 def opening_json(record: StoredRecord, person: Person, origin: str | None) -> dict[str, object]:
     """Everything that opens the record's leaf: with the leaf's receipt it is checked by anybody, without asking us again."""
-    keys = open_leaf(record.seed)
+    keys = open_leaf(record.seed, record.fields[Field.RECORD])
     return {
         "log": origin,
         "leaf": print_base64(record.leaf),

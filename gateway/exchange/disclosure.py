@@ -1,22 +1,24 @@
 """From an exchange to what citizens are told of it: the only maker of the states that stand for "disclosed".
 
 Bodies are outside core; here they are read, up to a limit, when a contract's rule needs them. Seeds are random and come in as a
-function; everything else is decided in `core/disclosure`.
+function; everything else is decided in `core/disclosure`. Whom entries are about is settled here and now; they are made when
+the message log writes them (`core/disclosure/entries.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.core.disclosure import about as whom
 from gateway.core.disclosure.about import About, Concern
+from gateway.core.disclosure.entries import Entries
 from gateway.core.disclosure.leaf import AccessEntry, make_entry
 from gateway.core.disclosure.purpose import StatedPurpose, claimed_purpose
 from gateway.core.disclosure.record import Access, Field, Outcome, official_pseudonym
 from gateway.core.errors import MalformedMessage, ServiceUnavailable
-from gateway.core.messages.rest import header, request_hash
+from gateway.core.messages.rest import header
 from gateway.core.serverconf.access import Denial
 from gateway.core.serverconf.model import ServerConf
 from gateway.core.subjects.kinds import Person
@@ -52,9 +54,9 @@ class Discloser:
         concern = examined.authorized.concern
         if concern is None or not concern.about.endpoint.subjects:
             return DisclosedRequest(examined, ())
-        access = _access(examined.authorized.authentic, concern, "granted", self.log.official_key)
         self.log.ensure_room(concern.about.endpoint.sensitivity)
-        return DisclosedRequest(examined, self._entries(access, concern.about.persons))
+        persons = concern.about.persons
+        return DisclosedRequest(examined, self._entries(examined.authorized.authentic, concern, "granted", persons))
 
     def refusal(self, refused: RefusedRequest) -> DisclosedRefusal:
         """Attempts are shown as well, to whom they name. EvidenceUnavailable as `request`."""
@@ -63,9 +65,8 @@ class Discloser:
             return DisclosedRefusal(refused, ())
         headers = refused.authentic.incoming.request.headers
         concern = Concern(about, claimed_purpose(headers, about.endpoint.purposes))
-        access = _access(refused.authentic, concern, "refused", self.log.official_key)
         self.log.ensure_room(about.endpoint.sensitivity)
-        return DisclosedRefusal(refused, self._entries(access, about.persons))
+        return DisclosedRefusal(refused, self._entries(refused.authentic, concern, "refused", about.persons))
 
     async def answer(self, request: DispatchableRequest, reply: ServiceReply) -> AnsweredRequest:
         """ServiceUnavailable when the contract says that persons stand in the answer and they cannot be told."""
@@ -79,20 +80,38 @@ class Discloser:
             told = f"Whom the service's answer is about cannot be told: {e.safe_detail}"
             raise ServiceUnavailable(told, code="invalid_response") from e
         digest = "" if reply.body is None else reply.body.digest.value.hex()
-        access = _access(request.authorized.authentic, concern, "granted", self.log.official_key, digest)
-        return AnsweredRequest(request, reply, self._entries(access, persons))
+        authentic = request.authorized.authentic
+        return AnsweredRequest(request, reply, self._entries(authentic, concern, "granted", persons, digest))
 
     def failure(self, request: DispatchableRequest) -> FailedRequest:
         """What was granted and gave nothing: a record that follows each of the request's."""
         concern = request.authorized.concern
         if concern is None or not request.disclosed.entries:
             return FailedRequest(request, ())
-        access = _access(request.authorized.authentic, concern, "failed", self.log.official_key)
-        followed = ((e.person, e.fields[Field.RECORD]) for e in request.disclosed.entries)
-        return FailedRequest(request, tuple(self._entry(access, person, follows) for person, follows in followed))
+        authentic, entries = request.authorized.authentic, request.disclosed.entries
 
-    def _entries(self, access: Access, persons: Iterable[Person]) -> tuple[AccessEntry, ...]:
-        return tuple(self._entry(access, person) for person in persons)
+        def make() -> tuple[AccessEntry, ...]:
+            access = _access(authentic, concern, "failed", self.log.official_key)
+            return tuple(self._entry(access, e.person, e.fields[Field.RECORD]) for e in entries)
+
+        return FailedRequest(request, Entries(len(entries), make))
+
+    def _entries(
+        self,
+        authentic: AuthenticRequest,
+        concern: Concern,
+        outcome: Outcome,
+        persons: tuple[Person, ...],
+        response_hash: str = "",
+    ) -> Sequence[AccessEntry]:
+        if not persons:
+            return ()
+
+        def make() -> tuple[AccessEntry, ...]:
+            access = _access(authentic, concern, outcome, self.log.official_key, response_hash)
+            return tuple(self._entry(access, person) for person in persons)
+
+        return Entries(len(persons), make)
 
     def _entry(self, access: Access, person: Person, follows: str = "") -> AccessEntry:
         return make_entry(access, person, self.log.provider, self.new_seed(), follows)
@@ -129,7 +148,7 @@ def _access(
     authentic: AuthenticRequest, concern: Concern, outcome: Outcome, official_key: bytes, response_hash: str = ""
 ) -> Access:
     incoming = authentic.incoming
-    request, parts = incoming.request, incoming.parts
+    request = incoming.request
     purpose = concern.purpose or _NOTHING
     return Access(
         time=incoming.moment.now,
@@ -138,10 +157,10 @@ def _access(
         purpose=purpose.code,
         legal_basis=purpose.legal_basis,
         official=official_pseudonym(official_key, request.client, header(request.headers, "X-Road-UserId")),
-        request_hash=request_hash(parts.part, None if parts.body is None else parts.body.digest).hex(),
+        request_hash=incoming.request_hash.hex(),
         categories=concern.about.endpoint.categories,
         outcome=outcome,
         case=header(request.headers, "X-Road-Issue") or "",
         response_hash=response_hash,
-        signature_hash=hashlib.sha512(parts.signature).hexdigest(),
+        signature_hash=hashlib.sha512(incoming.parts.signature).hexdigest(),
     )

@@ -173,7 +173,8 @@ def _receive(delivery: Delivery, moment: Moment) -> IncomingRequest:
     if delivery.request_id != request.request_id:
         raise MalformedMessage("The HTTP header x-road-request-id differs from the signed one", code="invalid_request")
     parts = SignedParts(message.part, delivery.body, message.signature, message.hash_chain_result, message.hash_chain)
-    return IncomingRequest(moment, request, parts, delivery.peer_chain)
+    bound = request_hash(parts.part, None if parts.body is None else parts.body.digest)
+    return IncomingRequest(moment, request, parts, delivery.peer_chain, bound)
 
 
 def _require_provider(conf: ServerConf, request: RestRequest) -> None:
@@ -257,14 +258,13 @@ async def _serve(request: DispatchableRequest, discloser: Discloser, ports: Serv
 async def _respond(disclosed: DisclosedReply, moment: Moment, ports: ServerSide) -> SignedResponse:
     incoming, reply = disclosed.request.incoming, disclosed.reply
     findings = disclosed.request.disclosed.examined.findings
-    body = incoming.parts.body
     try:
         response = build_response(
             incoming.request,
             status=reply.status,
             reason=reply.reason,
             headers=with_notice(with_promise(reply.headers, disclosed.promise), findings),
-            request_hash=request_hash(incoming.parts.part, None if body is None else body.digest),
+            request_hash=incoming.request_hash,
         )
     except MalformedMessage as e:  # a status line or header that no message can carry: the service's doing
         raise ServiceUnavailable(

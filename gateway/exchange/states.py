@@ -167,12 +167,14 @@ class LoggedResponse:
 @quick
 @dataclass(frozen=True, slots=True)
 class IncomingRequest:
-    """`peer_chain`: DER certificates the peer showed in its TLS handshake, leaf first."""
+    """`peer_chain`: DER certificates the peer showed in its TLS handshake, leaf first. `request_hash`: 64 raw bytes that bind the
+    answer to this request, and access records too."""
 
     moment: Moment
     request: RestRequest
     parts: SignedParts
     peer_chain: tuple[bytes, ...]
+    request_hash: bytes
 
 
 @quick
@@ -218,10 +220,11 @@ class ExaminedRequest:
 @quick
 @dataclass(frozen=True, slots=True)
 class DisclosedRequest:
-    """`entries` and the findings: written in the transaction of the message record, or none is."""
+    """`entries` and the findings: written in the transaction of the message record, or none is. Entries may still have to be made
+    (`core/disclosure/entries.py`): how many they are and whom they are about is settled."""
 
     examined: ExaminedRequest
-    entries: tuple[AccessEntry, ...]
+    entries: Sequence[AccessEntry]
 
     @property
     def authorized(self) -> AuthorizedRequest:
@@ -232,7 +235,7 @@ class DisclosedRequest:
 @dataclass(frozen=True, slots=True)
 class DisclosedRefusal:
     refused: RefusedRequest
-    entries: tuple[AccessEntry, ...]
+    entries: Sequence[AccessEntry]
 
 
 @quick
@@ -272,7 +275,7 @@ class ServiceReply:
 @dataclass(frozen=True, slots=True)
 class FailedRequest:
     request: DispatchableRequest
-    entries: tuple[AccessEntry, ...]
+    entries: Sequence[AccessEntry]
 
 
 @quick
@@ -288,7 +291,7 @@ class AnsweredRequest:
 
     request: DispatchableRequest
     reply: ServiceReply
-    found: tuple[AccessEntry, ...]
+    found: Sequence[AccessEntry]
 
 
 @quick

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import os
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
+from json.encoder import encode_basestring_ascii
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from gateway.core.disclosure.leaf import AccessEntry
 from gateway.core.disclosure.record import Field
-from gateway.core.sealing.access import SealedAccess
+from gateway.core.sealing.access import SealedAccess, seal_access
+from gateway.core.sealing.envelope import NONCE_BYTES
+from gateway.core.sealing.keys import DataKey
 from gateway.core.values import quick
 
 # Column and type, in the order of a row; the first two say which message record it belongs to.
@@ -45,6 +48,25 @@ AccessRow: TypeAlias = tuple[
     str, datetime, bytes, str, str | None, str | None, bytes | None, bytes | None, bytes | None, UUID | None
 ]
 """The columns from `record_id` (as text) on: either person and seed are set, or what stands for them sealed."""
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class ToAttach:
+    """Entries on their way into a batch, at least one, and what they belong to, as in `Attached`. `key`: what seals them; None:
+    nothing does."""
+
+    uid: UUID | None
+    number: int | None
+    entries: Sequence[AccessEntry]
+    key: DataKey | None
+
+    def rows(self) -> Attached:
+        """MalformedMessage when one of the texts cannot be sealed."""
+        if self.key is None:
+            return Attached(self.uid, self.number, tuple(map(clear_row, self.entries)))
+        sealed = ((e, seal_access(e, self.key, os.urandom(NONCE_BYTES))) for e in self.entries)
+        return Attached(self.uid, self.number, tuple(sealed_row(e, s) for e, s in sealed))
 
 
 @quick
@@ -99,4 +121,4 @@ def width(on: int) -> int:
 
 
 def _json(texts: tuple[str, ...]) -> str:
-    return json.dumps(texts)
+    return f"[{', '.join(map(encode_basestring_ascii, texts))}]"

@@ -1,6 +1,7 @@
 """Group commit: one task writes everything that waits in one transaction, while the next batch gathers behind it.
 
-What is written at once is one record with its access entries, or entries that belong to a durable record.
+What is written at once is one record with its access entries, or entries that belong to a durable record. Those of a batch are made
+here, one behind the other (`core/disclosure/entries.py`).
 
 The outcome of each record is one of three: durable (its number), claim taken (ReplayedRequest), EvidenceUnavailable. The last is
 said at once when too much waits, after `patience` when the database does not come back, and at shutdown; the record may then
@@ -26,12 +27,13 @@ from gateway.core.errors import EvidenceUnavailable, ReplayedRequest
 from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.messagelog.record import MessageRecord
 from gateway.exchange.ports import Clock
-from gateway.messagelog.access import AccessRow, Attached
+from gateway.messagelog.access import Attached, ToAttach
 from gateway.messagelog.batch import Batch, write_batch, written_before
 from gateway.storage.failures import DATABASE_ERRORS, Failure, failure
 
 _COMPANY = 2  # records in a batch, from which on the next one gathers
 _CROWD = 8  # and from which on it does so as long as it may
+_AT_ONCE = 64  # access entries made, between which exchanges have their turn
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 0.5
 
@@ -71,26 +73,27 @@ class LogStats:
 
 
 class _Entry:
-    """`conf`: the configuration that `record` was judged by; both None when only access entries are written. `size`: bytes, those
-    of access entries roughly."""
+    """`conf`: the configuration that `record` was judged by; both None when only access entries are written. `attached`: the rows
+    of `entries`, once they are made. `size`: bytes, those of access entries roughly."""
 
-    __slots__ = ("attached", "claim", "conf", "done", "findings", "record", "since", "size")
+    __slots__ = ("attached", "claim", "conf", "done", "entries", "findings", "record", "since", "size")
 
     def __init__(
         self,
         record: MessageRecord | None,
         conf: GlobalConfiguration | None,
-        attached: Attached,
+        entries: ToAttach | None,
         done: asyncio.Future[int],
         findings: tuple[Finding, ...],
     ) -> None:
         self.record = record
         self.conf = conf
-        self.attached = attached
+        self.entries = entries
+        self.attached: Attached | None = None
         self.done = done
         self.findings = findings
         self.claim = None if record is None else record.claim
-        self.size = (0 if record is None else record.size) + 1024 * len(attached.rows)
+        self.size = (0 if record is None else record.size) + 1024 * (0 if entries is None else len(entries.entries))
         self.since = time.monotonic()
 
 
@@ -119,15 +122,16 @@ class GroupCommit:
         self,
         record: MessageRecord,
         conf: GlobalConfiguration,
-        entries: tuple[AccessRow, ...] = (),
+        entries: ToAttach | None = None,
         findings: tuple[Finding, ...] = (),
     ) -> int:
-        """The record's number once it, its access entries and findings are durable. ReplayedRequest, EvidenceUnavailable."""
-        return await self._enqueue(record, conf, Attached(record.uid, None, entries), findings)
+        """The record's number once it, its access entries (which belong to it) and findings are durable. ReplayedRequest,
+        EvidenceUnavailable; MalformedMessage when an entry cannot be sealed."""
+        return await self._enqueue(record, conf, entries, findings)
 
-    async def append_entries(self, number: int, entries: tuple[AccessRow, ...]) -> None:
-        """Return once the access entries that belong to the durable record `number` are durable. EvidenceUnavailable."""
-        await self._enqueue(None, None, Attached(None, number, entries))
+    async def append_entries(self, entries: ToAttach) -> None:
+        """Return once these, which belong to a durable record, are durable. As `append`, without ReplayedRequest."""
+        await self._enqueue(None, None, entries)
 
     def _watch(self) -> None:
         """One timer for all, so that an entry costs none: it looks after who has waited longest."""
@@ -157,6 +161,7 @@ class GroupCommit:
                     await asyncio.sleep(self._limits.gather * min(before, _CROWD) / _CROWD)
                 self._flight = self._take()
                 before = max(len(self._flight), before // 2)
+                await _attach(self._flight)
                 await self._commit(self._flight)
                 self._flight = ()
         finally:
@@ -194,7 +199,7 @@ class GroupCommit:
         self,
         record: MessageRecord | None,
         conf: GlobalConfiguration | None,
-        attached: Attached,
+        entries: ToAttach | None,
         findings: tuple[Finding, ...] = (),
     ) -> asyncio.Future[int]:
         limits = self._limits
@@ -202,7 +207,7 @@ class GroupCommit:
             raise EvidenceUnavailable("The message log is shut down")
         if len(self._queue) >= limits.queue_records or self._queued_bytes >= limits.queue_bytes:
             raise EvidenceUnavailable("The message log is too far behind")
-        entry = _Entry(record, conf, attached, asyncio.get_running_loop().create_future(), findings)
+        entry = _Entry(record, conf, entries, asyncio.get_running_loop().create_future(), findings)
         self._queue.append(entry)
         self._queued_bytes += entry.size
         self._wake.set()
@@ -275,7 +280,8 @@ class GroupCommit:
         confs = [e.conf for e in batch if e.conf is not None]
         new = {conf.fingerprint: conf.files for conf in confs if conf.fingerprint not in self._kept}
         found = [(e.record.uid, finding) for e in batch if e.record is not None for finding in e.findings]
-        written = Batch(records, [e.attached for e in batch], self._server, found)
+        attached = [e.attached or e.entries.rows() for e in batch if e.entries is not None]
+        written = Batch(records, attached, self._server, found)
         numbers = await write_batch(self._connection, written, new)
         if again:
             missing = [r for r in records if r.uid not in numbers]
@@ -309,3 +315,19 @@ class GroupCommit:
         if connection is not None:
             with contextlib.suppress(asyncpg.InterfaceError):  # it ended while idle: the pool has it back already
                 connection.terminate()
+
+
+async def _attach(batch: Sequence[_Entry]) -> None:
+    """Make the access entries of a batch. Whoever gave up by now leaves none."""
+    made = 0
+    for entry in batch:
+        if entry.entries is None or entry.done.done():
+            continue
+        try:
+            entry.attached = entry.entries.rows()
+        except Exception as e:  # noqa: BLE001 - of whatever kind, it is this exchange's failure and not that of the others in the batch
+            entry.done.set_exception(e)
+        made += len(entry.entries.entries)
+        if made >= _AT_ONCE:
+            made = 0
+            await asyncio.sleep(0)

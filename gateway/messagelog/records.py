@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
@@ -50,7 +51,7 @@ class Facts:
     peer: SecurityServerId | None = None
     decision: str | None = None
     request_number: int | None = None
-    entries: tuple[AccessEntry, ...] = ()
+    entries: Sequence[AccessEntry] = ()
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -79,7 +80,7 @@ def facts_of(state: Recordable) -> Facts:
 
 
 def _of_server_request(
-    authentic: AuthenticRequest, decision: str, entries: tuple[AccessEntry, ...], findings: tuple[Finding, ...]
+    authentic: AuthenticRequest, decision: str, entries: Sequence[AccessEntry], findings: tuple[Finding, ...]
 ) -> Facts:
     incoming = authentic.incoming
     return Facts(

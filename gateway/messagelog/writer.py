@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from typing import Protocol
 
 import asyncpg
@@ -19,8 +20,6 @@ import asyncpg
 from gateway.core.disclosure.leaf import AccessEntry
 from gateway.core.identifiers import SecurityServerId
 from gateway.core.messagelog.record import RecordedBody
-from gateway.core.sealing.access import seal_access
-from gateway.core.sealing.envelope import NONCE_BYTES
 from gateway.core.sealing.keys import DataKey
 from gateway.core.sealing.records import RECORD_NONCES
 from gateway.exchange.ports import Clock
@@ -41,7 +40,7 @@ from gateway.exchange.states import (
     SignedRequest,
     SignedResponse,
 )
-from gateway.messagelog.access import AccessRow, clear_row, sealed_row
+from gateway.messagelog.access import ToAttach
 from gateway.messagelog.bodies import in_record, store_body
 from gateway.messagelog.groupcommit import GroupCommit, LogLimits, LogStats
 from gateway.messagelog.records import (
@@ -134,18 +133,20 @@ class MessageLogWriter:
             stored = in_record(body, self._limits.inline_below) or await self._store(body, key)
         sealing = None if key is None else Sealing(key, os.urandom(RECORD_NONCES))
         record = record_of(facts, new_uuid(), stored, sealing)
-        number = await self._commits.append(record, moment.trust, _rows(facts.entries, key), facts.findings)
+        entries = ToAttach(record.uid, None, facts.entries, key) if facts.entries else None
+        number = await self._commits.append(record, moment.trust, entries, facts.findings)
         if self._stamping is not None:
             await self._stamping.recorded(number)
         return number
 
-    async def _append_entries(self, request: DispatchableRequest, entries: tuple[AccessEntry, ...]) -> None:
+    async def _append_entries(self, request: DispatchableRequest, entries: Sequence[AccessEntry]) -> None:
         if not entries:
             return
         key = None
         if self._seal is not None:
-            key = await self._seal.key(entries[0].time.date(), str(facts_of(request.disclosed).own_member))
-        await self._commits.append_entries(request.record_number, _rows(entries, key))
+            facts = facts_of(request.disclosed)
+            key = await self._seal.key(facts.moment.now.date(), str(facts.own_member))
+        await self._commits.append_entries(ToAttach(None, request.record_number, entries, key))
 
     async def _store(self, body: Body, key: DataKey | None) -> RecordedBody:
         inline_below, patience = self._limits.inline_below, self._limits.patience
@@ -153,9 +154,3 @@ class MessageLogWriter:
             return await store_body(self._pool, body, inline_below=inline_below, patience=patience)
         async with self._streams:
             return await store_body(self._pool, body, inline_below=inline_below, patience=patience, key=key)
-
-
-def _rows(entries: tuple[AccessEntry, ...], key: DataKey | None) -> tuple[AccessRow, ...]:
-    if key is None:
-        return tuple(map(clear_row, entries))
-    return tuple(sealed_row(entry, seal_access(entry, key, os.urandom(NONCE_BYTES))) for entry in entries)

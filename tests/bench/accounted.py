@@ -18,7 +18,7 @@ from typing import Any
 from gateway.app.cli import main
 from gateway.core.sealing.access import seal_access
 from gateway.core.sealing.records import seal_content
-from gateway.messagelog import records, writer
+from gateway.messagelog import access, records, writer
 
 ACCOUNT = "GATEWAY_BENCH_ACCOUNT"
 _TRIES = 10_000
@@ -53,7 +53,8 @@ def _write(path: Path, sealing: Stopwatch, others: Stopwatch) -> None:
 if __name__ == "__main__":
     sealing, others = Stopwatch(), Stopwatch()
     vars(records)["seal_content"] = sealing.on(seal_content)
-    vars(writer)["seal_access"] = others.on(seal_access)
-    vars(writer)["os"] = SimpleNamespace(urandom=others.on(os.urandom))
+    vars(access)["seal_access"] = others.on(seal_access)
+    for module in (access, writer):
+        vars(module)["os"] = SimpleNamespace(urandom=others.on(os.urandom))
     atexit.register(_write, Path(os.environ[ACCOUNT]), sealing, others)
     main()

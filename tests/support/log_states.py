@@ -15,7 +15,7 @@ from gateway.core.disclosure.leaf import AccessEntry, make_entry
 from gateway.core.disclosure.record import Access, Outcome
 from gateway.core.globalconf.model import GlobalConfiguration, OptionalParts, SharedParameters
 from gateway.core.identifiers import SecurityServerId
-from gateway.core.messages.rest import build_request, build_response
+from gateway.core.messages.rest import build_request, build_response, request_hash
 from gateway.core.serverconf.access import Grant
 from gateway.core.serverconf.model import Client
 from gateway.core.signing.verify import VerifiedSignature
@@ -98,7 +98,8 @@ def authentic_request(
     body: Body | None = None,
 ) -> AuthenticRequest:
     request = replace(_REQUEST, message_id=message_id, request_id=request_id or str(uuid.uuid4()))
-    incoming = IncomingRequest(Moment(NOW, CONF), request, signed_parts(request.raw, body), ())
+    bound = request_hash(request.raw, None if body is None else body.digest)
+    incoming = IncomingRequest(Moment(NOW, CONF), request, signed_parts(request.raw, body), (), bound)
     return AuthenticRequest(incoming, peer, _SIGNER)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import uuid4
 
 from gateway.core.content.finding import Finding
@@ -82,7 +83,7 @@ class MemoryMessageLog:
         self.findings += ((self.records[-1].number, finding) for finding in facts.findings)
         return self.records[-1].number
 
-    def _number(self, message: int, entries: tuple[AccessEntry, ...]) -> None:
+    def _number(self, message: int, entries: Sequence[AccessEntry]) -> None:
         for entry in entries:
             self.entries.append(StoredEntry(self._server, len(self.entries) + 1, message, entry))
 

@@ -3,17 +3,19 @@
     u8 version = 1 | u8 kind = 1 | u16 flags = 0 | u32 time bucket = unix // 600 | u32 provider
     | fields_root | subject_com | statement_com
 
-All numbers big-endian. Everything else comes from one random seed of 32 bytes a leaf, which never leaves the provider's database
-and receipts; so nothing in a leaf can be computed from a citizen, a time or a purpose by guessing them.
+All numbers big-endian. Everything else comes from one random seed of 32 bytes a leaf, which never leaves the provider's database;
+so nothing in a leaf can be computed from a citizen, a time or a purpose by guessing them.
 
-    record id      HMAC(seed, "id")[:16] as a UUID
-    salt_i         HMAC(seed, "salt" || u8 i)
+    keys           SHAKE256("egov-al/v2/leaf\\0" || seed), 592 bytes: salt_0 … salt_15, key_subject, key_statement, 16 bytes
+    record id      the last 16 as a UUID
     fields_root    RFC 6962 MTH over 16 entries 0x01 || u8 i || salt_i || text_i
-    subject_com    HMAC(HMAC(seed, "subj"), "egov-al/v1/subject\\0" || kind ":" number)
-    statement_com  HMAC(HMAC(seed, "stmt"), "egov-al/v1/stmt\\0" || SHA-256(statement))
+    subject_com    HMAC(key_subject, "egov-al/v1/subject\\0" || kind ":" number)
+    statement_com  HMAC(key_statement, "egov-al/v1/stmt\\0" || SHA-256(statement))
     statement      the sixteen texts and kind ":" number, each after its length as u32
 
-HMAC is HMAC-SHA256 with 32-byte keys (shorter ones would collide with zero-padded longer ones).
+HMAC is HMAC-SHA256 with 32-byte keys (shorter ones would collide with zero-padded longer ones). How keys come from the seed is the
+provider's business alone: who checks a leaf is given the keys. Those of older leaves were HMACs of the seed; the record id, which
+comes from the seed as well, says which (decision 0045).
 """
 
 from __future__ import annotations
@@ -26,9 +28,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.hmac import HMAC
-
 from gateway.core.disclosure.record import Access, Field
 from gateway.core.errors import MalformedMessage
 from gateway.core.merkle.hashing import leaf_hash, node_hash, root_of
@@ -39,8 +38,9 @@ SEED_SIZE = 32
 LEAF_SIZE = 108
 BUCKET_SECONDS = 600
 _VERSION, _ACCESS = 1, 1
-_SALTS = tuple(b"salt" + bytes((index,)) for index in Field)
-_ENTRIES = tuple(bytes((1, index)) for index in Field)  # what an entry of the tree of fields begins with
+_EXPANDED = b"egov-al/v2/leaf\0"
+_ENTRIES = tuple(bytes((0, 1, index)) for index in Field)  # 0: a leaf of the tree of fields; then how its entries begin
+_KEYS = struct.Struct("32s" * (len(Field) + 2) + "16s")
 _HEAD = struct.Struct(">BBHII")
 _LENGTH = struct.Struct(">I").pack
 
@@ -75,38 +75,47 @@ class Opening:
     path: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LeafKeys:
+    """Everything that opens one leaf to the person it is about. The seed itself is not in it: a citizen needs no more."""
+
+    salts: tuple[bytes, ...] = field(repr=False)
+    subject: bytes = field(repr=False)
+    statement: bytes = field(repr=False)
+
+
 def make_entry(access: Access, person: Person, provider: int, seed: bytes, follows: str = "") -> AccessEntry:
     """`seed`: 32 fresh random bytes, used for this leaf only; `provider`: its public number."""
     if len(seed) != SEED_SIZE:
         raise ValueError("a seed has 32 bytes")
-    keyed = _keyed(seed)
-    fields = access.fields(str(_record_id(keyed)), follows)
+    *salts, for_subject, for_statement, record = _expand(seed)
+    fields = access.fields(str(UUID(bytes=record, version=4)), follows)
     texts = [text.encode() for text in fields]
     head = _HEAD.pack(_VERSION, _ACCESS, 0, int(access.time.timestamp()) // BUCKET_SECONDS, provider)
-    subject = _commit_subject(_mac(keyed, b"subj"), person)
-    statement = _commit_statement(_mac(keyed, b"stmt"), texts, person)
-    leaf = b"".join((head, root_of(_field_hashes(keyed, texts)), subject, statement))
-    return AccessEntry(person, fields, access.time, seed, leaf)
+    subject = _commit_subject(for_subject, person)
+    statement = _commit_statement(for_statement, texts, person)
+    return AccessEntry(person, fields, access.time, seed, head + _fields_root(salts, texts) + subject + statement)
 
 
-def record_id(seed: bytes) -> UUID:
-    return _record_id(_keyed(seed))
-
-
-def _record_id(keyed: HMAC) -> UUID:
-    return UUID(bytes=_mac(keyed, b"id")[:16], version=4)
+def open_leaf(seed: bytes, record: str) -> LeafKeys:
+    """`record`: the leaf's first text."""
+    *salts, subject, statement, record_id = _expand(seed)
+    if str(UUID(bytes=record_id, version=4)) != record == str(UUID(bytes=_hmac(seed, b"id")[:16], version=4)):
+        salts = [_hmac(seed, b"salt" + bytes((index,))) for index in Field]
+        subject, statement = _hmac(seed, b"subj"), _hmac(seed, b"stmt")
+    return LeafKeys(tuple(salts), subject, statement)
 
 
 def open_field(seed: bytes, fields: Sequence[str], index: int) -> Opening:
     """What proves text `index` of the leaf made from this seed and these texts, and nothing of the others."""
-    keyed = _keyed(seed)
-    level = _field_hashes(keyed, [text.encode() for text in fields])
+    keys = open_leaf(seed, fields[Field.RECORD])
+    level = _field_hashes(keys.salts, [text.encode() for text in fields])
     path, n = [], index
     while len(level) > 1:
         path.append(level[n ^ 1])
         level = [node_hash(level[i], level[i + 1]) for i in range(0, len(level), 2)]
         n >>= 1
-    return Opening(index, _mac(keyed, _SALTS[index]), fields[index], tuple(path))
+    return Opening(index, keys.salts[index], fields[index], tuple(path))
 
 
 def check_opening(leaf: bytes, opening: Opening) -> None:
@@ -115,16 +124,12 @@ def check_opening(leaf: bytes, opening: Opening) -> None:
         raise MalformedMessage("not an opening of an access leaf")
     if len(opening.salt) != 32 or any(len(h) != 32 for h in opening.path):
         raise MalformedMessage("salts and hashes have 32 bytes")
-    found, n = leaf_hash(_ENTRIES[opening.index] + opening.salt + opening.text.encode()), opening.index
+    found, n = hashlib.sha256(_ENTRIES[opening.index] + opening.salt + opening.text.encode()).digest(), opening.index
     for sibling in opening.path:
         found = node_hash(sibling, found) if n & 1 else node_hash(found, sibling)
         n >>= 1
     if not hmac.compare_digest(found, leaf[12:44]):
         raise MalformedMessage("the text does not stand in the leaf")
-
-
-def subject_commitment(seed: bytes, person: Person) -> bytes:
-    return _commit_subject(_mac(_keyed(seed), b"subj"), person)
 
 
 def _commit_subject(key: bytes, person: Person) -> bytes:
@@ -136,20 +141,6 @@ def _commit_statement(key: bytes, texts: Sequence[bytes], person: Person) -> byt
     return _hmac(key, b"egov-al/v1/stmt\0" + hashlib.sha256(statement).digest())
 
 
-@dataclass(frozen=True, slots=True)
-class LeafKeys:
-    """Everything that opens one leaf to the person it is about. The seed itself is not in it: a citizen needs no more."""
-
-    salts: tuple[bytes, ...] = field(repr=False)
-    subject: bytes = field(repr=False)
-    statement: bytes = field(repr=False)
-
-
-def open_leaf(seed: bytes) -> LeafKeys:
-    keyed = _keyed(seed)
-    return LeafKeys(tuple(_mac(keyed, name) for name in _SALTS), _mac(keyed, b"subj"), _mac(keyed, b"stmt"))
-
-
 def check_leaf(leaf: bytes, keys: LeafKeys, fields: Sequence[str], person: Person) -> None:
     """MalformedMessage unless the leaf is about this person and says exactly these texts. Which text differs, a leaf cannot say."""
     if (
@@ -159,7 +150,7 @@ def check_leaf(leaf: bytes, keys: LeafKeys, fields: Sequence[str], person: Perso
     ):
         raise MalformedMessage("not an access leaf with its sixteen texts")
     texts = [text.encode() for text in fields]
-    if root_of(map(leaf_hash, map(b"".join, zip(_ENTRIES, keys.salts, texts, strict=True)))) != leaf[12:44]:
+    if _fields_root(keys.salts, texts) != leaf[12:44]:
         raise MalformedMessage("the texts are not those of the leaf")
     if not hmac.compare_digest(_commit_subject(keys.subject, person), leaf[44:76]):
         raise MalformedMessage("the leaf is about somebody else")
@@ -171,21 +162,20 @@ def _named(person: Person) -> bytes:
     return f"{person.kind}:{person.number}".encode()
 
 
-def _field_hashes(keyed: HMAC, texts: Sequence[bytes]) -> list[bytes]:
-    salts = [_mac(keyed, name) for name in _SALTS]
-    return list(map(leaf_hash, map(b"".join, zip(_ENTRIES, salts, texts, strict=True))))
+def _expand(seed: bytes) -> tuple[bytes, ...]:
+    """Sixteen salts, the keys of subject and statement, and the record id: one call of the extendable-output function of FIPS 202
+    instead of nineteen HMACs."""
+    return _KEYS.unpack(hashlib.shake_256(_EXPANDED + seed).digest(_KEYS.size))
+
+
+def _fields_root(salts: Sequence[bytes], texts: Sequence[bytes]) -> bytes:
+    return root_of(_field_hashes(salts, texts))
+
+
+def _field_hashes(salts: Sequence[bytes], texts: Sequence[bytes]) -> list[bytes]:
+    sha256 = hashlib.sha256  # here and not through `leaf_hash`: every access record has sixteen of these
+    return [sha256(b"".join(entry)).digest() for entry in zip(_ENTRIES, salts, texts, strict=True)]
 
 
 def _hmac(key: bytes, data: bytes) -> bytes:
     return hmac.digest(key, data, "sha256")
-
-
-def _keyed(seed: bytes) -> HMAC:
-    """Twenty values of a leaf come from its seed: the key is scheduled once and copied."""
-    return HMAC(seed, SHA256())
-
-
-def _mac(keyed: HMAC, data: bytes) -> bytes:
-    mac = keyed.copy()
-    mac.update(data)
-    return mac.finalize()

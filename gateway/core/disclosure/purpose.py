@@ -17,6 +17,7 @@ from gateway.core.values import quick
 PURPOSE_HEADER = "Purpose-Code"
 BASIS_HEADER = "Legal-Basis"
 _DENIED = "access_denied"
+_BLANK = {""}
 
 
 @quick
@@ -33,7 +34,7 @@ def decide_purpose(
     headers: Headers, endpoint: EndpointContract, granted: Collection[str] | None
 ) -> StatedPurpose | Denial:
     """`granted`: purposes of the rights that matched, None when they leave that to the contract. No denial repeats a header."""
-    allowed = [p for p in endpoint.purposes if granted is None or p.code in granted]
+    allowed = endpoint.purposes if granted is None else [p for p in endpoint.purposes if p.code in granted]
     named = _stated(headers, PURPOSE_HEADER)
     if len(named) > 1:
         return Denial(_DENIED, f"The header {PURPOSE_HEADER} names several purposes")
@@ -70,5 +71,5 @@ def claimed_purpose(headers: Headers, known: Sequence[Purpose]) -> StatedPurpose
 
 def _stated(headers: Headers, name: str) -> set[str]:
     """The different values of a header; a blank one states nothing."""
-    wanted = name.lower()
-    return {value.strip(" \t") for found, value in headers if found.lower() == wanted} - {""}
+    wanted, size = name.lower(), len(name)
+    return {v.strip(" \t") for found, v in headers if len(found) == size and found.lower() == wanted} - _BLANK

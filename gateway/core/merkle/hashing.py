@@ -27,9 +27,11 @@ def root_of(hashes: Iterable[bytes]) -> bytes:
         return EMPTY_ROOT
     sha256 = hashlib.sha256  # here and not through `node_hash`: every access record has fifteen of these
     while len(level) > 1:
-        # An odd last hash moves up as it is; doubling it would give two lists of entries one root.
-        paired = [sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
-        level = paired + level[len(paired) * 2 :]
+        pairs = iter(level)
+        above = [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=False)]
+        if len(level) % 2:  # an odd last hash moves up as it is; doubling it would give two lists of entries one root
+            above.append(level[-1])
+        level = above
     return level[0]
 
 

@@ -54,7 +54,7 @@ async def shown(store: RecordStore, number: str, wanted: Filter = Filter()) -> l
     """Outcomes of what a citizen is shown, each checked against its leaf."""
     page = await store.page(person(number), wanted, None, 100)
     for record in page.records:
-        check_leaf(record.leaf, open_leaf(record.seed), record.fields, person(number))
+        check_leaf(record.leaf, open_leaf(record.seed, record.fields[Field.RECORD]), record.fields, person(number))
     return sorted(record.fields[Field.OUTCOME] for record in page.records)
 
 
@@ -146,7 +146,7 @@ async def test_what_was_altered_is_shown_and_proves_nothing(database: Database, 
     for record in page.records:
         assert record.fields[Field.CONSUMER] == "VN/GOV/G22/dvc"
         with pytest.raises(MalformedMessage):
-            check_leaf(record.leaf, open_leaf(record.seed), record.fields, person(AN))
+            check_leaf(record.leaf, open_leaf(record.seed, record.fields[Field.RECORD]), record.fields, person(AN))
 
 
 @pytest.mark.parametrize(

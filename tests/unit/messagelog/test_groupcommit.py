@@ -13,12 +13,23 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from gateway.core.disclosure.entries import Entries
+from gateway.core.disclosure.leaf import AccessEntry
 from gateway.core.errors import EvidenceUnavailable, ReplayedRequest
 from gateway.core.messagelog.record import MessageRecord
+from gateway.messagelog.access import ToAttach
 from gateway.messagelog.groupcommit import GroupCommit, LogLimits
 from gateway.messagelog.records import facts_of, record_of
 from gateway.storage.database import Database
-from tests.support.log_states import CONF, NOW, SERVER, authorized_request, configuration, signed_request
+from tests.support.log_states import (
+    CONF,
+    NOW,
+    SERVER,
+    access_entries,
+    authorized_request,
+    configuration,
+    signed_request,
+)
 
 
 @asynccontextmanager
@@ -123,6 +134,28 @@ async def test_a_record_the_database_refuses_takes_nobody_along(database: Databa
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(o) for o in outcomes] == [int, EvidenceUnavailable, int]
     assert await _count(database) == 2
+
+
+async def test_entries_that_cannot_be_made_fail_their_exchange_alone(database: Database) -> None:
+    """And nothing of it is written: neither its record without them nor its claim."""
+
+    def make() -> tuple[AccessEntry, ...]:
+        raise ValueError("not to be made")
+
+    bad = claiming("bad")
+    good, other = claiming("good"), claiming("other")
+    async with running(database, LogLimits()) as log:
+        outcomes = await asyncio.gather(
+            log.append(good, CONF, ToAttach(good.uid, None, access_entries(*[f"9993{n:08}" for n in range(70)]), None)),
+            log.append(bad, CONF, ToAttach(bad.uid, None, Entries(1, make), None)),
+            log.append(other, CONF, ToAttach(other.uid, None, access_entries("999300000017"), None)),
+            return_exceptions=True,
+        )
+        assert log.stats().commits == 1
+    assert [type(o) for o in outcomes] == [int, ValueError, int]
+    written = await database.pool.fetch("SELECT message_number, count(*) AS n FROM access_record GROUP BY 1 ORDER BY 1")
+    assert [tuple(row) for row in written] == [(outcomes[0], 70), (outcomes[2], 1)]
+    assert (await _count(database), await _count(database, "replay_claim")) == (2, 2)
 
 
 async def test_too_much_waiting_is_refused_at_once(database: Database) -> None:

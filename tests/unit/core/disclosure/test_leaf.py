@@ -7,15 +7,17 @@ import hmac
 import struct
 from dataclasses import replace
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
 from gateway.core.disclosure.leaf import (
     Opening,
+    check_leaf,
     check_opening,
     make_entry,
     open_field,
-    subject_commitment,
+    open_leaf,
 )
 from gateway.core.disclosure.record import Access, Field, official_pseudonym
 from gateway.core.errors import MalformedMessage
@@ -49,21 +51,37 @@ def sha(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def test_byte_by_byte() -> None:
+def leaf_of(salts: list[bytes], subject_key: bytes, statement_key: bytes, fields: tuple[str, ...]) -> bytes:
     """Recomputed from the format's description, with none of our code."""
-    entries = [
-        b"\x01" + bytes([i]) + mac(SEED, b"salt" + bytes([i])) + text.encode() for i, text in enumerate(ENTRY.fields)
-    ]
+    entries = [b"\x01" + bytes([i]) + salts[i] + text.encode() for i, text in enumerate(fields)]
     level = [sha(b"\x00" + e) for e in entries]
     while len(level) > 1:
         level = [sha(b"\x01" + level[i] + level[i + 1]) for i in range(0, len(level), 2)]
-    subject = mac(mac(SEED, b"subj"), b"egov-al/v1/subject\x00vn-personal-number:999300000017")
-    texts = [*(t.encode() for t in ENTRY.fields), b"vn-personal-number:999300000017"]
+    subject = mac(subject_key, b"egov-al/v1/subject\x00vn-personal-number:999300000017")
+    texts = [*(t.encode() for t in fields), b"vn-personal-number:999300000017"]
     statement = b"".join(struct.pack(">I", len(t)) + t for t in texts)
-    committed = mac(mac(SEED, b"stmt"), b"egov-al/v1/stmt\x00" + sha(statement))
-    head = struct.pack(">BBHII", 1, 1, 0, int(ACCESS.time.timestamp()) // 600, 7)
-    assert ENTRY.leaf == head + level[0] + subject + committed
+    committed = mac(statement_key, b"egov-al/v1/stmt\x00" + sha(statement))
+    return struct.pack(">BBHII", 1, 1, 0, int(ACCESS.time.timestamp()) // 600, 7) + level[0] + subject + committed
+
+
+def test_byte_by_byte() -> None:
+    keys = hashlib.shake_256(b"egov-al/v2/leaf\x00" + SEED).digest(592)
+    assert ENTRY.leaf == leaf_of([keys[32 * i :][:32] for i in range(16)], keys[512:544], keys[544:576], ENTRY.fields)
+    assert ENTRY.record_id == UUID(bytes=keys[576:], version=4)
     assert (len(ENTRY.leaf), ENTRY.leaf_hash) == (108, sha(b"\x00" + ENTRY.leaf))
+
+
+def test_a_leaf_of_before_still_opens() -> None:
+    """Its keys were HMACs of the seed: its record id says so, and no other id of any leaf does."""
+    fields = (str(UUID(bytes=mac(SEED, b"id")[:16], version=4)), *ENTRY.fields[1:])
+    salts = [mac(SEED, b"salt" + bytes([i])) for i in range(16)]
+    leaf = leaf_of(salts, mac(SEED, b"subj"), mac(SEED, b"stmt"), fields)
+    check_leaf(leaf, open_leaf(SEED, fields[0]), fields, AN)
+    check_opening(leaf, open_field(SEED, fields, 4))
+    for changed in (ENTRY.fields[0], fields[0].upper(), "", "é"):
+        assert open_leaf(SEED, changed) == open_leaf(SEED, ENTRY.fields[0])
+        with pytest.raises(MalformedMessage):
+            check_leaf(leaf, open_leaf(SEED, changed), (changed, *fields[1:]), AN)
 
 
 def test_the_fields_in_their_places() -> None:
@@ -142,10 +160,9 @@ def test_officials_are_pseudonyms_of_one_provider() -> None:
 
 
 def test_the_subject_is_bound_to_kind_and_seed() -> None:
-    com = subject_commitment(SEED, AN)
-    assert ENTRY.leaf[44:76] == com
-    assert com not in {
-        subject_commitment(SEED, BINH),
-        subject_commitment(bytes(32), AN),
-        subject_commitment(SEED, Person("national-code", AN.number)),
-    }
+    others = (BINH, Person("national-code", AN.number))
+    subjects = {make_entry(ACCESS, p, 7, seed).leaf[44:76] for p in (AN, *others) for seed in (SEED, bytes(32))}
+    assert len(subjects) == 6
+    for somebody in others:
+        with pytest.raises(MalformedMessage, match="somebody else"):
+            check_leaf(ENTRY.leaf, open_leaf(SEED, ENTRY.fields[0]), ENTRY.fields, somebody)

@@ -3,6 +3,7 @@ no exchange waits for an authority.
 
 sources.py    what a service's settings name: revocation lists, OCSP responders
 fetching.py   HTTP: one list, one answer
+kept.py       answers on disk, over a restart
 keeper.py     of document signers: keeps what is known current, on disk as well, and swaps it as a whole
 watch.py      of servers and members: whatever an exchange has a verdict on
 

@@ -1,7 +1,8 @@
 """Keeps what is known of revocations current.
 
   lists     fetched at the start and every `refresh`; the last one that verified stays, and is on disk for the next start
-  answers   asked for when somebody first showed a certificate, then every `refresh` for as long as it is shown now and then
+  answers   asked for when somebody first showed a certificate, then every `refresh` for as long as it is shown now and then; the
+            last one is on disk for the next start, and with it whom to go on asking about
 
 A refresh that fails changes nothing: what is known stays, and grows too old by itself. An older list never replaces a newer one.
 """
@@ -12,18 +13,21 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import aiohttp
+from cryptography import x509
 
 from gateway.core.documents.revocation import (
     KnownRevocations,
     Link,
     RevocationList,
     Source,
+    StatusAnswer,
     issuers_of,
     read_answer,
     read_list,
@@ -32,6 +36,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.signing.certificates import sha256_hex
 from gateway.exchange.ports import Clock
 from gateway.revocation.fetching import fetch_answer, fetch_list, open_session
+from gateway.revocation.kept import KeptAnswer, KeptAnswers
 from gateway.revocation.sources import PublishedRevocations
 
 _LONGEST_SLEEP = 5.0  # seconds; the wall clock may be set meanwhile
@@ -69,6 +74,7 @@ class RevocationKeeper:
         self._lists: dict[tuple[int, str], RevocationList] = {}
         self._due: dict[tuple[int, str], datetime] = {}
         self._signers: dict[str, _Signer] = {}
+        self._kept = KeptAnswers(directory)
         self._wanted = asyncio.Event()
         self.problems: dict[str, str] = {}
         """By URL, why the last look there brought nothing, in words."""
@@ -79,7 +85,7 @@ class RevocationKeeper:
 
     def want(self, links: Sequence[Link]) -> None:
         """`Revocations.want`. Only certificates of which a source gives answers one by one."""
-        if not any(p.source is Source.OCSP for p in self._published):
+        if not self._asks():
             return
         now = self._clock()
         for link in links:
@@ -91,11 +97,13 @@ class RevocationKeeper:
         self._wanted.set()
 
     async def start(self) -> None:
-        """What is on disk, then one round of fetching. What fails is left to `run`."""
+        """What is on disk, and one round of fetching lists. What fails, and asking anew about the signers of before, is left to
+        `run`: no start waits for a responder that is away."""
         if not self._published:
             return
         await asyncio.to_thread(self._recall)
         await self.refresh()
+        await asyncio.to_thread(self._recall_answers)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -111,7 +119,7 @@ class RevocationKeeper:
     async def refresh(self) -> None:
         """Fetch what is due."""
         now = self._clock()
-        self._forget(now)
+        await self._forget(now)
         signers = [s for s in self._signers.values() if s.due <= now]
         lists = [
             (n, url)
@@ -174,22 +182,25 @@ class RevocationKeeper:
 
     # --- answers -----------------------------------------------------------------------------------------------------------
 
+    def _asks(self) -> bool:
+        return any(published.source is Source.OCSP for published in self._published)
+
+    def _responders_of(self, issuer: x509.Certificate) -> Sequence[PublishedRevocations]:
+        return [p for p in self._published if p.source is Source.OCSP and issuer in issuers_of(p.trust)]
+
     async def _ask(self, session: aiohttp.ClientSession, signer: _Signer, now: datetime) -> None:
         """The first source whose trust list the certificate belongs to, the first responder that gives a good answer."""
         signer.due = now + _RETRY
-        certificate, issuer = signer.link
-        for published in self._published:
-            if published.source is not Source.OCSP or issuer not in issuers_of(published.trust):
-                continue
+        for published in self._responders_of(signer.link[1]):
             for url in published.urls:
-                if await self._answered(session, url, published, (certificate, issuer), now):
+                if await self._answered(session, url, published, signer, now):
                     signer.due = now + published.refresh
                     return
 
     async def _answered(
-        self, session: aiohttp.ClientSession, url: str, published: PublishedRevocations, link: Link, now: datetime
+        self, session: aiohttp.ClientSession, url: str, published: PublishedRevocations, signer: _Signer, now: datetime
     ) -> bool:
-        certificate, issuer = link
+        certificate, issuer = signer.link
         try:
             response = await fetch_answer(session, url, certificate, issuer)
             said = read_answer(response, certificate, published.trust, published.freshest, now)
@@ -197,10 +208,34 @@ class RevocationKeeper:
             self._failed(url, e)
             return False
         self.problems.pop(url, None)
-        self._known = replace(self._known, answers={**self._known.answers, sha256_hex(certificate): said})
+        self._learnt({sha256_hex(certificate): said})
+        try:
+            await asyncio.to_thread(self._kept.keep, KeptAnswer(signer.link, now, signer.shown, response))
+        except OSError as e:  # it counts, and the next start asks
+            self._failed(url, e)
         return True
 
-    def _forget(self, now: datetime) -> None:
+    def _learnt(self, answers: Mapping[str, StatusAnswer]) -> None:
+        self._known = replace(self._known, answers={**self._known.answers, **answers})
+
+    def _recall_answers(self) -> None:
+        """As they were when they came: whether one is fresh is judged with each document (`RevocationRule`)."""
+        now, found = self._clock(), dict[str, StatusAnswer]()
+        for kept in self._kept.recall() if self._asks() else ():
+            name = sha256_hex(kept.link[0])
+            published = self._responders_of(kept.link[1])
+            if not published or kept.shown < now - _FORGET or len(self._signers) >= _MOST_SIGNERS:
+                self._kept.forget(name)
+                continue
+            due, of = now, published[0]
+            with suppress(GatewayError):  # it does not verify any more: nothing is known, and asked about at once
+                if kept.came <= now:
+                    found[name] = read_answer(kept.response, kept.link[0], of.trust, of.freshest, kept.came)
+                    due = max(now, kept.came + of.refresh)
+            self._signers.setdefault(name, _Signer(kept.link, min(kept.shown, now), due))
+        self._learnt(found)
+
+    async def _forget(self, now: datetime) -> None:
         """Signers whom nobody has seen for a while, and what was said of them; who was revoked stays so until then as well."""
         old = [name for name, signer in self._signers.items() if signer.shown < now - _FORGET]
         for name in old:
@@ -208,6 +243,8 @@ class RevocationKeeper:
         if old:
             answers = {name: said for name, said in self._known.answers.items() if name in self._signers}
             self._known = replace(self._known, answers=answers)
+            for name in old:
+                await asyncio.to_thread(self._kept.forget, name)
 
     def _failed(self, url: str, error: Exception) -> None:
         words = error.safe_detail if isinstance(error, GatewayError) else type(error).__name__

@@ -14,7 +14,9 @@ from gateway.core.documents.causes import Cause, DocumentRejected
 from gateway.core.documents.reading import read_document
 from gateway.core.documents.revocation import KnownRevocations
 from gateway.core.documents.verify import verify_document
+from gateway.core.errors import MalformedMessage
 from gateway.core.subjects.pointer import FromPointer
+from gateway.revocation.kept import KeptAnswer, parse_kept, print_kept
 from tests.support.documents import OLDEST, Documents
 from tests.unit.core.content.test_returns import RULE as RETURNS
 
@@ -69,3 +71,23 @@ def test_any_message_that_may_return_a_dossier(body: bytes) -> None:
     assert found is None or ReturnCause(found.cause) in ReturnCause
     rule = DocumentRule(Policy.OBSERVE, FromPointer("/document"), WORLD.trust, 1000, OLDEST)
     assert rule.examine(body, WORLD.now, KnownRevocations()).refuse is False
+
+
+KEPT = print_kept(KeptAnswer((WORLD.signer.certificate, WORLD.pki.ca.certificate), WORLD.now, WORLD.now, b"response"))
+
+
+@given(
+    st.binary(max_size=100)
+    | st.tuples(st.integers(0, len(KEPT) - 1), st.binary(max_size=3)).map(
+        lambda cut: KEPT[: cut[0]] + cut[1] + KEPT[cut[0] + 1 :]
+    )
+)
+@example(KEPT)
+@example(b"[" * 100_000)
+def test_any_bytes_on_disk_are_a_kept_answer_or_none(data: bytes) -> None:
+    try:
+        found = parse_kept(data)
+    except MalformedMessage:
+        assert data != KEPT
+        return
+    assert parse_kept(print_kept(found)) == found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from gateway.core.content.finding import Policy
 from gateway.core.documents.revocation import KnownRevocations, RevocationRule, Source
 from gateway.core.signing.trust import InstanceTrust
 from gateway.revocation.keeper import RevocationKeeper
+from gateway.revocation.kept import parse_kept, print_kept
 from gateway.revocation.sources import PublishedRevocations
 from tests.support.documents import OLDEST, Documents
 from tests.support.revocations import revocation_list
@@ -155,6 +157,75 @@ async def test_an_answer_is_asked_for_once_somebody_showed_the_certificate(
     world.pki.now += _HOUR
     await keeper.refresh()
     assert published.cause(keeper.current(), Source.OCSP) == "revoked"
+
+
+async def _asked_and_answered(published: Published, folder: Path) -> RevocationKeeper:
+    keeper = published.keeper(folder, Source.OCSP, trust=published.world.pki.trust())
+    await keeper.start()
+    keeper.want([(published.world.signer.certificate, published.world.pki.ca.certificate)])
+    await keeper.refresh()
+    return keeper
+
+
+async def test_a_restart_while_the_responder_is_away_refuses_nothing_that_was_good(
+    published: Published, tmp_path: Path
+) -> None:
+    world = published.world
+    await _asked_and_answered(published, tmp_path)
+    published.away = True
+    world.pki.now += timedelta(minutes=1)
+    again = published.keeper(tmp_path, Source.OCSP, trust=world.pki.trust())
+    await again.start()
+    assert published.cause(again.current(), Source.OCSP) == "good"
+    assert published.asked == ["/ocsp"], "the start did not wait for it, and it is not due yet"
+    world.pki.now += _DAY
+    await again.refresh()
+    assert published.cause(again.current(), Source.OCSP) == "status_unknown", "it grows as old as before"
+    assert len(published.asked) == 2
+
+
+async def test_who_was_revoked_stays_so_over_a_restart_however_old_the_answer(
+    published: Published, tmp_path: Path
+) -> None:
+    world = published.world
+    world.pki.revoke(world.signer.certificate)
+    await _asked_and_answered(published, tmp_path)
+    published.away = True
+    world.pki.now += 3 * _DAY
+    again = published.keeper(tmp_path, Source.OCSP, trust=world.pki.trust())
+    await again.start()
+    assert published.cause(again.current(), Source.OCSP) == "revoked"
+    world.pki.now += 5 * _DAY
+    forgotten = published.keeper(tmp_path, Source.OCSP, trust=world.pki.trust())
+    await forgotten.start()
+    assert forgotten.current() == KnownRevocations()
+    assert list((tmp_path / "revocations").iterdir()) == []
+
+
+async def test_what_was_kept_is_verified_again(published: Published, tmp_path: Path) -> None:
+    world, trust = published.world, published.world.pki.trust()
+    await _asked_and_answered(published, tmp_path)
+    (file,) = (tmp_path / "revocations").iterdir()
+    whole, kept = file.read_bytes(), parse_kept(file.read_bytes())
+    for altered in (
+        print_kept(replace(kept, response=kept.response[:-1] + b"\0")),
+        print_kept(replace(kept, came=kept.came - 2 * _DAY)),
+        print_kept(replace(kept, link=(world.stranger().certificate, kept.link[1]))),
+        whole[:-10],
+    ):
+        file.write_bytes(altered)
+        again = published.keeper(tmp_path, Source.OCSP, trust=trust)
+        await again.start()
+        assert again.current() == KnownRevocations(), altered
+    file.mkdir()
+    stubborn = published.keeper(tmp_path, Source.OCSP, trust=trust)
+    await stubborn.start()
+    assert stubborn.current() == KnownRevocations(), "what cannot be read keeps nobody from starting"
+    file.rmdir()
+    file.write_bytes(whole)
+    other = published.keeper(tmp_path, Source.OCSP, trust=Documents().trust)
+    await other.start()
+    assert other.current() == KnownRevocations(), "of an authority that is not on the list any more"
 
 
 async def test_nobody_is_asked_about_certificates_of_others(published: Published, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from gateway.app.connections import ConnectionCount
 from gateway.app.evidence import build_archiver, build_finding_retention
 from gateway.app.keys import KeyReload, ServerKeys
 from gateway.app.listeners import background, clock, listen, listen_app
@@ -38,6 +37,7 @@ from gateway.exchange.client_side import ClientSide
 from gateway.exchange.peers import PeerVerdicts
 from gateway.exchange.ports import Clock
 from gateway.exchange.server_side import ServerSide
+from gateway.httpd.connection import ConnectionCount
 from gateway.messagelog.exporting import ContainerExport
 from gateway.messagelog.groupcommit import LogLimits
 from gateway.messagelog.keysource import KeySource

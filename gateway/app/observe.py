@@ -8,13 +8,13 @@ from functools import partial
 
 from cryptography import x509
 
-from gateway.app.connections import ConnectionCount
 from gateway.app.keys import ServerKeys
 from gateway.confclient.client import ConfigurationClient
 from gateway.core.errors import GatewayError
 from gateway.core.messages.fault import Fault
 from gateway.core.signing.verify import SignerVerdicts
 from gateway.exchange.peers import PeerVerdicts
+from gateway.httpd.connection import ConnectionCount
 from gateway.messagelog.archiver import Archiver
 from gateway.messagelog.stamper import TimeStamper
 from gateway.messagelog.writer import MessageLogWriter

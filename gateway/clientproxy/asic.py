@@ -10,13 +10,11 @@ from __future__ import annotations
 import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, Protocol
 from urllib.parse import quote_plus
-
-from aiohttp import web
 
 from gateway.core.errors import AuthenticationFailed, GatewayError, MalformedMessage, UnknownSubject
 from gateway.core.identifiers import ClientId, MemberId, SubsystemId
@@ -24,6 +22,7 @@ from gateway.core.messagelog.record import RecordKind
 from gateway.core.serverconf.admission import admit
 from gateway.core.serverconf.model import ServerConf
 from gateway.exchange.states import InformationSystem
+from gateway.httpd.values import Answer
 
 _IN_MEMORY = 1 << 20
 _PIECE = 1 << 18
@@ -68,22 +67,22 @@ class _Refused(Exception):
 
 
 async def answer_asic(
-    request: web.BaseRequest, containers: Containers, conf: ServerConf, system: InformationSystem
-) -> web.StreamResponse:
+    query: Mapping[str, str], containers: Containers, conf: ServerConf, system: InformationSystem
+) -> Answer:
     """The whole answer, errors included. Everything is put together before the first byte leaves, so a failure is an error and not
     half a file."""
     try:
-        client = _client(request.query)
+        client = _client(query)
         _admit(conf, client, system)
-        wanted = _parse(request.query, client)
+        wanted = _parse(query, client)
         found = await _find(containers, wanted)
         if wanted.unique:
-            return await _send_one(request, found[-1])
-        return await _send_all(request, wanted, found)
+            return await _one(found[-1])
+        return await _all(wanted, found)
     except _Refused as e:
-        return web.Response(status=e.status, text=str(e))
+        return _text(e.status, str(e))
     except GatewayError as e:
-        return web.Response(status=500, text=e.safe_detail)
+        return _text(500, e.safe_detail)
 
 
 # --- who asks for what ---------------------------------------------------------------------------------------------------
@@ -135,21 +134,23 @@ async def _find(containers: Containers, wanted: _Wanted) -> Sequence[NamedContai
 # --- answers -------------------------------------------------------------------------------------------------------------
 
 
-async def _send_one(request: web.BaseRequest, container: NamedContainer) -> web.StreamResponse:
-    async with _new_file() as file:
+async def _one(container: NamedContainer) -> Answer:
+    with ExitStack() as stack:
+        file = stack.enter_context(_new_file())
         await container.write(file)
-        return await _send(request, file, _CONTAINER_TYPE, container.name)
+        return _file(stack, file, _CONTAINER_TYPE, container.name)
 
 
-async def _send_all(request: web.BaseRequest, wanted: _Wanted, found: Sequence[NamedContainer]) -> web.StreamResponse:
-    async with _new_file() as file:
+async def _all(wanted: _Wanted, found: Sequence[NamedContainer]) -> Answer:
+    with ExitStack() as stack:
+        file = stack.enter_context(_new_file())
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for container in found:
-                async with _new_file() as one:
+                with _new_file() as one:
                     await container.write(one)
                     _store(archive, container, one)
         suffix = "" if wanted.kind is None else f"-{wanted.kind}"
-        return await _send(request, file, "application/zip", f"{quote_plus(wanted.message_id, safe='*')}{suffix}.zip")
+        return _file(stack, file, "application/zip", f"{quote_plus(wanted.message_id, safe='*')}{suffix}.zip")
 
 
 def _store(archive: zipfile.ZipFile, container: NamedContainer, file: IO[bytes]) -> None:
@@ -161,19 +162,22 @@ def _store(archive: zipfile.ZipFile, container: NamedContainer, file: IO[bytes])
             out.write(piece)
 
 
-async def _send(request: web.BaseRequest, file: IO[bytes], content_type: str, name: str) -> web.StreamResponse:
-    headers = {"Content-Type": content_type, "Content-Disposition": f'attachment; filename="{name}"'}
-    answer = web.StreamResponse(headers=headers)
-    answer.content_length = file.seek(0, 2)
+def _file(opened: ExitStack, file: IO[bytes], content_type: str, name: str) -> Answer:
+    """What `opened` holds is closed when the answer has left."""
+    headers = (("Content-Type", content_type), ("Content-Disposition", f'attachment; filename="{name}"'))
+    size = file.seek(0, 2)
     file.seek(0)
-    await answer.prepare(request)
+    return Answer(200, headers, pieces=_pieces(file), length=size, done=opened.pop_all().close)
+
+
+async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
     while piece := file.read(_PIECE):
-        await answer.write(piece)
-    await answer.write_eof()
-    return answer
+        yield piece
 
 
-@asynccontextmanager
-async def _new_file() -> AsyncIterator[IO[bytes]]:
-    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
-        yield file
+def _text(status: int, text: str) -> Answer:
+    return Answer(status, (("Content-Type", "text/plain; charset=utf-8"),), text.encode())
+
+
+def _new_file() -> IO[bytes]:
+    return tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)

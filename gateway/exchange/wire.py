@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import string
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.core.errors import MalformedMessage
@@ -85,14 +85,6 @@ async def take(pieces: AsyncIterator[bytes], each: Callable[[bytes], None], pati
         if not stalled.expired():
             raise
         raise MalformedMessage("The rest of the message did not come", code="io_error") from e
-
-
-async def give(pieces: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]], patience: float) -> None:
-    """Write the pieces. TimeoutError when the other side takes nothing for `patience` seconds: an answer that nobody reads holds as
-    much as a request that nobody finishes."""
-    async for piece in pieces:
-        async with asyncio.timeout(patience):
-            await write(piece)
 
 
 async def read_message(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping
+from urllib.parse import parse_qs, urlsplit
 
-from aiohttp import web
+from gateway.httpd.values import Answer, Request
 
 _MOST_HASHES = 10
 
@@ -17,20 +18,24 @@ class OcspLookup:
     def __init__(self, answers: Callable[[], Mapping[bytes, bytes]]) -> None:
         self._answers = answers
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: Request) -> Answer:
         if request.method == "HEAD":
-            return web.Response()
-        wanted = request.query.getall("cert", [])
+            return Answer()
+        wanted = parse_qs(urlsplit(request.target).query, keep_blank_values=True).get("cert", [])
         if request.method != "GET" or not 0 < len(wanted) <= _MOST_HASHES:
-            return web.Response(status=500, text="Could not get cert hashes")
+            return _cannot("Could not get cert hashes")
         # SHA-1 only names the certificate here; whoever asks verifies the OCSP answer itself.
         by_hash = {hashlib.sha1(der, usedforsecurity=False).hexdigest(): r for der, r in self._answers().items()}
         found = [by_hash[h] for h in wanted if h in by_hash]
         if len(found) != len(wanted):
-            return web.Response(status=500, text="Could not find all OCSP responses")
+            return _cannot("Could not find all OCSP responses")
         boundary = "jetty" + secrets.token_hex(12)
         parts = b"".join(
             b"--%b\r\nContent-Type: application/ocsp-response\r\n\r\n%b\r\n" % (boundary.encode(), der) for der in found
         )
         content_type = f'multipart/related; type="application/ocsp-response"; charset=UTF-8; boundary={boundary}'
-        return web.Response(body=parts + b"--%b--\r\n" % boundary.encode(), headers={"Content-Type": content_type})
+        return Answer(200, (("Content-Type", content_type),), parts + b"--%b--\r\n" % boundary.encode())
+
+
+def _cannot(why: str) -> Answer:
+    return Answer(500, (("Content-Type", "text/plain; charset=utf-8"),), why.encode())

@@ -13,9 +13,6 @@ from dataclasses import dataclass, replace
 from ssl import SSLObject
 from weakref import WeakKeyDictionary
 
-from aiohttp import web
-from multidict import CIMultiDict
-
 from gateway.core.errors import MalformedMessage, PeerRejected
 from gateway.core.framing import transport as framing
 from gateway.core.messages.fault import Fault, print_soap_fault
@@ -23,7 +20,8 @@ from gateway.exchange.blame import fault_of, within
 from gateway.exchange.ports import BodySink
 from gateway.exchange.server_side import Delivery, ServerSide, exchange_as_server
 from gateway.exchange.states import Body, SignedParts
-from gateway.exchange.wire import frame, give, new_boundary, read_message, read_whole_message
+from gateway.exchange.wire import frame, new_boundary, read_message, read_whole_message
+from gateway.httpd.values import Answer, BodyBroken, CallerGone, Request
 
 Report = Callable[[Exception, Fault], None]  # tells the operator; never raises
 ShownChain = Callable[[SSLObject | None], tuple[bytes, ...]]
@@ -58,32 +56,31 @@ class ServerProxy:
         self._report = report
         self._peers: WeakKeyDictionary[SSLObject, _Peer] = WeakKeyDictionary()
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: Request) -> Answer:
         try:
             delivery = await self._receive(request)
             reply = await exchange_as_server(delivery, self._ports)
-        except Exception as e:
-            if isinstance(e, ConnectionError) and request.transport is None:
-                raise  # the peer is gone; nobody to answer
+        except CallerGone:
+            raise  # nobody to answer
+        except Exception as e:  # noqa: BLE001 - whatever it is, the peer is told in X-Road's form and the operator too
             return self._fault(e)
-        return await _send(reply.signed.parts, request, self._stall)
+        return _answer(reply.signed.parts, self._stall)
 
-    async def _receive(self, request: web.BaseRequest) -> Delivery:
+    async def _receive(self, request: Request) -> Delivery:
         if request.method != "POST":
             raise MalformedMessage(
                 f"Must use POST request method instead of {request.method}", code="invalid_http_method"
             )
-        if request.headers.get("x-hash-algorithm", "").upper() != "SHA-512":
+        if (request.first("x-hash-algorithm") or "").upper() != "SHA-512":
             raise MalformedMessage("Request without x-hash-algorithm: SHA-512", code="internal_error")
-        if request.headers.get("x-road-message-type", "").upper() != "REST":
+        if (request.first("x-road-message-type") or "").upper() != "REST":
             raise MalformedMessage("This security server serves REST messages only", code="invalid_message")
-        transport = request.transport
-        chain = self._chain_of(None if transport is None else transport.get_extra_info("ssl_object"))
+        chain = self._chain_of(request.tls)
         try:
             message, body = await self._read(request)
-        except web.RequestPayloadError as e:
+        except BodyBroken as e:
             raise MalformedMessage("The message is not framed as HTTP", code="service_failed.io_error") from e
-        return Delivery(message, body, request.headers.get("x-road-request-id"), chain)
+        return Delivery(message, body, request.first("x-road-request-id"), chain)
 
     def _chain_of(self, connection: SSLObject | None) -> tuple[bytes, ...]:
         """Of a security server that is registered in some instance; for which clients, the exchange asks. Looked up once for each
@@ -102,39 +99,34 @@ class ServerProxy:
             self._peers[connection] = _Peer(chain, trust.fingerprint)
         return chain
 
-    async def _read(self, request: web.BaseRequest) -> tuple[framing.TransportMessage, Body | None]:
-        content_type, content = request.headers.get("content-type"), request.content
-        if content.is_eof():  # it came with its head
+    async def _read(self, request: Request) -> tuple[framing.TransportMessage, Body | None]:
+        content_type, content = request.first("content-type"), request.body
+        if content.complete:  # it came with its head
             return read_whole_message(
-                content_type, framing.Direction.REQUEST, content.read_nowait(), self._new_body, self._limits
+                content_type, framing.Direction.REQUEST, content.whole(), self._new_body, self._limits
             )
         return await read_message(
             content_type,
             framing.Direction.REQUEST,
-            content.iter_any(),
+            content.pieces(),
             self._new_body,
             self._limits,
             self._stall,
         )
 
-    def _fault(self, error: Exception) -> web.Response:
+    def _fault(self, error: Exception) -> Answer:
         fault = fault_of(error, "server", str(uuid.uuid4()))
         self._report(error, fault)
-        headers = {"Content-Type": "text/xml;charset=utf-8", "SOAPAction": ""}
+        headers = (("Content-Type", "text/xml;charset=utf-8"), ("SOAPAction", ""))
         # X-Road always writes the actor, which it never has
-        return web.Response(body=print_soap_fault(replace(fault, actor=fault.actor or "")), headers=headers)
+        return Answer(200, headers, print_soap_fault(replace(fault, actor=fault.actor or "")))
 
 
-async def _send(parts: SignedParts, request: web.BaseRequest, stall: float) -> web.StreamResponse:
+def _answer(parts: SignedParts, stall: float) -> Answer:
     framed = frame(parts, framing.REST_RESPONSE, new_boundary())
     # Lower-case names: X-Road servers look them up exactly so (reference 3.6).
-    headers = CIMultiDict({"content-type": framed.content_type, "x-hash-algorithm": "SHA-512"})
+    headers = (("content-type", framed.content_type), ("x-hash-algorithm", "SHA-512"))
     whole = framed.inline
     if whole is not None:
-        return web.Response(body=whole, headers=headers)
-    response = web.StreamResponse(headers=headers)
-    response.content_length = framed.length
-    await response.prepare(request)
-    await give(framed.chunks(), response.write, stall)
-    await response.write_eof()
-    return response
+        return Answer(200, headers, whole, patience=stall)
+    return Answer(200, headers, pieces=framed.chunks(), length=framed.length, patience=stall)

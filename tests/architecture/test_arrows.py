@@ -9,6 +9,7 @@ import pytest
 from tests.architecture.source import Module, imports, module, modules
 
 _SHELL = frozenset({"gateway.core", "gateway.exchange", "gateway.settings"})
+_LISTENING = _SHELL | {"gateway.httpd"}
 _STORED = _SHELL | {"gateway.storage"}
 _ANY = frozenset({"*"})
 
@@ -18,8 +19,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "gateway.exchange": frozenset({"gateway.core"}),
     "gateway.settings": frozenset({"gateway.core"}),
     "gateway.pages": frozenset(),
-    "gateway.clientproxy": _SHELL,
-    "gateway.serverproxy": _SHELL,
+    "gateway.httpd": frozenset({"gateway.core"}),
+    "gateway.clientproxy": _LISTENING,
+    "gateway.serverproxy": _LISTENING,
     "gateway.transport": _SHELL,
     "gateway.signer": _SHELL,
     "gateway.confclient": _SHELL,
@@ -103,6 +105,8 @@ def test_every_room_is_in_the_table() -> None:
         ("adapters.vneid.service", "from gateway.pages import look"),
         ("gateway.pages.words", "from gateway.citizen import views"),
         ("gateway.pages.look", "from gateway.core import errors"),
+        ("gateway.httpd.connection", "from gateway.exchange import ports"),
+        ("gateway.transport.link", "from gateway.httpd.values import Request"),
         ("adapters.sdk.service", "from adapters.people import model"),
         ("adapters.people.model", "from adapters.dancu import source"),
     ],
@@ -124,6 +128,7 @@ def test_a_forbidden_arrow_is_seen(importer: str, line: str) -> None:
         ("adapters.dancu.service", "from adapters.sdk import service"),
         ("adapters.dancu.service", "from adapters.people import model"),
         ("gateway.citizen.pages", "from gateway.pages.look import Look"),
+        ("gateway.clientproxy.proxy", "from gateway.httpd.values import Request"),
         ("adapters.lienthong.web.app", "from gateway.pages import look"),
     ],
 )

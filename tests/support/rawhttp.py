@@ -12,6 +12,12 @@ from tests.support.http_raw import RawHttp, parse_http
 _PATIENCE = 10.0
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 async def talk(
     host: str,
     port: int,

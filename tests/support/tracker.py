@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
-
+from gateway.app.listeners import listen
 from gateway.clientproxy.proxy import ClientProxy
 from gateway.core.errors import UnknownSubject
 from gateway.core.serverconf.model import BASE_ENDPOINT, AccessRight, Service, ServiceKind
@@ -29,6 +28,7 @@ from gateway.storage.accessrecords import AccessKeySource, nothing_sealed
 from gateway.storage.database import Database
 from gateway.transport.spool import Spool
 from tests.support.access import SERVER
+from tests.support.rawhttp import free_port
 from tests.support.simulator import DVC, InstanceSimulator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,15 +68,10 @@ class TrackerWorld:
     async def over_http(self) -> AsyncIterator[str]:
         """The address of the consumer's server for information systems."""
         proxy = ClientProxy(self.sim.client_side, new_body, 64 * 1024, 5.0, lambda *_: None, _NoContainers())
-        runner = web.ServerRunner(web.Server(proxy.handle, access_log=None), shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            host, port = runner.addresses[0][:2]
-            yield f"http://{host}:{port}"
-        finally:
-            await runner.cleanup()
+        port = free_port()
+        async with AsyncExitStack() as stack:
+            await listen(stack, proxy.handle, "127.0.0.1", port, grace=1.0)
+            yield f"http://127.0.0.1:{port}"
 
 
 class _NoContainers:

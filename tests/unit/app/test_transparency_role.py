@@ -27,7 +27,7 @@ from gateway.transparency.waiting import WaitingLeaf
 from gateway.transport.tls import der, log_client_context
 from gateway.trust.authority import create_tls, named, new_key, validity
 from tests.support.logworld import leaves
-from tests.unit.app.test_connections import free_port
+from tests.support.rawhttp import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 import pytest
-from aiohttp import web
 
+from gateway.app.listeners import listen
 from gateway.clientproxy.asic import answer_asic
 from gateway.core.errors import EvidenceUnavailable
 from gateway.core.identifiers import ClientId, SecurityServerId, SubsystemId
 from gateway.core.messagelog.record import RecordKind
 from gateway.core.serverconf.model import Client, ConnectionType, ServerConf
 from gateway.exchange.states import InformationSystem
+from gateway.httpd.values import Answer, Request
+from tests.support.rawhttp import free_port
 
 DVC = SubsystemId("VN", "GOV", "G22", "dvc")
 SECRET = SubsystemId("VN", "GOV", "G22", "secret")
@@ -65,18 +68,14 @@ A, B = OneContainer("a-request-1.asice", b"first"), OneContainer("a-response-2.a
 
 @asynccontextmanager
 async def serving(containers: FakeContainers, system: InformationSystem = PLAIN) -> AsyncIterator[str]:
-    async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        return await answer_asic(request, containers, CONF, system)
+    async def handle(request: Request) -> Answer:
+        query = dict(parse_qsl(urlsplit(request.target).query, keep_blank_values=True))
+        return await answer_asic(query, containers, CONF, system)
 
-    runner = web.ServerRunner(web.Server(handle))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        host, port = runner.addresses[0][:2]
-        yield f"http://{host}:{port}/asic"
-    finally:
-        await runner.cleanup()
+    port = free_port()
+    async with AsyncExitStack() as stack:
+        await listen(stack, handle, "127.0.0.1", port)
+        yield f"http://127.0.0.1:{port}/asic"
 
 
 async def get(

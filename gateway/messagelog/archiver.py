@@ -47,6 +47,7 @@ from gateway.storage.failures import DATABASE_ERRORS
 _IN_MEMORY = 4 << 20
 _ARCHIVE_IN_MEMORY = 32 << 20  # packed: more than most have
 _COPY = 1 << 20
+_FRAMES_STAY = timedelta(days=7)  # behind their day; records that come later than one day name none (`frames.py`)
 
 _log = logging.getLogger(__name__)
 
@@ -138,6 +139,7 @@ class Archiver:
             await tables.plan(batches)
             made, problems = await self._finish(tables)
             removed, kept = await self._remove(tables, self._clock() - self._policy.keep)
+            await tables.remove_frames((self._clock() - _FRAMES_STAY).date())
         return Archived(tuple(made), removed, (*problems, *kept))
 
     # --- 1 to 5 ----------------------------------------------------------------------------------------------------------

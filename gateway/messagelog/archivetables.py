@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
 import asyncpg
 
 from gateway.core.messagelog.linking import ArchiveEnd
-from gateway.messagelog import stamps
+from gateway.messagelog import frames, stamps
 from gateway.messagelog.archivecipher import SUFFIX
 
 Grouping = Literal["none", "member", "subsystem"]
@@ -156,6 +156,11 @@ class ArchiveTables:
                 "UPDATE archive SET state = 'removed', changed = clock_timestamp() WHERE number = $1", archive.number
             )
 
+    async def remove_frames(self, before: date) -> int:
+        """Remove the frames of signatures of those days before `before` that have no record any more; how many."""
+        removed = await self._owner.execute(_REMOVE_FRAMES, before)
+        return int(removed.split()[-1])
+
 
 def batches_of(waiting: Sequence[StampedRecord], max_size: int) -> list[list[StampedRecord]]:
     """The next archives: of one chain each, in the order of writing. As in X-Road the record that reaches `max_size` bytes is the
@@ -203,7 +208,7 @@ def _row(r: asyncpg.Record) -> ArchiveRow:
 _SELECT = "SELECT number, chain, position, state, records, first_time, last_time, file, digest, sealed FROM archive"
 _WAITING = f"""
 SELECT r.number, r.time, r.uid, r.side, r.client, r.service,
-       length(r.part) + length(r.signature) + coalesce(r.body_size, 0) + 4096 AS size
+       length(r.part) + {frames.LENGTH} + coalesce(r.body_size, 0) + 4096 AS size
 FROM message_record AS r
 WHERE {stamps.IS_STAMPED} AND NOT EXISTS (SELECT FROM archived_record AS a WHERE a.record_number = r.number)
 AND NOT EXISTS (SELECT FROM data_key AS k WHERE k.id = r.sealed_by AND k.wrapped IS NULL)
@@ -226,4 +231,13 @@ SELECT *, $4 FROM unnest($1::bigint[], $2::timestamptz[], $3::uuid[])
 _REMOVE_RECORDS = """
 DELETE FROM message_record AS r USING unnest($1::timestamptz[], $2::uuid[]) AS k (time, uid)
 WHERE r.time = k.time AND r.uid = k.uid RETURNING r.body_id
+"""
+_REMOVE_FRAMES = """
+DELETE FROM signature_frame WHERE day IN (
+    SELECT day FROM (SELECT DISTINCT day FROM signature_frame WHERE day < $1) AS d
+    WHERE NOT EXISTS (
+        SELECT FROM message_record AS r
+        WHERE r.time >= d.day::timestamp AT TIME ZONE 'UTC' AND r.time < (d.day + 1)::timestamp AT TIME ZONE 'UTC'
+    )
+)
 """

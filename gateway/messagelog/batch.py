@@ -11,7 +11,8 @@ Access entries belong to a record of the batch and are written exactly when it i
 known by their record id. Only what is written takes a number, so the series has no gap: numbers come from a function, which sees
 the series as it is now and holds its row until the commit, and the statement writes every number it took or nothing at all.
 
-Findings on a request's content are written exactly when its record is.
+Findings on a request's content are written exactly when its record is. Frames of signatures and global configurations that records
+name are written in their transaction, or are durable already (`frames.py`).
 """
 
 from __future__ import annotations
@@ -27,32 +28,36 @@ import asyncpg
 
 from gateway.core.messagelog.record import MessageRecord
 from gateway.core.values import quick
-from gateway.messagelog import access, findings
+from gateway.messagelog import access, findings, frames
 from gateway.messagelog.access import Attached
 from gateway.messagelog.findings import Found
-from gateway.messagelog.rows import NAMES, WIDTH, parameters, values
+from gateway.messagelog.frames import Placed
+from gateway.messagelog.rows import DIGEST, NAMES, WIDTH, again, parameters, values
 
-# Only constants of ours are put together here; values are parameters.
-_RECORDS = f"""
-WITH input AS (
-    SELECT * FROM (%s) AS t ({NAMES}, digest, position) WHERE uid IS NOT NULL
-), claim AS (
+# Only constants of ours are put together here; values are parameters. Rows of VALUES are taken as they stand: numbers grow in the
+# order of the batch; each part takes only the columns that it needs, which are not copied then.
+_CLAIM = """claim AS (
     INSERT INTO replay_claim (peer, request_id, seen)
-    SELECT peer_server, request_id, time FROM input WHERE decision IS NOT NULL
+    SELECT peer, request_id, seen FROM ({claims}) AS c (peer, request_id, seen, decision) WHERE decision IS NOT NULL
     ON CONFLICT DO NOTHING
     RETURNING peer, request_id
-), record AS (
+), """
+_CLAIMED = "AND (decision IS NULL OR (peer_server, request_id) IN (SELECT peer, request_id FROM claim))"
+_RECORD = f"""record AS (
     INSERT INTO message_record ({NAMES})
-    SELECT {NAMES} FROM input
-    WHERE decision IS NULL OR (peer_server, request_id) IN (SELECT peer, request_id FROM claim)
-    ORDER BY position
+    SELECT {NAMES} FROM ({{values}}) AS t ({NAMES}, digest) WHERE uid IS NOT NULL {{claimed}}
     ON CONFLICT DO NOTHING
-    RETURNING uid, number
+    RETURNING uid, number, time, client, service
 ), waiting AS (
-    INSERT INTO unstamped_commit (records, times, uids, digests)
-    SELECT array_agg(number), array_agg(time), array_agg(uid), string_agg(digest, ''::bytea)
-    FROM (SELECT number, time, uid, digest FROM record JOIN input USING (uid) ORDER BY number) AS r HAVING count(*) > 0
+    INSERT INTO unstamped_commit (records, times, uids, digests) {{waiting}}
 )"""  # noqa: S608
+_WAITING = """
+    SELECT array_agg(number), array_agg(time), array_agg(uid), string_agg(digest, ''::bytea)
+    FROM (SELECT number, time, uid, digest FROM record JOIN ({digests}) AS d (uid, digest) USING (uid) ORDER BY number) AS r
+    HAVING count(*) > 0"""
+_ONE_WAITS = (
+    "SELECT ARRAY[number], ARRAY[time], ARRAY[uid], digest FROM record JOIN ({digests}) AS d (uid, digest) USING (uid)"
+)
 _ENTRIES = f""", due AS MATERIALIZED (
     SELECT e.*, coalesce(e.message_number, r.number) AS to_number, row_number() OVER (ORDER BY e.position) AS nth
     FROM (%(source)s) AS e ({access.NAMES}, position) %(which)s
@@ -68,8 +73,8 @@ _NEW_AND_LATER = """LEFT JOIN record AS r ON r.uid = e.message_uid
     OR e.message_number IS NOT NULL AND NOT EXISTS (SELECT FROM access_record AS a WHERE a.record_id = e.record_id)"""
 _FINDINGS = """, found AS (
     INSERT INTO content_finding (message_number, time, client, service, rule, policy, cause, subject, refused)
-    SELECT r.number, i.time, i.client, i.service, f.rule, f.policy, f.cause, f.subject, f.refused
-    FROM unnest({arrays}) AS f ({names}) JOIN record AS r ON r.uid = f.message_uid JOIN input AS i ON i.uid = r.uid
+    SELECT r.number, r.time, r.client, r.service, f.rule, f.policy, f.cause, f.subject, f.refused
+    FROM unnest({arrays}) AS f ({names}) JOIN record AS r ON r.uid = f.message_uid
 )"""
 _NUMBERS = " SELECT uid, number FROM record"
 _FIND = "SELECT uid, number FROM message_record WHERE time = ANY ($1::timestamptz[]) AND uid = ANY ($2::uuid[])"
@@ -89,12 +94,14 @@ Entries: TypeAlias = tuple[int, bool]
 @quick
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`server`: whose series the entries are numbered in. `found`: on the content of records of this batch."""
+    """`server`: whose series the entries are numbered in. `found`: on the content of records of this batch. `signatures`: where
+    each record's goes, all whole when it is None."""
 
     records: Sequence[MessageRecord]
     attached: Sequence[Attached]
     server: str
     found: Sequence[Found] = ()
+    signatures: Placed | None = None
 
 
 async def write_batch(
@@ -104,17 +111,20 @@ async def write_batch(
     `configurations`: files of global configurations (by fingerprint) to keep in the same transaction. No two records may have
     the same claim. Raises DATABASE_ERRORS; UniqueViolationError only when entries are being written a second time."""
     statement, arrays = _statement(batch)
-    if not configurations:  # a single statement is its own transaction, in one round trip
+    new = {} if batch.signatures is None else batch.signatures.new
+    if not configurations and not new:  # a single statement is its own transaction, in one round trip
         return _numbers(await connection.fetch(statement, *arrays))
     async with connection.transaction():
         for fingerprint, files in configurations.items():
             await connection.execute(KEEP_CONFIGURATION, fingerprint, list(files), list(files.values()))
+        await frames.keep(connection, new)
         return _numbers(await connection.fetch(statement, *arrays))
 
 
 def _statement(batch: Batch) -> tuple[str, list[object]]:
     rows = _ROWS[bisect_left(_ROWS, len(batch.records))]
-    arguments: list[object] = parameters(batch.records, rows)
+    signatures = frames.whole(batch.records) if batch.signatures is None else batch.signatures.columns
+    arguments: list[object] = parameters(batch.records, signatures, rows)
     with_entries = [a for a in batch.attached if a.rows]
     entries: Entries | None = None
     if with_entries:
@@ -123,13 +133,18 @@ def _statement(batch: Batch) -> tuple[str, list[object]]:
         arguments += [batch.server, *access.parameters(with_entries, on)]
     if batch.found:
         arguments += findings.arrays_of(batch.found)
-    return _sql(rows, entries=entries, found=bool(batch.found)), arguments
+    claims = any(r.decision is not None for r in batch.records)
+    return _sql(rows, claims=claims, entries=entries, found=bool(batch.found)), arguments
 
 
 @lru_cache(maxsize=256)
-def _sql(rows: int, *, entries: Entries | None, found: bool) -> str:
-    """For records on so many rows of parameters, with or without access entries and findings."""
-    statement, last = _RECORDS % values(rows), rows * WIDTH
+def _sql(rows: int, *, claims: bool, entries: Entries | None, found: bool) -> str:
+    """For records on so many rows of parameters, with or without claims, access entries and findings."""
+    statement, last = "WITH ", rows * WIDTH
+    if claims:
+        statement += _CLAIM.format(claims=again(rows, "peer_server", "request_id", "time", "decision"))
+    waiting = (_ONE_WAITS if rows == 1 else _WAITING).format(digests=again(rows, "uid", DIGEST))
+    statement += _RECORD.format(values=values(rows), claimed=_CLAIMED if claims else "", waiting=waiting)
     if entries is not None:
         on, later = entries
         which = _NEW_AND_LATER if later else _NEW

@@ -29,6 +29,7 @@ from gateway.core.messagelog.record import MessageRecord
 from gateway.exchange.ports import Clock
 from gateway.messagelog.access import Attached, ToAttach
 from gateway.messagelog.batch import Batch, write_batch, written_before
+from gateway.messagelog.frames import KnownFrames
 from gateway.storage.failures import DATABASE_ERRORS, Failure, failure
 
 _COMPANY = 2  # records in a batch, from which on the next one gathers
@@ -114,6 +115,7 @@ class GroupCommit:
         self._watching: asyncio.TimerHandle | None = None
         self._closed = False
         self._kept: set[str] = set()  # fingerprints of configurations that are durable
+        self._frames = KnownFrames()
         self._records = self._commits = self._largest = self._replays = self._reconnects = 0
         self._last_commit: datetime | None = None
         self._refusal: str | None = None
@@ -281,12 +283,14 @@ class GroupCommit:
         new = {conf.fingerprint: conf.files for conf in confs if conf.fingerprint not in self._kept}
         found = [(e.record.uid, finding) for e in batch if e.record is not None for finding in e.findings]
         attached = [e.attached or e.entries.rows() for e in batch if e.entries is not None]
-        written = Batch(records, attached, self._server, found)
+        placed = self._frames.place(records, self._clock())
+        written = Batch(records, attached, self._server, found, placed)
         numbers = await write_batch(self._connection, written, new)
         if again:
             missing = [r for r in records if r.uid not in numbers]
             numbers |= await written_before(self._connection, missing) if missing else {}
         self._kept.update(new)
+        self._frames.durable(placed.new)
         return numbers
 
     def _settle(self, batch: Sequence[_Entry], numbers: Mapping[UUID, int]) -> None:
@@ -310,7 +314,10 @@ class GroupCommit:
                 entry.done.set_exception(EvidenceUnavailable(why))
 
     def _hang_up(self) -> None:
-        """Leave the connection, whatever state it is in."""
+        """Leave the connection, whatever state it is in, and believe nothing that was durable by it: the next one may lead to a
+        database that went back in time."""
+        self._kept.clear()
+        self._frames.forget()
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(asyncpg.InterfaceError):  # it ended while idle: the pool has it back already

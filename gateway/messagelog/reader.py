@@ -12,7 +12,7 @@ from gateway.core.errors import EvidenceUnavailable, MalformedMessage
 from gateway.core.messagelog.record import RecordedBody, StoredRecord, UnreadableRecord
 from gateway.core.sealing.keys import DataKey, WrappedKey
 from gateway.core.sealing.records import emptied, unseal_piece, unseal_record
-from gateway.messagelog import datakeys
+from gateway.messagelog import datakeys, frames
 from gateway.messagelog.bodies import pieces_of
 from gateway.messagelog.keysource import KeySource
 from gateway.messagelog.records import storable
@@ -26,10 +26,11 @@ ORDER BY max(number) OVER (PARTITION BY request_id) DESC, request_id, number
 """
 _KEYS_BY_REQUEST_ID = "SELECT time, uid FROM message_record WHERE request_id = $1 ORDER BY number"
 _RECORD = f"""
-SELECT number, {NAMES}, {datakeys.COLUMNS} FROM message_record LEFT JOIN data_key ON data_key.id = sealed_by
+SELECT number, {NAMES}, {frames.FRAME}, {datakeys.COLUMNS} FROM message_record AS r LEFT JOIN data_key ON data_key.id = sealed_by
 WHERE time = $1 AND uid = $2
 """  # noqa: S608
-_PARTS = ", ".join("NULL::bytea AS body" if name == "body" else name for name in NAMES.split(", "))
+_LEFT_OUT = {"body": "NULL::bytea AS body", "signature": "''::bytea AS signature"}
+_PARTS = ", ".join(_LEFT_OUT.get(name, name) for name in NAMES.split(", "))
 _RESPONSES = f"""
 SELECT number, {_PARTS}, {datakeys.COLUMNS}
 FROM (SELECT r.* FROM unnest($1::timestamptz[], $2::uuid[]) AS k (time, uid) JOIN message_record AS r USING (time, uid)) AS m
@@ -61,7 +62,7 @@ class MessageLogReader:
         return None if row is None else await self._opened(row)
 
     async def responses(self, times: Sequence[datetime], uids: Sequence[UUID]) -> list[StoredRecord | UnreadableRecord]:
-        """Of the records with these times and uids the responses to our own clients, without their bodies' bytes."""
+        """Of the records with these times and uids the responses to our own clients, without the bytes of body and signature."""
         return [await self._opened(row) for row in await self._pool.fetch(_RESPONSES, times, uids)]
 
     async def body(self, body: RecordedBody) -> AsyncIterator[bytes]:
@@ -100,7 +101,13 @@ class MessageLogReader:
     # --- sealed ----------------------------------------------------------------------------------------------------------
 
     async def _opened(self, row: asyncpg.Record) -> StoredRecord | UnreadableRecord:
-        number, record = row["number"], record_of_row(row)
+        number = row["number"]
+        try:
+            record = record_of_row(row, frames.signature_of(row))
+        except MalformedMessage as e:
+            return UnreadableRecord(
+                number, emptied(record_of_row(row, b"")), f"damaged: {e.safe_detail}", shredded=False
+            )
         if record.sealed_by is None:
             return StoredRecord(number, record)
         if row["id"] is None:

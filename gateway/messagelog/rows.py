@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import asyncpg
 
 from gateway.core.digest import Digest, DigestAlgorithm
 from gateway.core.messagelog.record import MessageRecord, RecordedBody
+from gateway.messagelog.frames import SignatureColumns
 
 # Column and array type, in the order of `_row`.
 _COLUMNS = (
@@ -26,6 +27,8 @@ _COLUMNS = (
     ("request_number", "bigint"),
     ("part", "bytea"),
     ("signature", "bytea"),
+    ("signature_values", "bytea"),
+    ("frame_digest", "bytea"),
     ("hash_chain_result", "bytea"),
     ("hash_chain", "bytea"),
     ("has_body", "boolean"),
@@ -37,32 +40,41 @@ _COLUMNS = (
     ("sealed_by", "uuid"),
 )
 NAMES = ", ".join(name for name, _ in _COLUMNS)
-WIDTH = (
-    len(_COLUMNS) + 1
-)  # parameters of a record: its columns, then the SHA-512 of the signature XML, for the time-stamp
-_KINDS = (*(kind for _, kind in _COLUMNS), "bytea")
+DIGEST = "digest"
+_PARAMETERS = (
+    *_COLUMNS,
+    (DIGEST, "bytea"),
+)  # of a record: its columns, then the SHA-512 of the signature XML, for the time-stamp
+WIDTH = len(_PARAMETERS)
 
 
 def values(rows: int) -> str:
-    """`VALUES` of so many rows of parameters from $1 on, each with its place from 1 on behind them.
+    """`VALUES` of so many rows of parameters from $1 on.
 
     Scalars and not arrays: the driver asks of each element of an array whether it is one itself, which costs it more than sending.
     """
-    first = ", ".join(f"${n}::{kind}" for n, kind in enumerate(_KINDS, 1))
-    others = (", ".join(f"${n}" for n in range(row * WIDTH + 1, (row + 1) * WIDTH + 1)) for row in range(1, rows))
-    return "VALUES " + ", ".join(f"({row}, {place})" for place, row in enumerate((first, *others), 1))
+    return again(rows, *(name for name, _ in _PARAMETERS))
 
 
-def parameters(records: Iterable[MessageRecord], rows: int) -> list[Any]:
-    """For `values(rows)`; rows without a record are NULL."""
+def again(rows: int, *names: str) -> str:
+    """`VALUES` of the same rows, these columns only."""
+    chosen = [(names.index(name), n, kind) for n, (name, kind) in enumerate(_PARAMETERS, 1) if name in names]
+    first = ", ".join(f"${n}::{kind}" for _, n, kind in sorted(chosen))
+    starts = range(WIDTH, rows * WIDTH, WIDTH)
+    others = (", ".join(f"${start + n}" for _, n, _ in sorted(chosen)) for start in starts)
+    return "VALUES " + ", ".join(f"({row})" for row in (first, *others))
+
+
+def parameters(records: Iterable[MessageRecord], signatures: Sequence[SignatureColumns], rows: int) -> list[Any]:
+    """For `values(rows)`; rows without a record are NULL. `signatures`: where that of each record goes."""
     found: list[Any] = []
-    for record in records:
-        found += _row(record)
+    for record, signature in zip(records, signatures, strict=True):
+        found += _row(record, signature)
     found += (None,) * (rows * WIDTH - len(found))
     return found
 
 
-def _row(r: MessageRecord) -> tuple[Any, ...]:
+def _row(r: MessageRecord, signature: SignatureColumns) -> tuple[Any, ...]:
     body = r.body
     return (
         r.uid,
@@ -77,7 +89,7 @@ def _row(r: MessageRecord) -> tuple[Any, ...]:
         r.decision,
         r.request_number,
         r.part,
-        r.signature,
+        *signature,
         r.hash_chain_result,
         r.hash_chain,
         body is not None,
@@ -88,8 +100,8 @@ def _row(r: MessageRecord) -> tuple[Any, ...]:
     )
 
 
-def record_of_row(row: asyncpg.Record) -> MessageRecord:
-    """As it is stored, sealed or not. MalformedMessage when the stored digest is not one."""
+def record_of_row(row: asyncpg.Record, signature: bytes) -> MessageRecord:
+    """As it is stored, sealed or not. MalformedMessage when the stored digest is not one. `signature`: see `frames.py`."""
     body = None
     if row["has_body"]:
         digest = Digest(DigestAlgorithm.SHA512, row["body_sha512"])
@@ -108,7 +120,7 @@ def record_of_row(row: asyncpg.Record) -> MessageRecord:
         decision=row["decision"],
         request_number=row["request_number"],
         part=row["part"],
-        signature=row["signature"],
+        signature=signature,
         hash_chain_result=row["hash_chain_result"],
         hash_chain=row["hash_chain"],
         body=body,

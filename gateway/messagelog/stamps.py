@@ -13,6 +13,8 @@ No two runs have a number in common, so the run of a record is the last one that
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ from gateway.core.globalconf.model import GlobalConfiguration
 from gateway.core.messagelog.stamping import Stamp, runs_of
 from gateway.core.signing.hashtree import HashTree, joined_tree
 from gateway.core.signing.timestampbatch import batch_chain
+from gateway.messagelog import frames
 from gateway.messagelog.batch import KEEP_CONFIGURATION
 from gateway.messagelog.tsaclient import Token
 
@@ -36,7 +39,10 @@ _LAST = "(SELECT * FROM stamped_run WHERE first <= r.number ORDER BY first DESC 
 IS_STAMPED = f"EXISTS (SELECT FROM {_LAST} AS s WHERE s.last >= r.number)"
 _MOST_COUNTED = 10_000
 _PREFETCH = 128  # commits; under load each has some sixteen records
+_LIKE_A_COMMIT = 256  # records that are put in the queue together
 _SIZE = DigestAlgorithm.SHA512.size
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +100,10 @@ async def unstamped(connection: asyncpg.Connection, most: int) -> Unstamped:
 
 
 async def signature_of(connection: asyncpg.Connection, waits: Unstamped) -> bytes | None:
-    """The signature XML of the only record that waits; None when retention was faster."""
+    """The signature XML of the only record that waits; None when retention was faster. MalformedMessage when it is not whole."""
     key = await connection.fetchrow(_KEY, waits.commits, waits.records[0])
-    found = await connection.fetchval("SELECT signature FROM message_record WHERE time = $1 AND uid = $2", *key)
-    return None if found is None else bytes(found)
+    row = await connection.fetchrow(_SIGNATURE, *key)
+    return None if row is None else frames.signature_of(row)
 
 
 async def waiting(pool: asyncpg.Pool) -> Waiting:
@@ -151,8 +157,29 @@ async def stamp_of(pool: asyncpg.Pool, number: int) -> Stamp | None:
 
 async def requeue(owner: asyncpg.Connection, since: datetime) -> int:
     """Records of a time from `since` on that have no stamp and do not wait: put in the queue. How many. The writers put every
-    record there; this is for programs older than the queue, and for a queue that somebody emptied."""
-    return int(await owner.fetchval(_REQUEUE, since, timedelta(minutes=1)))
+    record there; this is for programs older than the queue, and for a queue that somebody emptied. Not those whose signature is
+    damaged: there is nothing to stamp."""
+    count = 0
+    async with owner.transaction():
+        missing = await owner.cursor(_MISSING, since, timedelta(minutes=1))
+        while rows := await missing.fetch(_LIKE_A_COMMIT):
+            digests = [_digest(row) for row in rows]
+            put = [(row, digest) for row, digest in zip(rows, digests, strict=True) if digest is not None]
+            if put:
+                columns = [[row[name] for row, _ in put] for name in ("number", "time", "uid")]
+                since_then = min(row["written"] for row, _ in put)
+                await owner.execute(_PUT, since_then, *columns, b"".join(digest for _, digest in put))
+            count += len(put)
+    return count
+
+
+def _digest(row: asyncpg.Record) -> bytes | None:
+    """SHA-512 of the signature XML; None when it is damaged."""
+    try:
+        return hashlib.sha512(frames.signature_of(row)).digest()
+    except MalformedMessage as e:
+        _log.warning("record %d cannot be time-stamped: %s", row["number"], e.safe_detail)
+        return None
 
 
 def _chain(leaves: bytes, position: int) -> bytes:
@@ -206,23 +233,15 @@ SELECT t.token, t.chain_result, t.leaves, t.conf_fingerprint, s.position + (r.nu
 FROM (SELECT $1::bigint AS number) AS r CROSS JOIN LATERAL {_LAST} AS s JOIN time_stamp AS t ON t.number = s.time_stamp
 WHERE s.last >= r.number
 """  # noqa: S608 - constants of ours
-_REQUEUE = f"""
-WITH queued AS (
-    SELECT unnest(records) AS number FROM unstamped_commit
-), missing AS (
-    SELECT r.number, r.time, r.uid, r.written, sha512(r.signature) AS digest,
-           (row_number() OVER (ORDER BY r.number) - 1) / 256 AS commit_like
-    FROM message_record AS r
-    WHERE r.time >= $1 AND r.written < clock_timestamp() - $2::interval
-    AND NOT {IS_STAMPED} AND NOT EXISTS (SELECT FROM queued AS q WHERE q.number = r.number)
-), put AS (
-    INSERT INTO unstamped_commit (since, records, times, uids, digests)
-    SELECT min(written), array_agg(number ORDER BY number), array_agg(time ORDER BY number), array_agg(uid ORDER BY number),
-           string_agg(digest, ''::bytea ORDER BY number)
-    FROM missing GROUP BY commit_like ORDER BY commit_like
-)
-SELECT count(*) FROM missing
+_SIGNATURE = f"SELECT {frames.COLUMNS} FROM message_record AS r WHERE time = $1 AND uid = $2"  # noqa: S608 - constants of ours
+_MISSING = f"""
+SELECT r.number, r.time, r.uid, r.written, {frames.COLUMNS}
+FROM message_record AS r
+WHERE r.time >= $1 AND r.written < clock_timestamp() - $2::interval AND NOT {IS_STAMPED}
+AND r.number NOT IN (SELECT unnest(records) FROM unstamped_commit)
+ORDER BY r.number
 """  # noqa: S608 - constants of ours
+_PUT = "INSERT INTO unstamped_commit (since, records, times, uids, digests) VALUES ($1, $2, $3, $4, $5)"
 _FORGET = f"""
 WITH gone AS (
     SELECT s.time_stamp, count(*) AS n FROM unnest($1::bigint[]) AS r (number) CROSS JOIN LATERAL {_LAST} AS s

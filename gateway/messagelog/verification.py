@@ -256,6 +256,8 @@ def _check_answers(
 
 
 def _check_stamp(record: MessageRecord, stamp: Stamp, conf: GlobalConfiguration) -> tuple[str, None]:
+    if not record.signature:
+        raise TimestampRejected("the time-stamp is not checked: a step before it failed")
     tsas = conf.approved_tsas(record.time)
     if stamp.chain_result is None or stamp.chain is None:
         verified = verify_timestamp(stamp.token, parse_signature(record.signature).value, tsas)

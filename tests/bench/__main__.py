@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from gateway.messagelog import frames
 from tests.bench.citizen import citizen_figures
 from tests.bench.disclosure import disclosure_cost
 from tests.bench.large import large_body
@@ -119,7 +120,7 @@ async def _compare(chosen: argparse.Namespace, country: Country, nothing: Target
         grown = {k: v - before[name].get(k, 0) for k, v in (await counters(country, name)).items()}
         print(f"{name} meanwhile: " + ", ".join(f"{k.removeprefix('gateway_')} +{v:.0f}" for k, v in grown.items()))
     async with country.log_of("G22") as pool:
-        signature = await pool.fetchval("SELECT avg(length(signature))::integer FROM message_record")
+        signature = await pool.fetchval(f"SELECT avg({frames.LENGTH})::integer FROM message_record AS r")  # noqa: S608
     print(words(await stamp_cost(signature), total))
 
 

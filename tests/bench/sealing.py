@@ -33,6 +33,7 @@ from gateway.core.sealing.access import seal_access
 from gateway.core.sealing.envelope import NONCE_BYTES
 from gateway.core.sealing.records import RECORD_NONCES
 from gateway.messagelog.access import clear_row, sealed_row
+from gateway.messagelog.frames import whole
 from gateway.messagelog.records import Sealing, facts_of, record_of
 from gateway.messagelog.rows import parameters
 from tests.bench.accounted import ACCOUNT
@@ -64,10 +65,12 @@ def one_record() -> None:
     stored = RecordedBody(len(body), sha512(body), body, None)
 
     def plain() -> None:
-        parameters([record_of(facts_of(request), uuid4(), stored)], 1)
+        record = record_of(facts_of(request), uuid4(), stored)
+        parameters([record], whole([record]), 1)
 
     def sealed() -> None:
-        parameters([record_of(facts_of(request), uuid4(), stored, Sealing(key, os.urandom(RECORD_NONCES)))], 1)
+        record = record_of(facts_of(request), uuid4(), stored, Sealing(key, os.urandom(RECORD_NONCES)))
+        parameters([record], whole([record]), 1)
 
     def clear_entry() -> None:
         clear_row(entry)

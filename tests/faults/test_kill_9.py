@@ -19,6 +19,7 @@ import asyncpg
 import pytest
 
 from gateway.app import demo
+from gateway.messagelog import frames
 from gateway.messagelog.reader import MessageLogReader
 from gateway.messagelog.verification import verify_message
 from tests.support.country import Country, Server
@@ -57,8 +58,13 @@ class Row:
 
 async def records(pool: asyncpg.Pool, side: str, kind: str) -> dict[str, Row]:
     """By request id; AssertionError when one stands twice."""
-    statement = "SELECT request_id, signature, part, decision FROM message_record WHERE side = $1 AND kind = $2"
-    rows = [Row(*row) for row in await pool.fetch(statement, side, kind)]
+    statement = (
+        f"SELECT request_id, part, decision, {frames.COLUMNS} FROM message_record AS r WHERE side = $1 AND kind = $2"  # noqa: S608
+    )
+    rows = [
+        Row(row["request_id"], frames.signature_of(row), row["part"], row["decision"])
+        for row in await pool.fetch(statement, side, kind)
+    ]
     found = {row.request_id: row for row in rows}
     assert len(found) == len(rows)
     return found

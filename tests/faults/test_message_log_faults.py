@@ -19,6 +19,7 @@ from uuid import uuid4
 import pytest
 
 from gateway.core.errors import EvidenceUnavailable, ReplayedRequest
+from gateway.messagelog import frames
 from gateway.messagelog.groupcommit import LogLimits
 from gateway.messagelog.maintenance import LogMaintenance
 from gateway.messagelog.writer import MessageLogWriter
@@ -31,6 +32,7 @@ from tests.support.log_states import (
     PatternBody,
     authorized_request,
     configuration,
+    framed,
     refused_request,
     signed_request,
     signed_response,
@@ -78,10 +80,13 @@ async def _check_log(database: Database) -> None:
              - (SELECT count(*) FROM replay_claim) AS unclaimed,
                (SELECT count(*) FROM message_record r WHERE NOT EXISTS
                     (SELECT FROM globalconf_snapshot s WHERE s.fingerprint = r.conf_fingerprint)) AS unknown_conf,
+               (SELECT count(*) FROM message_record r WHERE frame_digest IS NOT NULL AND NOT EXISTS (
+                    SELECT FROM signature_frame f
+                    WHERE f.digest = frame_digest AND f.day = (r.time AT TIME ZONE 'UTC')::date)) AS frameless,
                (SELECT count(*) FROM message_record r WHERE body_id IS NOT NULL AND body_size <>
                     (SELECT sum(octet_length(data)) FROM body_chunk c WHERE c.body_id = r.body_id)) AS broken_bodies
     """)
-    assert dict(wrong) == {"doubled": 0, "unclaimed": 0, "unknown_conf": 0, "broken_bodies": 0}
+    assert dict(wrong) == {"doubled": 0, "unclaimed": 0, "unknown_conf": 0, "frameless": 0, "broken_bodies": 0}
 
 
 @pytest.mark.parametrize("how", CUTS)
@@ -139,6 +144,32 @@ async def test_every_message_of_the_first_transaction(
     ids = await database.pool.fetch("SELECT message_id, count(*) FROM message_record GROUP BY 1")
     assert Counter({row[0]: row[1] for row in ids}) == Counter(str(n) for n in range(after + 1))
     await _check_log(database)
+
+
+@pytest.mark.parametrize("how", CUTS)
+async def test_every_message_of_a_transaction_with_a_frame(
+    pg: EmbeddedPostgres, database: Database, tmp_path: Path, how: Cut
+) -> None:
+    """BEGIN, frame, records, COMMIT. Cut at each of them in turn: no record names a frame that is not there."""
+    written: set[bytes] = set()
+    async with through_proxy(pg, database, tmp_path) as (proxy, cut):
+        for after in range(100):
+            frame = b"frame %d" % after
+            requests = [framed(signed_request(), frame) for _ in range(4)]
+            async with writing(cut) as writer:
+                await writer.append_request(requests[0])
+                proxy.cut(how, after)
+                await asyncio.gather(*map(writer.append_request, requests[1:]))
+            written |= {request.parts.signature for request in requests}
+            if proxy.cuts <= after:
+                break
+            await cut.pool.expire_connections()
+        assert 4 < proxy.cuts < 100
+        proxy.forget()
+    await _check_log(database)
+    rows = await database.pool.fetch(f"SELECT {frames.COLUMNS} FROM message_record AS r")  # noqa: S608
+    assert Counter(map(frames.signature_of, rows)) == Counter(written)
+    assert sum(row["signature"] is None for row in rows) > len(rows) / 2
 
 
 async def test_the_first_commit_may_still_be_under_way(

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.core.signing.timestamp import verify_batch_timestamp, verify_timestamp
 from gateway.core.signing.xades import parse_signature
-from gateway.messagelog import stamps
+from gateway.messagelog import frames, stamps
 from gateway.messagelog.stamper import StampPolicy
 from gateway.storage.database import Database, open_pool
 from gateway.storage.embedded import EmbeddedPostgres
@@ -24,9 +24,10 @@ pytestmark = pytest.mark.slow
 
 
 async def check(database: Database, records: int) -> None:
-    rows = await database.pool.fetch("SELECT number, signature FROM message_record ORDER BY number")
+    rows = await database.pool.fetch(f"SELECT number, {frames.COLUMNS} FROM message_record AS r ORDER BY number")  # noqa: S608
     assert len(rows) == records
-    for number, signature in rows:
+    for row in rows:
+        number, signature = row["number"], frames.signature_of(row)
         stamp = await stamps.stamp_of(database.pool, number)
         assert stamp is not None, number
         if stamp.chain_result is None or stamp.chain is None:
@@ -34,7 +35,7 @@ async def check(database: Database, records: int) -> None:
         else:
             verify_batch_timestamp(stamp.token, stamp.chain_result, stamp.chain, signature, (PKI.approved_tsa,))
     assert await database.pool.fetchval("SELECT count(*) FROM unstamped_commit") == 0
-    assert await stamped_numbers(database) == [number for number, _ in rows]
+    assert await stamped_numbers(database) == [row["number"] for row in rows]
 
 
 async def stamped_numbers(database: Database) -> list[int]:

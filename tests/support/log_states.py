@@ -75,6 +75,22 @@ def signed_parts(part: bytes, body: Body | None = None) -> SignedParts:
     return SignedParts(part, body, b"<signature/>\r\n\xc3\xa9", *chain)
 
 
+def framed_signature(frame: bytes = b"one") -> bytes:
+    """Like a real one: its values are its own, the rest is the same for each `frame`."""
+    own = (secrets.token_urlsafe(66).encode() for _ in range(4))
+    return b"".join(
+        (
+            b"<s><ds:DigestValue>%s</ds:DigestValue><ds:DigestValue>%s</ds:DigestValue>" % (next(own), next(own)),
+            b'<ds:SignatureValue Id="v">%s</ds:SignatureValue>' % next(own),
+            b"<x:SigningTime>%s</x:SigningTime><!--%s--></s>" % (next(own), frame.ljust(2000)),
+        )
+    )
+
+
+def framed(request: SignedRequest, frame: bytes = b"one") -> SignedRequest:
+    return replace(request, parts=replace(request.parts, signature=framed_signature(frame)))
+
+
 def signed_request(
     *, body: Body | None = None, message_id: str = "message", conf: GlobalConfiguration = CONF, now: datetime = NOW
 ) -> SignedRequest:

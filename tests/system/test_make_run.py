@@ -239,8 +239,10 @@ async def test_verify_prints_every_step_and_notices_a_changed_byte(
 
     database = DATABASES[server]
     for column in columns:
-        middle = f"{column}, octet_length({column}) / 2"
-        changed = f"{column} = set_byte({middle}, get_byte({middle}) # 1)"
+        # A signature stands whole, or as its values; what is NULL stays so.
+        names = (column, "signature_values") if column == "signature" else (column,)
+        middles = {name: f"{name}, octet_length({name}) / 2" for name in names}
+        changed = ", ".join(f"{name} = set_byte({at}, get_byte({at}) # 1)" for name, at in middles.items())
         flip = f"UPDATE message_record SET {changed} WHERE message_id = $1 AND kind = 'response' RETURNING 1"  # noqa: S608
         assert len(await demo.sql(database, flip, message_id)) == 1
         done = demo.verify(message_id, server)

@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.serialization import (
 from gateway.core.identifiers import MemberId, SecurityServerId
 from gateway.core.signing.certificates import auth_certificate_subject, der, sign_certificate_subject
 from gateway.core.signing.profiles import EJBCA
+from gateway.messagelog import frames
 from gateway.messagelog.reader import MessageLogReader
 from gateway.messagelog.verification import verify_message
 from gateway.trust.authority import Authority, Identity, create_tls, named, validity
@@ -165,8 +166,9 @@ async def _last_signature(country: Country, server: str, kind: str) -> bytes:
     assert country.postgres is not None
     connection = await asyncpg.connect(**country.postgres.dsn_kwargs(server))
     try:
-        query = "SELECT signature FROM message_record WHERE kind = $1 ORDER BY number DESC LIMIT 1"
-        return bytes(await connection.fetchval(query, kind) or b"")
+        query = f"SELECT {frames.COLUMNS} FROM message_record AS r WHERE kind = $1 ORDER BY number DESC LIMIT 1"  # noqa: S608
+        row = await connection.fetchrow(query, kind)
+        return b"" if row is None else frames.signature_of(row)
     finally:
         await connection.close()
 

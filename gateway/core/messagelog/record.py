@@ -91,7 +91,8 @@ class StoredRecord:
 @dataclass(frozen=True, slots=True)
 class UnreadableRecord:
     """A durable record of which the message part and the body cannot be read: `why`, in words. `shredded`: because their data key
-    was destroyed on purpose; otherwise they are damaged. `remains`: everything else, its part and inline body are empty."""
+    was destroyed on purpose; otherwise they are damaged. `remains`: everything else, its part and inline body are empty, and so is
+    its signature when that is what is damaged."""
 
     number: int
     remains: MessageRecord

@@ -10,7 +10,7 @@ import pytest
 from gateway.core.errors import EvidenceUnavailable, MalformedMessage
 from gateway.core.signing.timestamp import verify_batch_timestamp, verify_timestamp
 from gateway.core.signing.xades import parse_signature
-from gateway.messagelog import stamps
+from gateway.messagelog import frames, stamps
 from gateway.messagelog.stamper import StampPolicy
 from gateway.storage.database import Database
 from tests.support.log_states import NOW, authentic_response, signed_request
@@ -21,8 +21,9 @@ TSAS = (PKI.approved_tsa,)
 
 async def check(log: StampedLog) -> int:
     """Every record's stamp verifies over its own signature. How many records there are."""
-    rows = await log.database.pool.fetch("SELECT number, signature FROM message_record ORDER BY number")
-    for number, signature in rows:
+    rows = await log.database.pool.fetch(f"SELECT number, {frames.COLUMNS} FROM message_record AS r ORDER BY number")  # noqa: S608
+    for row in rows:
+        number, signature = row["number"], frames.signature_of(row)
         stamp = await stamps.stamp_of(log.database.pool, number)
         assert stamp is not None, number
         if stamp.chain_result is None or stamp.chain is None:

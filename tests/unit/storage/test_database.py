@@ -13,9 +13,18 @@ from gateway.core.errors import EvidenceUnavailable, SettingsError
 from gateway.storage.database import WRITER_ROLE, Database, EmbeddedDatabase, open_database
 from gateway.storage.embedded import EmbeddedPostgres
 
-TABLES = ("message_record", "message_record_default", "body_chunk", "globalconf_snapshot", "replay_claim")
+TABLES = (
+    "message_record",
+    "message_record_default",
+    "body_chunk",
+    "globalconf_snapshot",
+    "replay_claim",
+    "signature_frame",
+)
 FORBIDDEN = ("UPDATE {} SET {}", "DELETE FROM {}", "TRUNCATE {}", "ALTER TABLE {} ADD COLUMN more int", "DROP TABLE {}")
-COLUMN = dict(zip(TABLES, ("part = ''", "part = ''", "data = ''", "names = '{}'", "peer = ''"), strict=True))
+COLUMN = dict(
+    zip(TABLES, ("part = ''", "part = ''", "data = ''", "names = '{}'", "peer = ''", "frame = ''"), strict=True)
+)
 
 
 @pytest.mark.parametrize("statement", FORBIDDEN, ids=lambda s: s.split()[0])

@@ -115,7 +115,7 @@ class Watched:
             promises_waiting=lambda: self._of_promises(lambda s: s.waiting),
             promises_age=lambda: self._of_promises(lambda s: self._since(s.oldest) or 0.0),
             promises_overdue=lambda: self._of_promises(lambda s: s.overdue),
-            promises_cases=lambda: self._of_promises(lambda s: sum(s.cases.values())),
+            promises_cases=lambda: self._of_promises(lambda s: sum(s.cases.values()) + s.misdated),
             promises_unjudged=lambda: self._of_promises(lambda s: len(s.trouble)),
             promises_kept=lambda: self._of_promises(lambda s: s.kept),
             promises_broken=lambda: self._of_promises(lambda s: s.broken),
@@ -246,7 +246,9 @@ class Watched:
             return ()
         stats, delay = self._keeper.stats, self._keeper.policy.max_delay
         trouble = {origin: kind for origin, (kind, _) in stats.trouble.items()}
-        return promises(PromiseReading(stats.cases, stats.forks, trouble, stats.overdue, delay, self._proofs))
+        return promises(
+            PromiseReading(stats.cases, stats.forks, stats.misdated, trouble, stats.overdue, delay, self._proofs)
+        )
 
 
 def _open(count: ConnectionCount) -> float:

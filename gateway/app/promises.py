@@ -13,7 +13,7 @@ from gateway.monitoring.logs import Log
 from gateway.settings.log import read_policy
 from gateway.settings.server import ServerSettings
 from gateway.storage.database import Database
-from gateway.transparency.keeper import Broken, KeeperPolicy, PromiseKeeper
+from gateway.transparency.keeper import Broken, KeeperPolicy, Misdated, PromiseKeeper
 from gateway.transparency.logview import LogView
 from gateway.transparency.promised import PromiseTable
 from gateway.transparency.prooffolder import ProofFolder
@@ -36,9 +36,9 @@ async def promise_keeper(
         return None
     policy = read_policy(told.policy)
 
-    def alarm(broken: Broken) -> None:
-        leaf = broken.leaf.hex()
-        log.error("promise_broken", provider=broken.provider, log=broken.origin, leaf=leaf, proof=broken.file)
+    def alarm(found: Broken | Misdated) -> None:
+        event, leaf = "promise_broken" if isinstance(found, Broken) else "access_record_misdated", found.leaf.hex()
+        log.error(event, provider=found.provider, log=found.origin, leaf=leaf, proof=found.file)
 
     return PromiseKeeper(
         PromiseTable(database.pool),
@@ -48,7 +48,7 @@ async def promise_keeper(
         ProofFolder(folder),
         globalconf,
         clock,
-        KeeperPolicy(told.max_delay, told.every, told.keep_kept),
+        KeeperPolicy(told.max_delay, told.every, told.keep_kept, told.time_tolerance),
         alarm,
     )
 

@@ -36,6 +36,10 @@ _TAKE = f"""
 DELETE FROM stamped_commit WHERE number IN (SELECT number FROM stamped_commit ORDER BY number LIMIT {_MOST_COMMITS})
 RETURNING times, uids
 """  # noqa: S608 - a constant of ours
+_ASKED = """
+SELECT q.time FROM message_record AS r JOIN message_record AS q USING (request_id)
+WHERE r.time = $1 AND r.uid = $2 AND q.side = r.side AND q.kind = 'request' ORDER BY q.number LIMIT 1
+"""
 _NOTE = "INSERT INTO promise (time, uid, service, origin, leaf) VALUES ($1, $2, $3, $4, $5)"
 
 
@@ -61,6 +65,11 @@ class RecordedPromises:
                 await asyncio.sleep(0)
             await connection.executemany(_NOTE, found)
             return len(commits) == _MOST_COMMITS
+
+    async def asked(self, key: tuple[datetime, UUID]) -> datetime | None:
+        """When the request was recorded that the response with this time and uid answers; None when it is not there any more."""
+        found: datetime | None = await self._pool.fetchval(_ASKED, *key)
+        return found
 
     async def signed(self, key: tuple[datetime, UUID]) -> SignedPromise | None:
         """The response with this time and uid as it was signed and stamped; None when it cannot be read any more."""

@@ -19,11 +19,13 @@ _WHY = {
 
 @dataclass(frozen=True, slots=True)
 class PromiseReading:
-    """`cases`: broken promises by provider whose proof lies in `folder`; `forks`: files about two histories there; `trouble`: by
-    origin what keeps its promises from being judged; `overdue`: promises without a verdict after `max_delay`."""
+    """`cases`: broken promises by provider whose proof lies in `folder`; `forks`, `misdated`: files about two histories and
+    wrong times there; `trouble`: by origin what keeps its promises from being judged; `overdue`: promises without a verdict after
+    `max_delay`."""
 
     cases: Mapping[str, int]
     forks: int
+    misdated: int
     trouble: Mapping[str, Literal["unknown", "unreachable", "unverified", "two-histories"]]
     overdue: int
     max_delay: timedelta
@@ -43,6 +45,14 @@ def promises(reading: PromiseReading) -> Iterator[Problem]:
         yield Problem(
             "promises.fork", "fail", f"A public log shows two histories. Both are kept in {reading.folder}.",
             f"Một nhật ký công khai đưa ra hai lịch sử khác nhau. Cả hai được lưu tại {reading.folder}.",
+        )  # fmt: skip
+    if reading.misdated:
+        yield Problem(
+            "promises.time", "fail",
+            f"{reading.misdated} access record(s) in the public log are dated before the request or after the answer that they are "
+            f"of. See {reading.folder}, and ask the provider; move the files away when that is done.",
+            f"{reading.misdated} bản ghi truy cập trong nhật ký công khai ghi thời điểm trước khi hỏi hoặc sau khi trả lời. "
+            f"Xem {reading.folder} và hỏi nơi giữ dữ liệu; xong thì chuyển các tệp đi.",
         )  # fmt: skip
     for origin, kind in sorted(reading.trouble.items()):
         if kind in _WHY:

@@ -114,7 +114,11 @@ class ReadingsCollector(Collector):
             ("promises_waiting", "Promised leaves without a verdict.", r.promises_waiting),
             ("promises_oldest_seconds", "How long the oldest of them has waited.", r.promises_age),
             ("promises_overdue", "Of them, beyond the longest delay.", r.promises_overdue),
-            ("promises_open_cases", "Broken promises whose proof lies in the folder.", r.promises_cases),
+            (
+                "promises_open_cases",
+                "Broken promises, and records dated wrongly, whose file lies in the folder.",
+                r.promises_cases,
+            ),
             ("promises_unjudged_logs", "Logs that cannot be judged now.", r.promises_unjudged),
             ("globalconf_age_seconds", "Since the global configuration was last refreshed.", r.globalconf_age),
             (

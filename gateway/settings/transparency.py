@@ -49,6 +49,7 @@ class PromiseSettings(Strict):
     max_delay: Duration = timedelta(hours=24)
     every: Duration = timedelta(seconds=30)
     keep_kept: Duration = timedelta(days=30)
+    time_tolerance: Duration = timedelta(minutes=10)
     timeout: Duration = timedelta(seconds=10)
     proofs: FilePath | None = None
 

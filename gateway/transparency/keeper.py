@@ -8,6 +8,9 @@
 A log at work has its tree cosigned all the while. Of one that is not any more, whose year is over, the keeper asks the witnesses of
 the policy itself, so that its last promises are judged like all others; and what stands in its tiles is kept without a receipt.
 
+What is kept is dated as well: its entry says in which ten minutes the access was, which cannot be before this server recorded the
+request nor after it recorded the answer, a tolerance for clocks aside. What is dated otherwise is told, once, and a file says so.
+
 A round looks at what is due, in bounded batches; while nothing is due it asks the log nothing. What a round decided is durable at
 its end; a crash before repeats it. A file is written before its promise is marked broken, and is checked first as any reader will.
 Servers that share a database repeat each other's rounds at worst.
@@ -24,6 +27,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
 from uuid import UUID
 
+from gateway.core.disclosure.leaf import BUCKET_SECONDS, bucket_of
 from gateway.core.disclosure.promiseproof import (
     ABSENCE,
     MOST_LEAVES,
@@ -52,17 +56,22 @@ class PromiseEvidence(Protocol):
     async def note(self) -> bool:
         """Note the promises of some stamped responses, durably; whether there may be more."""
 
+    async def asked(self, key: tuple[datetime, UUID]) -> datetime | None:
+        """When the request was recorded that this response answers; None when that is not known any more."""
+
     async def signed(self, key: tuple[datetime, UUID]) -> SignedPromise | None:
         """The response that made a promise, as it was signed and stamped; None when it cannot be read any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeeperPolicy:
-    """`max_delay`: after which a promise is broken; `every`: between two rounds; `keep_kept`: how long a kept one is remembered."""
+    """`max_delay`: after which a promise is broken; `every`: between two rounds; `keep_kept`: how long a kept one is remembered;
+    `time_tolerance`: between the clocks of a provider and of this server."""
 
     max_delay: timedelta = timedelta(hours=24)
     every: timedelta = timedelta(seconds=30)
     keep_kept: timedelta = timedelta(days=30)
+    time_tolerance: timedelta = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +84,21 @@ class Broken:
     file: str
 
 
+@dataclass(frozen=True, slots=True)
+class Misdated:
+    """A promise that was kept by an entry of another time than the exchange's; nothing about a person either."""
+
+    provider: str
+    origin: str
+    leaf: bytes
+    file: str
+
+
 @dataclass(slots=True)
 class KeeperStats:
     """`waiting`, `oldest`: promises without a verdict, as of the last round; `overdue`: of these, beyond the longest delay;
-    `cases`: broken ones whose proof lies in the folder, by provider; `forks`: files about two histories there; `trouble`: by
-    origin what keeps its promises from being judged, with its words. The others count since start."""
+    `cases`: broken ones whose proof lies in the folder, by provider; `forks`, `misdated`: files about two histories and wrong times
+    there; `trouble`: by origin what keeps its promises from being judged, with its words. The others count since start."""
 
     waiting: int = 0
     oldest: datetime | None = None
@@ -88,11 +107,12 @@ class KeeperStats:
     broken: int = 0
     cases: Mapping[str, int] = field(default_factory=dict)
     forks: int = 0
+    misdated: int = 0
     trouble: dict[str, tuple[Trouble, str]] = field(default_factory=dict)
 
 
 class PromiseKeeper:
-    """`run` in one task. `views`: the logs of the policy by origin; `told`: called for each broken promise."""
+    """`run` in one task. `views`: the logs of the policy by origin; `told`: called for each broken promise and each wrong time."""
 
     def __init__(
         self,
@@ -104,7 +124,7 @@ class PromiseKeeper:
         globalconf: GlobalConf,
         clock: Clock,
         policy: KeeperPolicy,
-        told: Callable[[Broken], None],
+        told: Callable[[Broken | Misdated], None],
     ) -> None:
         self._table = table
         self._evidence = evidence
@@ -149,10 +169,11 @@ class PromiseKeeper:
         await self._measure()
 
     async def _measure(self) -> None:
-        stats, (leaves, forks) = self.stats, await asyncio.to_thread(self._folder.cases)
+        stats, (leaves, forks, misdated) = self.stats, await asyncio.to_thread(self._folder.cases)
         overdue_before = self._clock() - self.policy.max_delay
         stats.waiting, stats.oldest, stats.overdue = await self._table.measure(overdue_before)
         stats.cases, stats.forks = await self._table.cases(leaves) if leaves else {}, forks
+        stats.misdated = misdated
 
     async def _look(self, origin: str, promises: Sequence[NotedPromise], provable: dict[int, datetime]) -> bool:
         """One log's promises. Whether the log could be judged. `provable`: takes from when on each missing one may be proven."""
@@ -179,10 +200,10 @@ class PromiseKeeper:
         view = await log.newest(await self._table.seen(log.origin))
         await self._table.saw(log.origin, view.tree.size, bytes(view.note))
         places, doubt = await self._hinted(log, view, promises)
-        await self._keep(promises, places)
+        doubt = await self._keep(log, view, promises, places) or doubt
         late = [p for p in promises if p.leaf not in places and p.made + self.policy.max_delay <= self._clock()]
         if late:
-            await self._decide(log, view, late, provable)
+            doubt = await self._decide(log, view, late, provable) or doubt
         if doubt is not None:
             raise doubt
 
@@ -204,18 +225,53 @@ class PromiseKeeper:
                 doubt = e
         return places, doubt
 
-    async def _keep(self, promises: Sequence[NotedPromise], places: Mapping[bytes, int]) -> None:
-        found = {p.number: places[p.leaf] for p in promises if p.leaf in places}
-        if found:
-            await self._table.kept(found, self._clock())
+    async def _keep(
+        self, log: LogView, view: View, promises: Sequence[NotedPromise], places: Mapping[bytes, int]
+    ) -> GatewayError | None:
+        """Mark those that are in the tree, once their entries were dated. Why the log does not show these: then they wait, and the
+        verdict on others does not wait for them."""
+        found = [p for p in promises if p.leaf in places]
+        try:
+            entries = await log.entries(view, {p.leaf: places[p.leaf] for p in found})
+        except GatewayError as e:
+            return e
+        for promise in found:
+            await self._date(promise, places[promise.leaf], entries[promise.leaf])
+        if found:  # if we crash here, the same times are looked at, and told, again
+            await self._table.kept({p.number: places[p.leaf] for p in found}, self._clock())
             self.stats.kept += len(found)
+        return None
+
+    async def _date(self, promise: NotedPromise, index: int, entry: bytes) -> None:
+        """Whether the entry's time can be that of the exchange. One of a later form than ours says nothing here."""
+        begins, slack = bucket_of(entry), self.policy.time_tolerance.total_seconds()
+        if begins is None:
+            return
+        made = promise.made.timestamp()
+        if made - slack < begins + BUCKET_SECONDS and begins <= made + slack:
+            return
+        asked = await self._evidence.asked(promise.key)
+        if begins <= made and (asked is None or asked.timestamp() - slack < begins + BUCKET_SECONDS):
+            return  # an exchange that took long; or nothing is known of its beginning
+        told: dict[str, str | int] = {
+            "log": promise.origin,
+            "index": index,
+            "says_from": begins,
+            "says_until": begins + BUCKET_SECONDS,
+            "asked": "unknown" if asked is None else asked.isoformat(),
+            "answered": promise.made.isoformat(),
+            "service": promise.service,
+            "record": str(promise.key[1]),
+        }
+        file = await asyncio.to_thread(self._folder.keep_misdated, promise.leaf, told)
+        self._told(Misdated(promise.provider, promise.origin, promise.leaf, file))
 
     async def _decide(
         self, log: LogView, view: View, late: Sequence[NotedPromise], provable: dict[int, datetime]
-    ) -> None:
+    ) -> GatewayError | None:
         """By every leaf of the tree: no receipt is no proof of anything."""
         places, leaves = await log.walk(view, {p.leaf for p in late}, MOST_LEAVES)
-        await self._keep(late, places)
+        doubt = await self._keep(log, view, late, places)
         missing = [p for p in late if p.leaf not in places]
         if missing and self._seen_until(view) < self._clock() - self.policy.every:
             view = await log.cosigned_anew(view)
@@ -223,6 +279,7 @@ class PromiseKeeper:
             from_then = await self._break(promise, view, leaves)
             if from_then is not None:
                 provable[promise.number] = from_then
+        return doubt
 
     def _seen_until(self, view: View) -> datetime:
         """When enough witnesses saw no larger tree."""

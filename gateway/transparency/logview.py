@@ -11,6 +11,7 @@ receipt says is a hint where to look; the tiles decide, under that checkpoint. E
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -18,12 +19,12 @@ from typing import TypeVar
 from gateway.core.errors import PeerUnavailable, ProofRejected
 from gateway.core.merkle.absence import LeafWalk
 from gateway.core.merkle.checkpoint import Checkpoint, parse_checkpoint
-from gateway.core.merkle.hashing import Nodes, range_root
+from gateway.core.merkle.hashing import Nodes, leaf_hash, range_root
 from gateway.core.merkle.note import SignedNote, parse_note
 from gateway.core.merkle.policy import Policy, VerifiedCheckpoint, verify_checkpoint
 from gateway.core.merkle.proofs import consistency_proof, inclusion_proof, verify_consistency, verify_inclusion
 from gateway.core.merkle.receipt import parse_receipt
-from gateway.core.merkle.tiles import TILE_WIDTH, KnownTiles, Tile, TileWanted, parse_hashes
+from gateway.core.merkle.tiles import TILE_WIDTH, KnownTiles, Tile, TileWanted, parse_entries, parse_hashes
 from gateway.transparency.ports import LogFrozen
 from gateway.transparency.sources import Source, read_tile
 from gateway.transparency.witnesses import WitnessClient
@@ -93,6 +94,21 @@ class LogView:
         hashes = await self._computed(view, lambda _: view.tiles.nodes.tile(0, number))
         others = {h: number * TILE_WIDTH + i for i, h in enumerate(hashes) if i != at}
         return {**others, leaf: index}
+
+    async def entries(self, view: View, places: Mapping[bytes, int]) -> Mapping[bytes, bytes]:
+        """The entry of each leaf hash, from the log's public bundles. ProofRejected when another stands there."""
+        found: dict[bytes, bytes] = {}
+        bundles: defaultdict[int, list[bytes]] = defaultdict(list)
+        for leaf, index in places.items():
+            bundles[index // TILE_WIDTH].append(leaf)
+        for number, leaves in bundles.items():
+            tile = Tile(None, number, min(TILE_WIDTH, view.tree.size - number * TILE_WIDTH))
+            held = parse_entries(await read_tile(self._source, tile), tile)
+            for leaf in leaves:
+                entry = found[leaf] = held[places[leaf] % TILE_WIDTH]
+                if leaf_hash(entry) != leaf:
+                    raise ProofRejected(f"{tile.path} holds another entry than the tree")
+        return found
 
     async def walk(
         self, view: View, wanted: Iterable[bytes], keep: int

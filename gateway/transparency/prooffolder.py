@@ -1,13 +1,16 @@
 """The folder with proof files: open cases. Whoever deals with one moves its file away, and with it ends the alarm.
 
 broken-<leaf hash>.json             a broken promise (`core/disclosure/promiseproof.py`)
+wrong-time-<leaf hash>.json         what an access record says of its time, and what this server knows: no proof for others
 two-histories-<digest>.txt          two checkpoints of one log that contradict each other, as notes, one after the other
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.core.disclosure.promiseproof import PromiseProof, print_proof
@@ -31,11 +34,16 @@ class ProofFolder:
         name = f"two-histories-{hashlib.sha256(origin.encode() + notes[0]).hexdigest()[:32]}.txt"
         return name if (self.path / name).exists() else self._write(name, b"\n".join(notes))
 
-    def cases(self) -> tuple[list[bytes], int]:
-        """Leaf hashes of the broken promises that lie here, and how many files about two histories."""
+    def keep_misdated(self, leaf: bytes, told: Mapping[str, str | int]) -> str:
+        data = json.dumps({"format": "wrong-time/1", "leaf": leaf.hex(), **told}, indent=1)
+        return self._write(f"wrong-time-{leaf.hex()}.json", f"{data}\n".encode())
+
+    def cases(self) -> tuple[list[bytes], int, int]:
+        """Leaf hashes of the broken promises that lie here, how many files about two histories, and about wrong times."""
         names = [path.name for path in self.path.iterdir()] if self.path.is_dir() else []
         found = [match for match in map(_BROKEN.fullmatch, names) if match is not None]
-        return [bytes.fromhex(match[1]) for match in found], sum(n.startswith("two-histories-") for n in names)
+        forks, misdated = (sum(n.startswith(kind) for n in names) for kind in ("two-histories-", "wrong-time-"))
+        return [bytes.fromhex(match[1]) for match in found], forks, misdated
 
     def _write(self, name: str, data: bytes) -> str:
         replace_durably(self.path / name, data)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.disclosure.bundlecheck import verify_bundle
-from gateway.core.disclosure.leaf import check_opening, make_entry, open_field
+from gateway.core.disclosure.leaf import BUCKET_SECONDS, bucket_of, check_opening, make_entry, open_field
 from gateway.core.disclosure.promise import Promise, parse_promise, print_promise
 from gateway.core.disclosure.promiseproof import parse_proof, print_proof, verify_proof
 from gateway.core.disclosure.record import Access
@@ -171,3 +171,18 @@ def test_every_opening(seed: bytes, case: str, consumer: str, index: int, place:
     if 12 <= place < 44:
         with pytest.raises(MalformedMessage):
             check_opening(bytes(altered), opening)
+
+
+@given(st.binary(max_size=120) | st.binary(min_size=104, max_size=104).map(lambda rest: b"\1\1\0\0" + rest))
+def test_the_time_of_any_leaf(data: bytes) -> None:
+    found = bucket_of(data)
+    assert found is None or (len(data), found % BUCKET_SECONDS) == (108, 0)
+
+
+@settings(max_examples=20)
+@given(st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))
+def test_the_time_of_a_leaf_is_that_of_its_access(at: datetime) -> None:
+    access = Access(at, "c", "s", "p", "l", "o", "r", ("c",), "granted", "", "h")
+    begins = bucket_of(make_entry(access, Person("vn-personal-number", "999300000017"), 1, bytes(32)).leaf)
+    assert begins is not None
+    assert begins <= at.timestamp() < begins + BUCKET_SECONDS

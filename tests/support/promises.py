@@ -7,6 +7,7 @@ await world.keeper.round()                      world.told, world.keeper.stats
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from gateway.core.digest import sha512
+from gateway.core.disclosure.leaf import BUCKET_SECONDS
 from gateway.core.disclosure.promise import Promise, with_promise
 from gateway.core.disclosure.promiseproof import PromiseProof, PromiseReport, SignedPromise, parse_proof, verify_proof
 from gateway.core.errors import PeerUnavailable
@@ -33,7 +35,7 @@ from gateway.messagelog.promises import RecordedPromises
 from gateway.messagelog.stamper import StampPolicy, TimeStamper
 from gateway.messagelog.tsaclient import Token
 from gateway.storage.database import Database
-from gateway.transparency.keeper import Broken, KeeperPolicy, PromiseKeeper
+from gateway.transparency.keeper import Broken, KeeperPolicy, Misdated, PromiseKeeper
 from gateway.transparency.logview import LogView
 from gateway.transparency.promised import PromiseTable
 from gateway.transparency.prooffolder import ProofFolder
@@ -54,6 +56,11 @@ quorum q
 
 def leaf(n: int) -> bytes:
     return n.to_bytes(4, "big") * 27
+
+
+def dated(n: int, at: datetime) -> bytes:
+    """An entry of an access at that time."""
+    return struct.pack(">BBHII", 1, 1, 0, int(at.timestamp()) // BUCKET_SECONDS, 7) + n.to_bytes(4, "big") * 24
 
 
 @dataclass
@@ -163,7 +170,7 @@ class PromiseWorld(ProofWorld):
         self.log = ShownLog(self.now)
         self.policy: Policy = parse_policy(POLICY)
         self.folder = folder / "promises"
-        self.told: list[Broken] = []
+        self.told: list[Broken | Misdated] = []
         self.witnesses = WitnessClient((), timedelta(seconds=5))
         self.stamper = TimeStamper(database.pool, _Authority(self), self, self.clock, StampPolicy(hand_on=True))
         self.keeper = self.new_keeper(policy or KeeperPolicy())
@@ -202,6 +209,11 @@ class PromiseWorld(ProofWorld):
         record = replace(record, time=record.time - before)
         await store(self.database, [record])
         return record
+
+    async def asked(self, response: MessageRecord, before: timedelta) -> None:
+        """The request that it answers, recorded so long before it."""
+        made = self.trust.record("request")
+        await store(self.database, [replace(made, time=response.time - before, request_id=response.request_id)])
 
     async def stamp(self) -> None:
         """What the database notes from now on has its own clock's time: ours is never behind it."""

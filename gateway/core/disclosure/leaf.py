@@ -97,6 +97,14 @@ def make_entry(access: Access, person: Person, provider: int, seed: bytes, follo
     return AccessEntry(person, fields, access.time, seed, head + _fields_root(salts, texts) + subject + statement)
 
 
+def bucket_of(leaf: bytes) -> int | None:
+    """The unix second at which the ten minutes begin that a leaf dates its access to; None for what is no leaf of this form."""
+    if len(leaf) != LEAF_SIZE:
+        return None
+    version, kind, flags, bucket, _ = _HEAD.unpack_from(leaf)
+    return bucket * BUCKET_SECONDS if (version, kind, flags) == (_VERSION, _ACCESS, 0) else None
+
+
 def open_leaf(seed: bytes, record: str) -> LeafKeys:
     """`record`: the leaf's first text."""
     *salts, subject, statement, record_id = _expand(seed)

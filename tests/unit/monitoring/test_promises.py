@@ -8,7 +8,7 @@ import pytest
 from gateway.monitoring.health import Problem
 from gateway.monitoring.promises import PromiseReading, promises
 
-GOOD: dict[str, Any] = {"cases": {}, "forks": 0, "trouble": {}, "overdue": 0, "folder": "var/promises"}
+GOOD: dict[str, Any] = {"cases": {}, "forks": 0, "misdated": 0, "trouble": {}, "overdue": 0, "folder": "var/promises"}
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,7 @@ GOOD: dict[str, Any] = {"cases": {}, "forks": 0, "trouble": {}, "overdue": 0, "f
         ({}, []),
         ({"cases": {"VN/GOV/G01": 2, "VN/GOV/G15": 1}}, ["promises.broken.VN/GOV/G01", "promises.broken.VN/GOV/G15"]),
         ({"forks": 1}, ["promises.fork"]),
+        ({"misdated": 2}, ["promises.time"]),
         ({"trouble": {"log/2026": "two-histories"}}, ["promises.fork"]),
         ({"trouble": {"log/2026": "unreachable"}}, ["promises.log.log/2026"]),
         ({"trouble": {"log/2026": "unverified"}, "overdue": 3}, ["promises.log.log/2026", "promises.overdue"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -14,11 +15,11 @@ from gateway.core.merkle.checkpoint import parse_checkpoint
 from gateway.core.merkle.hashing import leaf_hash
 from gateway.core.merkle.witnessing import AddCheckpoint
 from gateway.storage.database import Database
-from gateway.transparency.keeper import KeeperPolicy
+from gateway.transparency.keeper import KeeperPolicy, Misdated
 from gateway.transparency.witnesses import WitnessClient
 from tests.support.logkeys import AUDITOR, LOG, LOG_PQ, ORIGIN, WITNESS, checkpoint_of, signed
 from tests.support.logworld import RunningWitness, policy_of, witness_at
-from tests.support.promises import PromiseWorld, leaf
+from tests.support.promises import PromiseWorld, dated, leaf
 
 
 @pytest.fixture
@@ -358,3 +359,60 @@ async def test_a_response_that_cannot_be_read_any_more(world: PromiseWorld, data
     world.later(hours=25)
     await world.keeper.round()
     assert (await world.states(), world.keeper.stats.overdue, world.told) == ({"open": 1}, 1, [])
+
+
+@pytest.mark.parametrize(
+    ("said", "lasted", "told"),
+    [
+        ({"days": -2}, {"minutes": 1}, True),
+        ({"hours": -1}, {"minutes": 1}, True),
+        ({"hours": -1}, {"hours": 2}, False),  # a large body over a slow line
+        ({"minutes": -15}, {"minutes": 1}, False),  # ten minutes tell no more, and clocks differ
+        ({"hours": -1}, None, False),  # nothing is known of the request any more
+        ({"minutes": 30}, {"minutes": 1}, True),
+        ({"minutes": 30}, None, True),
+        ({"minutes": 5}, {"minutes": 1}, False),
+    ],
+)
+async def test_a_record_that_is_dated_otherwise_than_the_exchange_is_told(
+    world: PromiseWorld, said: dict[str, float], lasted: dict[str, float] | None, told: bool
+) -> None:
+    entry = dated(1, world.trust.pki.now + timedelta(**said))
+    response = await world.promised([entry], "G15")
+    if lasted is not None:
+        await world.asked(response, timedelta(**lasted))
+    await world.stamp()
+    world.log.entries = [leaf(0), entry]
+    world.log.publish()
+    await world.keeper.round()
+    assert (await world.states(), world.keeper.stats.misdated) == ({"kept": 1}, int(told))
+    found = [Misdated("VN/GOV/G15", ORIGIN, leaf_hash(entry), f"wrong-time-{leaf_hash(entry).hex()}.json")]
+    assert world.told == found * told
+    if told:
+        file = json.loads((world.folder / found[0].file).read_bytes())
+        assert (file["leaf"], file["index"], file["record"]) == (leaf_hash(entry).hex(), 1, str(response.uid))
+        assert file["says_from"] <= (world.trust.pki.now + timedelta(**said)).timestamp() < file["says_until"]
+        (world.folder / found[0].file).unlink()
+        await world.keeper.round()
+        assert (world.keeper.stats.misdated, len(world.told)) == (0, 1), "dealt with"
+
+
+async def test_a_log_that_withholds_entries_hides_no_missing_one(world: PromiseWorld) -> None:
+    await world.promised([leaf(1)])
+    await world.promised([leaf(2)], "G15")
+    await world.stamp()
+    world.log.entries = [leaf(0), leaf(1)]
+    world.later(hours=25)
+    bundle = world.log.files.pop("tile/entries/000.p/2")
+    await world.keeper.round()
+    assert await world.states() == {"open": 1, "broken": 1}
+    assert [found.provider for found in world.told] == ["VN/GOV/G15"]
+    assert world.keeper.stats.trouble[ORIGIN][0] == "unverified"
+    world.log.files["tile/entries/000.p/2"] = bundle[:-1] + b"\0"
+    world.now += timedelta(hours=1)
+    await world.keeper.round()
+    assert await world.states() == {"open": 1, "broken": 1}
+    world.log.files["tile/entries/000.p/2"] = bundle
+    world.now += timedelta(hours=1)
+    await world.keeper.round()
+    assert await world.states() == {"kept": 1, "broken": 1}

@@ -209,6 +209,7 @@ class RefusedRequest:
     findings: tuple[Finding, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ExaminedRequest:
     """`findings`: on its content, good and tolerated ones."""

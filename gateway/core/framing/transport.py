@@ -42,6 +42,8 @@ _WITH_PARAMETERS = frozenset({_XML, _XOP, _MIXED})
 
 
 class Direction(Enum):
+    __hash__ = object.__hash__  # Enum's own is Python code, and every message asks for it
+
     REQUEST = auto()
     RESPONSE = auto()
 

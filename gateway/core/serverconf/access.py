@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gateway.core.errors import MalformedMessage
 from gateway.core.identifiers import ClientId, GlobalGroupId, LocalGroupId, ServiceId
+from gateway.core.remembering import remembered_by_object
 from gateway.core.serverconf.model import AccessRight, Client, ClientStatus, Endpoint, ServerConf, Service, Subject
 from gateway.core.serverconf.paths import glob_matches, path_segments, readings
 from gateway.core.values import quick
@@ -109,6 +110,7 @@ def allowed_endpoints(
     )
 
 
+@remembered_by_object(4096)
 def _print_right(right: AccessRight) -> str:
     kind = {GlobalGroupId: "group ", LocalGroupId: "local group "}.get(type(right.subject), "")
     what = "the whole service" if right.endpoint.is_base else f"{right.endpoint.method} {right.endpoint.path}"

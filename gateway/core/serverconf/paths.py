@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from gateway.core.errors import MalformedMessage
 
-_PCHAR = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*")
+_PCHAR = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]++|%[0-9A-Fa-f]{2})*+")
 # `%`: double encoding, which real servers refuse as well (reference 1.2). U+200B, U+FEFF: invisible, some frameworks drop them.
 _FORBIDDEN = re.compile("[/\\\\%\x00-\x1f\x7f-\x9f\u200b\ufeff]")
 # Some servers cut `;parameters` off, others drop trailing dots and blanks: `..;x` and `.. .` climb there.
@@ -57,10 +57,14 @@ def readings(segments: tuple[str, ...]) -> tuple[str, ...]:
     Servers merge repeated slashes (reference 1.2), so `//` would let another path through than the one matched. Some cut path
     parameters off, so `/public/secret;.json` is `/public/secret` as well.
     """
-    ways = {segments, tuple(s.partition(";")[0] for s in segments)}
-    if any("" in way[:-1] for way in ways) or any(s.startswith(";") for s in segments):
+    path = "".join(["/" + s for s in segments])
+    if "" in segments[:-1]:
         return ()
-    return tuple("".join("/" + s for s in way) for way in ways)
+    if ";" not in path:
+        return (path,)
+    if any(s.startswith(";") for s in segments):
+        return ()
+    return path, "".join(["/" + s.partition(";")[0] for s in segments])
 
 
 def glob_matches(glob: str, path: str) -> bool:

@@ -41,6 +41,10 @@ _VERSION, _ACCESS = 1, 1
 _EXPANDED = b"egov-al/v2/leaf\0"
 _ENTRIES = tuple(bytes((0, 1, index)) for index in Field)  # 0: a leaf of the tree of fields; then how its entries begin
 _KEYS = struct.Struct("32s" * (len(Field) + 2) + "16s")
+_RANDOM, _VERSION_4 = (
+    0xFFFFFFFF_FFFF_0FFF_3FFF_FFFFFFFFFFFF,
+    0x4000_8000_000000000000,
+)  # which bits are random, and the others
 _HEAD = struct.Struct(">BBHII")
 _LENGTH = struct.Struct(">I").pack
 
@@ -89,7 +93,7 @@ def make_entry(access: Access, person: Person, provider: int, seed: bytes, follo
     if len(seed) != SEED_SIZE:
         raise ValueError("a seed has 32 bytes")
     *salts, for_subject, for_statement, record = _expand(seed)
-    fields = access.fields(str(UUID(bytes=record, version=4)), follows)
+    fields = access.fields(_print_id(record), follows)
     texts = [text.encode() for text in fields]
     head = _HEAD.pack(_VERSION, _ACCESS, 0, int(access.time.timestamp()) // BUCKET_SECONDS, provider)
     subject = _commit_subject(for_subject, person)
@@ -108,7 +112,7 @@ def bucket_of(leaf: bytes) -> int | None:
 def open_leaf(seed: bytes, record: str) -> LeafKeys:
     """`record`: the leaf's first text."""
     *salts, subject, statement, record_id = _expand(seed)
-    if str(UUID(bytes=record_id, version=4)) != record == str(UUID(bytes=_hmac(seed, b"id")[:16], version=4)):
+    if _print_id(record_id) != record == _print_id(_hmac(seed, b"id")[:16]):
         salts = [_hmac(seed, b"salt" + bytes((index,))) for index in Field]
         subject, statement = _hmac(seed, b"subj"), _hmac(seed, b"stmt")
     return LeafKeys(tuple(salts), subject, statement)
@@ -174,6 +178,12 @@ def _expand(seed: bytes) -> tuple[bytes, ...]:
     """Sixteen salts, the keys of subject and statement, and the record id: one call of the extendable-output function of FIPS 202
     instead of nineteen HMACs."""
     return _KEYS.unpack(hashlib.shake_256(_EXPANDED + seed).digest(_KEYS.size))
+
+
+def _print_id(octets: bytes) -> str:
+    """As a random UUID (RFC 9562, 5.4), without the object in between."""
+    digits = (int.from_bytes(octets) & _RANDOM | _VERSION_4).to_bytes(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def _fields_root(salts: Sequence[bytes], texts: Sequence[bytes]) -> bytes:

@@ -67,6 +67,9 @@ class Link(asyncio.Protocol):
         self._head = ResponseHead()
         self._header_bytes = 0
         self._before_head = 0
+        self._quiet = (
+            0  # bytes behind the head since the parser last had something to say: it keeps what it has of a trailer
+        )
         self._bodiless = False
         self._received: deque[bytes] = deque()
         self._received_bytes = 0
@@ -92,8 +95,10 @@ class Link(asyncio.Protocol):
             return self._fail(MalformedMessage("The peer sent data without a request"))
         if not self._head_done:  # the parser hands a header over only when it has all of it
             self._before_head += len(data)
-            if self._before_head > self._limits.total + _READ:
-                return self._fail(MalformedMessage("The peer's HTTP headers are too large", code="http_error"))
+        else:
+            self._quiet += len(data)
+        if max(self._before_head, self._quiet) > self._limits.total + _READ:
+            return self._fail(MalformedMessage("The peer's HTTP headers are too large", code="http_error"))
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -146,6 +151,7 @@ class Link(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         size, limits = len(name) + len(value), self._limits
         self._header_bytes += size
+        self._quiet = 0
         if self._header_bytes > limits.total or size > limits.each or len(self._head.raw) >= limits.count:
             self._fail(MalformedMessage("The peer's HTTP headers are too large", code="http_error"))
             return
@@ -172,6 +178,7 @@ class Link(asyncio.Protocol):
             self._complete, self._keep_alive = True, False  # the parser waits for a body that does not come
 
     def on_body(self, data: bytes) -> None:
+        self._quiet = 0
         if self._error is not None:
             return
         self.alive()
@@ -212,7 +219,7 @@ class Link(asyncio.Protocol):
         Stops sending as soon as the peer answers or goes away: an early fault is an answer.
         """
         self._parser = httptools.HttpResponseParser(self)
-        self._before_head, self._bodiless = 0, bodiless
+        self._before_head, self._quiet, self._bodiless = 0, 0, bodiless
         self._head_done = self._complete = self._sent = False
         whole = message.inline
         if whole is not None:

@@ -200,10 +200,20 @@ async def test_the_answer_to_a_head_has_no_body_whatever_it_says() -> None:
         assert not link.exchange_done()
 
 
-async def test_a_header_without_end_is_cut_off() -> None:
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"X-A: ",
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-A: ",
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-A: ",
+        b"Transfer-Encoding: chunked\r\n\r\n3;",
+    ],
+    ids=["header", "trailer", "trailer of a body", "chunk extension"],
+)
+async def test_a_header_without_end_is_cut_off(before: bytes) -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
-        writer.write(b"HTTP/1.1 200 OK\r\nX-A: ")
+        writer.write(b"HTTP/1.1 200 OK\r\n" + before)
         with suppress(ConnectionError):
             while True:
                 writer.write(b"a" * 65536)

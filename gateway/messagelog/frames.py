@@ -25,12 +25,13 @@ from typing import TypeAlias
 import asyncpg
 
 from gateway.core.errors import MalformedMessage
-from gateway.core.messagelog.frames import Apart, put_together, take_apart
+from gateway.core.messagelog.frames import Apart, pieces_of, put_together, take_apart, values_along
 from gateway.core.messagelog.record import MessageRecord
 
 _LATE = timedelta(days=1)
 _SHORTEST, _LONGEST = 512, 32 << 10  # bytes of a signature that comes apart
 _REMEMBERED = 8 << 20  # bytes of frames: more than a thousand
+_LIKELY = 64  # lengths of signatures
 
 # For queries over `message_record AS r`: what `signature_of` reads.
 _OF_RECORD = "FROM signature_frame AS f WHERE f.day = (r.time AT TIME ZONE 'UTC')::date AND f.digest = r.frame_digest"
@@ -58,16 +59,20 @@ class Placed:
 class _Known:
     """`day`: for which it is durable."""
 
+    frame: bytes
+    pieces: tuple[bytes, ...]
     digest: bytes
     day: date | None = None
 
 
 class KnownFrames:
-    """What one writer knows of frames; of very many those that were used last."""
+    """What one writer knows of frames; of very many those that were used last. `_likely`: by the length of a signature the frame
+    that the last of that length had; it is looked at first."""
 
     def __init__(self) -> None:
         self._known: dict[bytes, _Known] = {}
         self._bytes = 0
+        self._likely: dict[int, _Known] = {}
 
     def place(self, records: Sequence[MessageRecord], now: datetime) -> Placed:
         """Changes nothing about what is durable."""
@@ -83,29 +88,46 @@ class KnownFrames:
     def forget(self) -> None:
         self._known.clear()
         self._bytes = 0
+        self._likely.clear()
 
     def _columns(self, record: MessageRecord, now: datetime, new: dict[FrameKey, bytes]) -> SignatureColumns:
         signature, late = record.signature, now - record.time > _LATE
-        apart = None if late or not _SHORTEST <= len(signature) <= _LONGEST else take_apart(signature)
-        known = None if apart is None else self._seen(apart.frame)
-        if apart is None or known is None:
+        found = None if late or not _SHORTEST <= len(signature) <= _LONGEST else self._find(signature)
+        if found is None:
             return signature, None, None
+        known, values = found
         day = record.time.astimezone(UTC).date()
         if known.day != day:
-            new[day, known.digest] = apart.frame
-        return None, apart.values, known.digest
+            new[day, known.digest] = known.frame
+        return None, values, known.digest
 
-    def _seen(self, frame: bytes) -> _Known | None:
-        """None: for the first time."""
-        known = self._known.pop(frame, None)
-        self._known[frame] = known or _Known(hashlib.sha256(frame).digest())
+    def _find(self, signature: bytes) -> tuple[_Known, bytes] | None:
+        """Its frame and its values. None when it does not come apart, or its frame is seen for the first time."""
+        likely = self._likely.get(len(signature))
+        values = None if likely is None else values_along(likely.pieces, signature)
+        if likely is not None and values is not None and likely.frame in self._known:
+            self._known[likely.frame] = self._known.pop(likely.frame)
+            return likely, values
+        apart = take_apart(signature)
+        if apart is None:
+            return None
+        known = self._known.pop(apart.frame, None)
         if known is None:
-            self._bytes += len(frame)
-            while self._bytes > _REMEMBERED:
-                oldest = next(iter(self._known))
-                del self._known[oldest]
-                self._bytes -= len(oldest)
-        return known
+            self._learn(apart.frame)
+            return None
+        self._known[known.frame] = known
+        if len(self._likely) >= _LIKELY:
+            self._likely.clear()
+        self._likely[len(signature)] = known
+        return known, apart.values
+
+    def _learn(self, frame: bytes) -> None:
+        self._known[frame] = _Known(frame, pieces_of(frame), hashlib.sha256(frame).digest())
+        self._bytes += len(frame)
+        while self._bytes > _REMEMBERED:
+            oldest = next(iter(self._known))
+            del self._known[oldest]
+            self._bytes -= len(oldest)
 
 
 def whole(records: Sequence[MessageRecord]) -> list[SignatureColumns]:

@@ -8,7 +8,9 @@ the frame where they were. Nothing is parsed: any bytes come apart into what giv
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from gateway.core.errors import MalformedMessage
 from gateway.core.values import quick
@@ -45,16 +47,38 @@ def take_apart(signature: bytes) -> Apart | None:
 
 def put_together(apart: Apart) -> bytes:
     """The bytes that were taken apart. MalformedMessage when frame and values do not belong together."""
-    frame, values = apart.frame, apart.values.split(_BETWEEN)
-    places = _places(frame)
-    if places is None or len(values) != len(places) or any(start != end for start, end in places):
+    first, *pieces = pieces_of(apart.frame)
+    values = apart.values.split(_BETWEEN)
+    if len(values) != len(pieces):
         raise MalformedMessage("the frame and the values of a signature do not belong together")
-    whole: list[bytes] = []
-    begin = 0
-    for (at, _), value in zip(places, values, strict=True):
-        whole += (frame[begin:at], value)
-        begin = at
-    return b"".join((*whole, frame[begin:]))
+    return first + b"".join(value + piece for value, piece in zip(values, pieces, strict=True))
+
+
+def pieces_of(frame: bytes) -> tuple[bytes, ...]:
+    """What stands before, between and behind the values. MalformedMessage when it is no frame."""
+    places = _places(frame)
+    if places is None or any(start != end for start, end in places):
+        raise MalformedMessage("the frame of a signature is none")
+    cuts = (0, *(at for at, _ in places), len(frame))
+    return tuple(frame[begin:end] for begin, end in pairwise(cuts))
+
+
+def values_along(pieces: Sequence[bytes], signature: bytes) -> bytes | None:
+    """Its values as `take_apart` gives them, if its frame has these pieces; otherwise None. The frame is not copied."""
+    values: list[bytes] = []
+    at = 0
+    for piece in pieces[:-1]:
+        if not signature.startswith(piece, at):
+            return None
+        start = at + len(piece)
+        at = signature.find(_BETWEEN, start)
+        if at < 0:
+            return None
+        values.append(signature[start:at])
+    last = pieces[-1]
+    if at + len(last) != len(signature) or not signature.endswith(last):
+        return None
+    return _BETWEEN.join(values)
 
 
 def _places(text: bytes) -> list[tuple[int, int]] | None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import MalformedMessage
 from gateway.core.identifiers import MemberId
-from gateway.core.messagelog.frames import Apart, put_together, take_apart
+from gateway.core.messagelog.frames import Apart, pieces_of, put_together, take_apart, values_along
 from tests.support.pki import KeyKind, Pki
 
 _WORDS = (b"DigestValue", b"SignatureValue", b"SigningTime", b"<", b">", b"</ds:", b"\0", b"Value>", b"<x>")
@@ -31,6 +31,30 @@ def test_any_bytes_that_come_apart_are_the_same_together(signature: bytes) -> No
     assert apart is not None
     assert put_together(apart) == signature
     assert take_apart(apart.frame) == Apart(apart.frame, b"<<<")
+    assert values_along(pieces_of(apart.frame), signature) == apart.values
+
+
+@given(
+    _like_a_signature(),
+    st.lists(st.binary(max_size=3) | st.sampled_from((*_WORDS[:3], b">")), min_size=4, max_size=4),
+    st.data(),
+)
+def test_values_along_a_frame_are_those_of_taking_apart(
+    signature: bytes, own: list[bytes], data: st.DataObject
+) -> None:
+    apart = take_apart(signature)
+    assume(apart is not None)
+    assert apart is not None
+    pieces = pieces_of(apart.frame)
+    values = b"<".join(value.replace(b"<", b"") for value in own)
+    other = put_together(Apart(apart.frame, values))
+    assert take_apart(other) == Apart(apart.frame, values)
+    assert values_along(pieces, other) == values
+    at = data.draw(st.integers(0, len(other)))
+    altered = other[:at] + data.draw(st.sampled_from((b"<", b"x"))) + other[at + 1 :]
+    found, again = values_along(pieces, altered), take_apart(altered)
+    assert found is None or again == Apart(apart.frame, found)
+    assert found is not None or again is None or again.frame != apart.frame
 
 
 @given(st.binary(max_size=50) | _ANYTHING | _like_a_signature(), st.binary(max_size=20) | st.just(b"1<2<3<4"))

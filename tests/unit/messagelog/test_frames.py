@@ -112,6 +112,9 @@ def test_of_very_many_frames_those_used_last_are_known() -> None:
         assert known.place(often[:1], NOW).columns[0][0] is None
     assert known.place([record(b"0" * 5000)], NOW).columns[0][0] is not None
     assert sum(map(len, known._known)) == known._bytes <= 8 << 20
+    of_one_length = [record(frame) for frame in (b"a", b"b", b"a", b"b", b"b", b"c", b"c", b"a")]
+    whole = [columns[0] is not None for columns in known.place(of_one_length, NOW).columns]
+    assert whole == [True, True, False, False, False, True, False, False]
 
 
 async def test_what_another_writes_at_the_same_moment(database: Database) -> None:

@@ -67,9 +67,7 @@ class Link(asyncio.Protocol):
         self._head = ResponseHead()
         self._header_bytes = 0
         self._before_head = 0
-        self._quiet = (
-            0  # bytes behind the head since the parser last had something to say: it keeps what it has of a trailer
-        )
+        self._quiet = 0  # bytes behind the head since the parser last said something: it keeps what it has of a trailer
         self._bodiless = False
         self._received: deque[bytes] = deque()
         self._received_bytes = 0

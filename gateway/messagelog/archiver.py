@@ -24,7 +24,7 @@ import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import IO
 
 from gateway.core.digest import Digest, DigestAlgorithm
@@ -47,7 +47,7 @@ from gateway.storage.failures import DATABASE_ERRORS
 _IN_MEMORY = 4 << 20
 _ARCHIVE_IN_MEMORY = 32 << 20  # packed: more than most have
 _COPY = 1 << 20
-_FRAMES_STAY = timedelta(days=7)  # behind their day; records that come later than one day name none (`frames.py`)
+_FRAMES_STAY = 7  # days behind their day; records that come later than one day name none (`frames.py`)
 
 _log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class Archiver:
             await tables.plan(batches)
             made, problems = await self._finish(tables)
             removed, kept = await self._remove(tables, self._clock() - self._policy.keep)
-            await tables.remove_frames((self._clock() - _FRAMES_STAY).date())
+            await tables.remove_frames(self._clock().astimezone(UTC).date(), _FRAMES_STAY)
         return Archived(tuple(made), removed, (*problems, *kept))
 
     # --- 1 to 5 ----------------------------------------------------------------------------------------------------------

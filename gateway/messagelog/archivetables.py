@@ -156,9 +156,11 @@ class ArchiveTables:
                 "UPDATE archive SET state = 'removed', changed = clock_timestamp() WHERE number = $1", archive.number
             )
 
-    async def remove_frames(self, before: date) -> int:
-        """Remove the frames of signatures of those days before `before` that have no record any more; how many."""
-        removed = await self._owner.execute(_REMOVE_FRAMES, before)
+    async def remove_frames(self, today: date, stay: int) -> int:
+        """Remove the frames of signatures of those days that have no record any more and ended `stay` days ago, by our clock and
+        also by those of the writers, whose newest frame is so much later; how many. Writers believe their frames of today durable:
+        an archiver whose clock is wrong must not take them."""
+        removed = await self._owner.execute(_REMOVE_FRAMES, today, stay)
         return int(removed.split()[-1])
 
 
@@ -234,7 +236,9 @@ WHERE r.time = k.time AND r.uid = k.uid RETURNING r.body_id
 """
 _REMOVE_FRAMES = """
 DELETE FROM signature_frame WHERE day IN (
-    SELECT day FROM (SELECT DISTINCT day FROM signature_frame WHERE day < $1) AS d
+    SELECT day FROM (
+        SELECT DISTINCT day FROM signature_frame WHERE day < least($1, (SELECT max(day) FROM signature_frame)) - $2::integer
+    ) AS d
     WHERE NOT EXISTS (
         SELECT FROM message_record AS r
         WHERE r.time >= d.day::timestamp AT TIME ZONE 'UTC' AND r.time < (d.day + 1)::timestamp AT TIME ZONE 'UTC'

@@ -81,6 +81,9 @@ _FIND = "SELECT uid, number FROM message_record WHERE time = ANY ($1::timestampt
 KEEP_CONFIGURATION = (
     "INSERT INTO globalconf_snapshot (fingerprint, names, contents) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 )
+# What others would write too is held until our commit. A database does not learn for hours that a network was cut or a machine
+# stands still; nobody waits so long, not for others and not for a connection of our own that we have left.
+_CUT_OFF = "SET LOCAL idle_in_transaction_session_timeout = '5s'"
 
 
 # Few statements, so that each stays prepared; up to as many rows as parameters can be numbered for.
@@ -115,6 +118,7 @@ async def write_batch(
     if not configurations and not new:  # a single statement is its own transaction, in one round trip
         return _numbers(await connection.fetch(statement, *arrays))
     async with connection.transaction():
+        await connection.execute(_CUT_OFF)
         for fingerprint, files in configurations.items():
             await connection.execute(KEEP_CONFIGURATION, fingerprint, list(files), list(files.values()))
         await frames.keep(connection, new)

@@ -9,8 +9,8 @@ If we crash anywhere, frame and record are both there or neither is. What anothe
 then it is there, or it is ours. With a lost connection everything is forgotten: a database that went back in time, as after a
 failover, may have lost what was durable.
 
-Frames go with the last record of their day, a week after it at the earliest (`archiver.py`). A record that is written more than a
-day late holds its signature whole, so none can name a frame that has gone.
+Frames go with the last record of their day, when a week has passed and there are frames of a day a week later (`archiver.py`). A
+record that is written more than a day late holds its signature whole, so none can name a frame that has gone.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class KnownFrames:
         """Its frame and its values. None when it does not come apart, or its frame is seen for the first time."""
         likely = self._likely.get(len(signature))
         values = None if likely is None else values_along(likely.pieces, signature)
-        if likely is not None and values is not None and likely.frame in self._known:
+        if likely is not None and values is not None and self._known.get(likely.frame) is likely:
             self._known[likely.frame] = self._known.pop(likely.frame)
             return likely, values
         apart = take_apart(signature)

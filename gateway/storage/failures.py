@@ -31,8 +31,9 @@ _CONFLICTS = frozenset({"40001", "40P01", "57014"})
 _DATA_CLASSES = frozenset(
     {"22", "23", "54"}
 )  # data exception, constraint violation, program limit (index row too large)
-# 57P01-57P05: the server ends us or starts up; 25006: a standby answers; 53300: no connection left. Class 08: connection.
-_LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "25006", "53300"})
+# 57P01-57P05: the server ends us or starts up; 25P03: it ended us, who stood still in a transaction; 25006: a standby answers;
+# 53300: no connection left. Class 08: connection.
+_LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25006", "53300"})
 
 
 def failure(error: BaseException) -> Failure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -20,7 +20,7 @@ import pytest_asyncio
 from gateway.core.errors import EvidenceUnavailable
 from gateway.core.messagelog.frames import take_apart
 from gateway.core.messagelog.record import MessageRecord, StoredRecord
-from gateway.messagelog import frames, stamps
+from gateway.messagelog import batch, frames, stamps
 from gateway.messagelog.archivefolder import ArchiveFolder
 from gateway.messagelog.archiver import Archived, ArchivePolicy, Archiver
 from gateway.messagelog.batch import Batch, write_batch
@@ -32,6 +32,7 @@ from gateway.messagelog.records import facts_of, record_of
 from gateway.messagelog.stamper import StampPolicy
 from gateway.messagelog.verification import verify_message
 from gateway.storage.database import Database, ensure_roles
+from gateway.storage.failures import DATABASE_ERRORS, Failure, failure
 from gateway.storage.partitions import ensure_partition, partitions_ahead
 from gateway.storage.schema import load_migrations, migrate
 from tests.support.containers import ContainerWorld
@@ -117,6 +118,18 @@ def test_of_very_many_frames_those_used_last_are_known() -> None:
     assert whole == [True, True, False, False, False, True, False, False]
 
 
+def test_a_frame_that_was_forgotten_and_came_again_is_written_once() -> None:
+    known, tomorrow = KnownFrames(), NOW + DAY
+    known.durable(known.place([record(), record()], NOW).new)
+    for n in range(1000, 2700):
+        known.place([record(b"%d" % n * 1250)], NOW)
+    assert known.place([record()], NOW).columns[0][0] is not None
+    new = known.place([record(time=tomorrow)], tomorrow).new
+    assert list(new) == [(tomorrow.date(), known.place([record()], NOW).columns[0][2])]
+    known.durable(new)
+    assert known.place([record(time=tomorrow)], tomorrow).new == {}
+
+
 async def test_what_another_writes_at_the_same_moment(database: Database) -> None:
     """We wait for it; it comes to nothing, and then the frame is ours."""
     first, second = record(), record()
@@ -140,6 +153,36 @@ async def test_what_another_writes_at_the_same_moment(database: Database) -> Non
     assert len(await days(database)) == 1
     rows = await database.pool.fetch(f"SELECT {frames.COLUMNS} FROM message_record AS r")  # noqa: S608
     assert {len(frames.signature_of(row)) for row in rows} == {len(first.signature)}
+
+
+async def test_a_writer_that_is_cut_off_in_its_transaction_holds_up_nobody_for_long(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database does not learn that its network went, or that its machine stands still, and keeps its frame for it."""
+    first, second, keep = record(), record(), frames.keep
+    monkeypatch.setattr(batch, "_CUT_OFF", "SET LOCAL idle_in_transaction_session_timeout = 100")
+    known, holds, again = KnownFrames(), asyncio.Event(), asyncio.Event()
+    known.place([first], NOW)
+
+    async def cut_off(connection: asyncpg.Connection, new: Mapping[frames.FrameKey, bytes]) -> None:
+        await keep(connection, new)
+        holds.set()
+        await again.wait()
+
+    async with running(database) as log, database.pool.acquire() as connection:
+        await log.append(second, CONF)
+        with monkeypatch.context() as patch:
+            patch.setattr(frames, "keep", cut_off)
+            other = Batch([first], [], str(SERVER), (), known.place([first], NOW))
+            writing = asyncio.get_running_loop().create_task(write_batch(connection, other, {}))
+            await holds.wait()
+        async with asyncio.timeout(5):
+            assert await written(database, log, record()) == ["apart"]
+        again.set()
+        with pytest.raises(DATABASE_ERRORS) as lost:
+            await writing
+        assert failure(lost.value) is Failure.LOST
+    assert await database.pool.fetchval("SELECT count(*) FROM message_record") == 2
 
 
 async def test_a_database_that_went_back_in_time(database: Database) -> None:
@@ -284,7 +327,22 @@ async def test_frames_go_a_week_after_the_last_record_of_their_day(
     async with database.owner() as owner:
         await owner.execute("DELETE FROM message_record")
     await archived(database, world, tmp_path, days=8)
-    assert await days(database) == []
+    assert await days(database) == [today] * 2, "nobody else says that a week has passed"
+    await database.pool.execute(frames.KEEP_FRAME, today + 8 * DAY, hashlib.sha256(b"").digest(), b"")
+    await archived(database, world, tmp_path, days=8)
+    assert await days(database) == [today + 8 * DAY]
+
+
+async def test_an_archiver_whose_clock_is_wrong_takes_no_frame_that_is_in_use(
+    database: Database, world: ContainerWorld, tmp_path: Path
+) -> None:
+    now = world.pki.now
+    async with running(database, now) as log:
+        assert await written(database, log, record(time=now), record(time=now)) == ["whole", "apart"]
+        async with database.owner() as owner:
+            await owner.execute("DELETE FROM message_record")  # archived, all of this day
+        await archived(database, world, tmp_path, days=365)
+        assert await written(database, log, record(time=now)) == ["apart"]
 
 
 @pytest_asyncio.fixture

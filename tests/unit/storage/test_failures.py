@@ -17,6 +17,7 @@ CASES = [
     (asyncpg.CrashShutdownError(), Failure.LOST),
     (asyncpg.CannotConnectNowError(), Failure.LOST),
     (asyncpg.TooManyConnectionsError(), Failure.LOST),
+    (asyncpg.IdleInTransactionSessionTimeoutError(), Failure.LOST),
     (asyncpg.ReadOnlySQLTransactionError(), Failure.LOST),  # the old primary, now a standby
     (asyncpg.InvalidCachedStatementError(), Failure.LOST),
     (asyncpg.SerializationError(), Failure.CONFLICT),

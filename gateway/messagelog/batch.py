@@ -82,8 +82,9 @@ KEEP_CONFIGURATION = (
     "INSERT INTO globalconf_snapshot (fingerprint, names, contents) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 )
 # What others would write too is held until our commit. A database does not learn for hours that a network was cut or a machine
-# stands still; nobody waits so long, not for others and not for a connection of our own that we have left.
-_CUT_OFF = "SET LOCAL idle_in_transaction_session_timeout = '5s'"
+# stands still; nobody waits so long, not for others and not for a connection of our own that we have left. No sooner than callers
+# lose their patience (`LogLimits`): also a statement that arrives slowly is waited for.
+_CUT_OFF = "SET LOCAL idle_in_transaction_session_timeout = '10s'"
 
 
 # Few statements, so that each stays prepared; up to as many rows as parameters can be numbered for.

@@ -278,6 +278,8 @@ class Link(asyncio.Protocol):
         self._parser = None
         if not keep:
             self.close()
+        elif self._transport is not None:
+            self._transport.resume_reading()  # paused if much of the answer came at once, its end too
         return keep
 
     def alive(self) -> None:

@@ -260,3 +260,26 @@ async def test_a_slow_reader_holds_the_peer_back() -> None:
         assert link._received_bytes < size  # reading paused
         assert len(await whole(link)) == size
     assert sent == size
+
+
+async def test_a_large_answer_that_is_whole_while_reading_pauses_does_not_end_the_reading() -> None:
+    size = 1 << 20
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with scripted(script) as link:
+        for _ in range(2):
+            async with asyncio.TaskGroup() as tasks:
+                asked = tasks.create_task(link.request(HEAD % 2, Text(b"go")))
+                await asyncio.sleep(0)
+                for start in range(0, len(answer), 65536):  # all of it before anybody can take some
+                    link.data_received(answer[start : start + 65536])
+            assert asked.result().status == 200
+            body = link.whole_body()
+            assert body is not None
+            assert len(body) == size
+            assert link.exchange_done()
+            assert link._transport is not None
+            assert link._transport.is_reading()

@@ -5,6 +5,7 @@ An error made by X-Road itself carries `X-Road-Error`; a provider's own 4xx/5xx 
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,6 +24,7 @@ from gateway.exchange.states import AuthenticResponse, Body, InformationSystem
 from gateway.exchange.wire import take, whole_body
 from gateway.httpd.values import Answer, BodyBroken, CallerGone, IncomingBody, Request
 
+_AUTHORITY = re.compile(r"\A[^/?#]*")  # RFC 3986, 3.2: a slash in the query begins no path
 Report = Callable[[Exception, Fault], None]  # tells the operator; never raises
 
 
@@ -134,9 +136,8 @@ def _origin_form(raw: str) -> str:
     """`/path?query`, also from the absolute form some clients send (`POST http://host/path`)."""
     if raw.startswith("/"):
         return raw
-    _, _, rest = raw.partition("://")
-    slash = rest.find("/")
-    return rest[slash:] if slash >= 0 else "/"
+    rest = _AUTHORITY.sub("", raw.partition("://")[2], count=1)
+    return rest if rest.startswith("/") else f"/{rest}"
 
 
 def _system(request: Request) -> InformationSystem:

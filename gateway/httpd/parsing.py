@@ -1,7 +1,8 @@
 """Bytes in any pieces -> requests. One reading and no mercy: whatever two readers could take for different requests is none.
 
 llhttp reads in its strict mode: no length beside chunks, no two lengths, no bare LF, no folded or nameless header, no target but in
-ASCII. Added here are limits, a `Host` (RFC 9112, 3.2), forms of the target (3.2), and headers that may come once only.
+ASCII. Added here are limits, a `Host` (RFC 9112, 3.2), forms of the target (3.2), no chunks in HTTP/1.0 and no second coding (6.1), and
+headers that may come once only.
 """
 
 from __future__ import annotations
@@ -141,6 +142,9 @@ def _check(request: Request) -> None:
         raise NotHttp("Another version of HTTP")
     if request.version == "1.1" and request.first("host") is None:
         raise NotHttp("No Host")
+    coding = request.first("transfer-encoding")
+    if coding is not None and (request.version == "1.0" or coding.lower() != "chunked"):
+        raise NotHttp("Chunks where there are none, or what is in them is coded once more")
     if request.names < len(request.headers) and any(len(request.all(name)) > 1 for name in _ONCE):
         raise NotHttp("A header that may come once comes twice")
     if not request.target.startswith("/") and not _is_other_form(request.method, request.target):

@@ -36,7 +36,17 @@ def print_head(method: str, version: str, answer: Answer, *, keep: bool) -> byte
     elif keep and version == "1.0":
         lines.append("Connection: keep-alive")
     lines.append("\r\n")
-    return "\r\n".join(lines).encode("latin-1")
+    try:
+        return "\r\n".join(lines).encode("latin-1")
+    except UnicodeEncodeError:  # what no byte reads as leaves as UTF-8, as it does to a service
+        return b"\r\n".join(_bytes(line) for line in lines)
+
+
+def _bytes(line: str) -> bytes:
+    try:
+        return line.encode("latin-1")
+    except UnicodeEncodeError:
+        return line.encode()
 
 
 def without_body(method: str, status: int) -> bool:

@@ -126,6 +126,7 @@ ODD = [
     Bytes("CONNECT", head("CONNECT 127.0.0.1:22 HTTP/1.1", BASE), 200),
     # legal, if seldom seen
     Bytes("absolute form", head(f"GET http://any.host:1{PERSON} HTTP/1.1", BASE), 200, records=SERVED),
+    Bytes("absolute form, a path in its query", head(f"GET http://any.host?a={PERSON} HTTP/1.1", BASE), 200),
     Bytes("HTTP/1.0", head(f"GET {PERSON} HTTP/1.0", [DVC]), 200, records=SERVED),
     Bytes("chunks with extensions", chunked(b"3;a=b\r\nabc\r\n"), 200, records=SERVED),
     Bytes("chunks with trailer", chunked(b"3\r\nabc\r\n", more=b"0\r\nX-Road-UserId: x\r\n\r\n"), 200, records=SERVED),

@@ -49,3 +49,11 @@ def test_bytes_of_headers_are_those_that_came() -> None:
     assert head.startswith(b"HTTP/1.1 299 \r\nx-a: \xc3\xa1\xff\r\nX-A: \r\nContent-Length: 3\r\n")
     assert b"\r\nContent-Type: application/octet-stream\r\nDate: " in head
     assert b"erver:" not in head
+
+
+def test_text_of_a_header_that_no_bytes_read_as_leaves_as_utf_8() -> None:
+    headers = (("x-a", "\xc3\xa1\xff"), ("x-name", "Nguyễn"))
+    head = print_head("GET", "1.1", Answer(200, headers), keep=True)
+    assert b"\r\nx-a: \xc3\xa1\xff\r\nx-name: Nguy\xe1\xbb\x85n\r\nContent-Length: 0\r\n" in head
+    assert head.endswith(b"\r\n\r\n")
+    assert head.count(b"\r\n\r\n") == 1

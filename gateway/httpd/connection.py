@@ -26,7 +26,8 @@ _LINGER = (
 
 @dataclass(slots=True)
 class ConnectionCount:
-    """Of one port. `most`: connections at a time, further ones are closed at once; `refused`: how many were, since start."""
+    """Of one port. `most`: connections at a time, further ones are closed at once; `refused`: how many were, since start. `open`:
+    those too whose caller is gone and whose request is still under way, for hanging up makes no room for more of them."""
 
     most: int
     open: int = 0
@@ -54,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._idle_since = self._loop.time()
         self._closing = False
+        self._lost = False
 
     # --- asyncio.Protocol -----------------------------------------------------------------------------------------
 
@@ -79,8 +81,8 @@ class Connection(asyncio.Protocol):
         return not self._port.stopping
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._port.count is not None:
-            self._port.count.open -= 1
+        self._lost = True
+        self._leave()
         if self._timer is not None:
             self._timer.cancel()
         self._closing = True
@@ -121,6 +123,12 @@ class Connection(asyncio.Protocol):
             self._inbox.busy = False
             self._close()
             del self._port.served[self]
+            self._leave()
+
+    def _leave(self) -> None:
+        """Counts no more when its caller is gone and nothing is under way."""
+        if self._port.count is not None and self._lost and self not in self._port.served:
+            self._port.count.open -= 1
 
     async def _exchange(self, request: Request) -> bool:
         """Whether another request may follow."""

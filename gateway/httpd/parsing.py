@@ -1,8 +1,8 @@
 """Bytes in any pieces -> requests. One reading and no mercy: whatever two readers could take for different requests is none.
 
-llhttp reads in its strict mode: no length beside chunks, no two lengths, no bare LF, no folded or nameless header, no target but in
-ASCII. Added here are limits, a `Host` (RFC 9112, 3.2), forms of the target (3.2), no chunks in HTTP/1.0 and no second coding (6.1), and
-headers that may come once only.
+llhttp reads in its strict mode: no length beside chunks, no two lengths, no bare LF, no folded or nameless header, no target but
+in ASCII. Added here are limits, a `Host` (RFC 9112, 3.2), forms of the target (3.2), headers that may come once only, and no
+coding but chunks, which HTTP/1.0 has not (6.1).
 """
 
 from __future__ import annotations

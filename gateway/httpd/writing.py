@@ -7,6 +7,8 @@ import asyncio
 from gateway.httpd.printing import print_head, without_body
 from gateway.httpd.values import Answer, CallerGone
 
+_PIECE = 256 * 1024  # bytes to write at a time: a slow caller would not take all of a large body within `patience`
+
 
 class AnswerWriter:
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -29,13 +31,15 @@ class AnswerWriter:
         self._transport.write(data)
 
     async def send(self, method: str, version: str, answer: Answer, *, keep: bool) -> None:
-        """The answer to a request with this method and version; in one piece when its body is in memory. CallerGone; TimeoutError
-        when the caller takes nothing; ValueError for an answer that is none."""
+        """The answer to a request with this method and version; in one piece when its body is small and in memory. CallerGone;
+        TimeoutError when the caller takes nothing; ValueError for an answer that is none."""
         head = print_head(method, version, answer, keep=keep)
         if without_body(method, answer.status):
             await self._give(head, answer.patience)
         elif answer.pieces is None:
-            await self._give(head + answer.body, answer.patience)
+            data = head + answer.body
+            for start in range(0, len(data), _PIECE):
+                await self._give(data[start : start + _PIECE], answer.patience)
         else:
             await self._give(head, answer.patience)
             left = answer.length

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.httpd import connection as module
-from gateway.httpd.connection import Connection, Port
+from gateway.httpd.connection import Connection, ConnectionCount, Port
 from gateway.httpd.server import HttpServer
 from gateway.httpd.values import Answer, CallerGone, Handler, Request
 from tests.support.httpd import Echo, FakeTransport, connected, settled
@@ -147,6 +147,33 @@ async def test_an_answer_waits_while_the_caller_takes_nothing() -> None:
         assert not transport.is_closing()
 
 
+async def test_of_a_large_answer_in_memory_too_only_what_is_taken_leaves() -> None:
+    """The patience is with each piece: who takes slowly but steadily gets all of it."""
+    body = bytes(1 << 20)
+
+    async def handler(_: Request) -> Answer:
+        return Answer(body=body)
+
+    class Slow(FakeTransport):
+        def write(self, data: Any) -> None:
+            super().write(data)
+            connection.pause_writing()
+
+    async with asyncio.TaskGroup() as tasks:
+        connection = Connection(Port(handler, tasks))
+        transport = Slow(connection)
+        connection.data_received(GET % 1)
+        sizes = [0]
+        while len(transport.written.partition(b"\r\n\r\n")[2]) < len(body):
+            await settled()
+            sizes.append(len(transport.written))
+            assert 0 < sizes[-1] - sizes[-2] <= 256 << 10
+            connection.resume_writing()
+        await settled()
+        assert not transport.is_closing()
+        transport.close()
+
+
 @pytest.mark.parametrize("length", [2, 4])
 async def test_an_answer_of_another_length_than_it_says_is_cut_off(
     length: int, caplog: pytest.LogCaptureFixture
@@ -194,6 +221,27 @@ async def test_who_hangs_up_cancels_nothing_that_was_begun() -> None:
         await settled()
         assert ended.is_set()
         assert transport.written == b""
+
+
+async def test_who_hangs_up_makes_no_room_for_more_before_its_request_is_done() -> None:
+    echo, count = Echo(until=asyncio.Event()), ConnectionCount(most=1)
+    assert echo.until is not None
+    async with asyncio.TaskGroup() as tasks:
+        port = Port(echo.handle, tasks, count)
+        async with connected(port) as (connection, transport):
+            connection.data_received(GET % 1)
+            await settled()
+            transport.close()
+            await settled()
+            async with connected(port) as (_, refused):
+                assert refused.is_closing()
+            assert (count.open, count.refused) == (1, 1)
+            echo.until.set()
+            await settled()
+            assert count.open == 0
+            async with connected(port) as (_, welcome):
+                assert not welcome.is_closing()
+    assert (count.open, count.refused) == (0, 1)
 
 
 async def test_who_hangs_up_before_it_is_begun_is_not_served() -> None:

@@ -73,8 +73,10 @@ class StoredStamp:
 
 @asynccontextmanager
 async def turn(pool: asyncpg.Pool, *, patient: bool) -> AsyncIterator[asyncpg.Connection | None]:
-    """A transaction in which nobody else stamps. None when somebody else does now and we are not `patient`."""
+    """A transaction in which nobody else stamps. None when somebody else does now and we are not `patient`. Whoever is
+    cut off in it loses his turn after five minutes."""
     async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(_CUT_OFF)
         yield connection if await connection.fetchval(_TURN_AFTER_OTHERS if patient else _TURN) else None
 
 
@@ -202,6 +204,8 @@ async def forget(owner: asyncpg.Connection, numbers: Sequence[int]) -> None:
     await owner.execute(_FORGET_UNUSED, [row["number"] for row in rows])
 
 
+# A database does not learn for hours that a network was cut or a machine stands still. Longer than authorities take to answer.
+_CUT_OFF = "SET LOCAL idle_in_transaction_session_timeout = '5min'"
 _TURN = "SELECT one FROM time_stamp_turn FOR UPDATE SKIP LOCKED"
 _TURN_AFTER_OTHERS = "SELECT one FROM time_stamp_turn FOR UPDATE"
 _UNSTAMPED = "SELECT number, records, digests FROM unstamped_commit ORDER BY number"

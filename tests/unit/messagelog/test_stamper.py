@@ -128,6 +128,27 @@ async def test_stop_refuses_requests_and_finishes_exchanges(database: Database) 
     assert len(await log.waiting()) == 2
 
 
+async def test_a_server_that_is_cut_off_in_its_turn_keeps_it_not_for_ever(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database does not learn of it and holds the turn for a server that will not answer any more."""
+    monkeypatch.setattr(stamps, "_CUT_OFF", "SET LOCAL idle_in_transaction_session_timeout = 100")
+    log = StampedLog(database)
+    await log.write(2)
+    log.tsa.gate.clear()
+    cut_off = asyncio.get_running_loop().create_task(log.stamper.round())
+    while not log.tsa.asked:
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(10), stamps.turn(database.pool, patient=True) as connection:
+        assert connection is not None
+        assert (await stamps.unstamped(connection, 10)).records
+    log.tsa.gate.set()
+    await cut_off
+    assert log.stamper.stats().failures == 1
+    await log.stamper.round()
+    assert await check(log) == 2
+
+
 async def test_two_servers_take_turns(database: Database) -> None:
     log = StampedLog(database)
     other = log.another()

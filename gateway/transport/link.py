@@ -172,6 +172,8 @@ class Link(asyncio.Protocol):
         self._keep_alive = self._parser.should_keep_alive()
         interim = 100 <= self._head.status < 200 and self._head.status != 101
         self._head_done = not interim
+        if self._head_done:
+            self._writable.set()  # who has answered need not take the rest
         if self._head_done and self._bodiless:
             self._complete, self._keep_alive = True, False  # the parser waits for a body that does not come
 
@@ -273,13 +275,16 @@ class Link(asyncio.Protocol):
 
     def exchange_done(self) -> bool:
         """Call after the whole body was read: makes the link ready for the next request, or closes it."""
-        complete = self._complete and self._sent and not self._until_eof
+        transport = self._transport
+        taken = transport is None or transport.get_write_buffer_size() == 0
+        complete = self._complete and self._sent and taken and not self._until_eof
         keep = complete and self._keep_alive and not self._lost and self._error is None
-        self._parser = None
+        if taken:
+            self._parser = None
         if not keep:
             self.close()
-        elif self._transport is not None:
-            self._transport.resume_reading()  # paused if much of the answer came at once, its end too
+        elif transport is not None:
+            transport.resume_reading()  # paused if much of the answer came at once, its end too
         return keep
 
     def alive(self) -> None:

@@ -241,6 +241,25 @@ async def test_early_answer_stops_the_sending() -> None:
         assert not link.reusable
 
 
+async def test_early_answer_of_a_peer_that_takes_nothing_more_stops_the_sending() -> None:
+    done = asyncio.Event()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.sleep(0.05)  # until nothing more fits between us
+        writer.write(b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno")
+        await done.wait()
+
+    async with scripted(script) as link, asyncio.timeout(10):
+        head = await link.request(HEAD % (4_000 * 65536), Text(b"x" * 65536, pieces=4_000))
+        assert (head.status, await whole(link)) == (500, b"no")
+        assert not link.exchange_done()
+        assert link._transport is not None
+        assert link._transport.get_write_buffer_size() == 0  # nothing waits for somebody who has answered
+        done.set()
+
+
 async def test_a_slow_reader_holds_the_peer_back() -> None:
     size = 8 * 1024 * 1024
     sent = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from gateway.httpd.values import Answer, Request
 
@@ -21,7 +21,8 @@ class OcspLookup:
     async def handle(self, request: Request) -> Answer:
         if request.method == "HEAD":
             return Answer()
-        wanted = parse_qs(urlsplit(request.target).query, keep_blank_values=True).get("cert", [])
+        query = request.target.partition("#")[0].partition("?")[2]
+        wanted = parse_qs(query, keep_blank_values=True).get("cert", [])
         if request.method != "GET" or not 0 < len(wanted) <= _MOST_HASHES:
             return _cannot("Could not get cert hashes")
         # SHA-1 only names the certificate here; whoever asks verifies the OCSP answer itself.

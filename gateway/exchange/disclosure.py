@@ -7,7 +7,6 @@ the message log writes them (`core/disclosure/entries.py`).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from gateway.core.errors import MalformedMessage, ServiceUnavailable
 from gateway.core.messages.rest import header
 from gateway.core.serverconf.access import Denial
 from gateway.core.serverconf.model import ServerConf
+from gateway.core.signing.xades import signature_digest
 from gateway.core.subjects.kinds import Person
 from gateway.exchange.content import whole
 from gateway.exchange.ports import DisclosureLog
@@ -162,5 +162,5 @@ def _access(
         outcome=outcome,
         case=header(request.headers, "X-Road-Issue") or "",
         response_hash=response_hash,
-        signature_hash=hashlib.sha512(incoming.parts.signature).hexdigest(),
+        signature_hash=signature_digest(incoming.parts.signature).hex(),
     )

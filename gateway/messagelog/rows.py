@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import asyncpg
 
 from gateway.core.digest import Digest, DigestAlgorithm
 from gateway.core.messagelog.record import MessageRecord, RecordedBody
+from gateway.core.signing.xades import signature_digest
 from gateway.messagelog.frames import SignatureColumns
 
 # Column and array type, in the order of `_row`.
@@ -96,7 +96,7 @@ def _row(r: MessageRecord, signature: SignatureColumns) -> tuple[Any, ...]:
         *((None,) * 4 if body is None else (body.inline, body.pieces_id, body.size, body.digest.value)),
         r.conf_fingerprint,
         r.sealed_by,
-        hashlib.sha512(r.signature).digest(),
+        signature_digest(r.signature),
     )
 
 

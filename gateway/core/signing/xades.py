@@ -18,12 +18,18 @@ from cryptography import x509
 from gateway.core.digest import Digest, DigestAlgorithm, sha512
 from gateway.core.errors import MalformedMessage
 from gateway.core.identifiers import MemberId
-from gateway.core.remembering import remembered_by_object
+from gateway.core.remembering import remembered, remembered_by_object
 from gateway.core.signing import xadesform as form
 from gateway.core.signing.algorithms import SignatureAlgorithm
 from gateway.core.signing.certificates import der, rfc2253
 from gateway.core.signing.hashchain import HashChain, build_hash_chain, build_hash_chains
-from gateway.core.signing.xadesfast import HASH_CHAIN_RESULT, MESSAGE, parse_signature
+from gateway.core.signing.xadesfast import (
+    HASH_CHAIN_RESULT,
+    LARGEST_REMEMBERED,
+    MESSAGE,
+    SIGNATURES_REMEMBERED,
+    parse_signature,
+)
 from gateway.core.signing.xadesread import Reference, XadesSignature
 from gateway.core.values import quick
 
@@ -37,6 +43,7 @@ __all__ = [
     "draft_batch",
     "draft_signature",
     "parse_signature",
+    "signature_digest",
 ]
 
 
@@ -68,6 +75,12 @@ class SignatureDraft:
     def complete(self, value: bytes) -> bytes:
         """The signature XML. `value`: XML-DSig signature value of `signed_info` (ECDSA: raw r‖s)."""
         return self.before_value + b2a_base64(value, newline=False) + self.after_value
+
+
+@remembered(SIGNATURES_REMEMBERED, most_bytes=LARGEST_REMEMBERED)
+def signature_digest(signature: bytes) -> bytes:
+    """SHA-512 of a signature XML: what a time-stamp covers, and how an access record names it. Messages of a batch share it."""
+    return hashlib.sha512(signature).digest()
 
 
 def draft_signature(

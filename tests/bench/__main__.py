@@ -43,7 +43,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="pairs of rounds, nothing against exchange")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of a round")
     parser.add_argument("--clients", type=int, default=32, help="connections, each with one request at a time")
-    parser.add_argument("--pairs", type=int, default=16, help="pairs of short rounds, about nobody and about a person")
+    parser.add_argument("--pairs", type=int, default=40, help="pairs of short rounds, about nobody and about a person")
     parser.add_argument("--large", type=int, default=1024, help="MiB of the large body, 0: none")
     parser.add_argument("--leaves", type=int, default=40_000, help="leaves into the transparency log, 0: none")
     parser.add_argument("--records", type=int, default=1_000_000, help="access records, 1,000 of one citizen, 0: none")

@@ -36,6 +36,7 @@ from gateway.settings.acme import AcmeSettings
 from gateway.settings.common import ListenAddress
 
 _ERRORS = (errors.Error, messages.Error, JoseError, requests.RequestException, ValueError)
+_FRESH_NONCES = 3
 _NETWORK_SECONDS = 20
 
 
@@ -49,11 +50,24 @@ def order_certificate(settings: AcmeSettings, key: WaitingKey) -> bytes:
         raise ServiceUnavailable(f"The ACME server {settings.directory}: {_words(e)}") from e
 
 
+class _Network(client.ClientNetwork):
+    """Asks again when the server wants a fresh nonce (RFC 8555, 6.5), more often than the library, which does so once."""
+
+    def post(self, *args: Any, **kwargs: Any) -> requests.Response:
+        for _ in range(_FRESH_NONCES):
+            try:
+                return super().post(*args, **kwargs)
+            except messages.Error as e:
+                if e.code != "badNonce":
+                    raise
+        return super().post(*args, **kwargs)
+
+
 def _order(settings: AcmeSettings, account: JWKEC, names: list[x509.GeneralName], key: WaitingKey) -> bytes:
     trust: Any = (
         str(settings.ca) if settings.ca is not None else True
     )  # whom its TLS is believed: this file's, or the web's
-    network = client.ClientNetwork(account, None, ES256, trust, "", _NETWORK_SECONDS)
+    network = _Network(account, None, ES256, trust, "", _NETWORK_SECONDS)
     found = client.ClientV2(client.ClientV2.get_directory(settings.directory, network), network)
     # 1. the account
     _register(found, settings, account)
